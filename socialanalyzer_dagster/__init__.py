@@ -1,0 +1,1 @@
+"""Creator-lead pipeline on Dagster: search in, scored and approved CRM contacts out."""

@@ -1,0 +1,1 @@
+"""The partitioned assets: thin declarations over the pipeline."""

@@ -1,0 +1,1 @@
+"""Asset checks: statements that are true when green."""

@@ -1,0 +1,1 @@
+"""Pure decisions of the lead pipeline: no framework, no network, no database, no clock."""

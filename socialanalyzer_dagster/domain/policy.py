@@ -1,0 +1,154 @@
+"""The versioned policy document: every threshold, weight, price, limit and prompt of the pipeline (spec 4)."""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from socialanalyzer_dagster.domain.operations import OPERATIONS
+from socialanalyzer_dagster.domain.policy_crm import (
+    CrmPolicy,
+    GatesPolicy,
+    OutreachPolicy,
+    PrivacyPolicy,
+    RuntimePolicy,
+    WarningsPolicy,
+)
+from socialanalyzer_dagster.domain.policy_judgement import (
+    AnalysisPolicy,
+    CategoriesPolicy,
+    LlmPolicy,
+    ModelsPolicy,
+    Prompt,
+    ScoringPolicy,
+    TiersPolicy,
+)
+from socialanalyzer_dagster.domain.policy_money import (
+    BudgetsPolicy,
+    CachePolicy,
+    EstimatePolicy,
+    LimitsPolicy,
+    Price,
+    RetriesPolicy,
+)
+from socialanalyzer_dagster.domain.policy_search import (
+    DiscoveryPolicy,
+    EmailsPolicy,
+    EnrichmentPolicy,
+    HostsPolicy,
+    InterestsPolicy,
+    NoveltyPolicy,
+    Positive,
+    ScreeningPolicy,
+    SearchPolicy,
+    Section,
+    SimilarityPolicy,
+)
+from socialanalyzer_dagster.domain.types import sha256_of
+
+DEFAULT_POLICY = "default.yaml"
+INSTANT_POLICY = "sandbox_instant.yaml"
+
+
+class PolicyError(ValueError):
+    """The document cannot be used; the text lists every problem with its key path."""
+
+
+class Policy(Section):
+    """One immutable version of the policy document."""
+
+    policy_version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    defaults_rev: Positive
+    models: ModelsPolicy
+    prompts: Mapping[str, Prompt]
+    llm: LlmPolicy
+    search: SearchPolicy
+    interests: InterestsPolicy
+    novelty: NoveltyPolicy
+    similarity: SimilarityPolicy
+    discovery: DiscoveryPolicy
+    screening: ScreeningPolicy
+    enrichment: EnrichmentPolicy
+    hosts: HostsPolicy
+    emails: EmailsPolicy
+    analysis: AnalysisPolicy
+    categories: CategoriesPolicy
+    scoring: ScoringPolicy
+    tiers: TiersPolicy
+    crm: CrmPolicy
+    prices: Mapping[str, Price]
+    budgets: BudgetsPolicy
+    estimate: EstimatePolicy
+    cache: CachePolicy
+    limits: LimitsPolicy
+    retries: RetriesPolicy
+    warnings: WarningsPolicy
+    gates: GatesPolicy
+    privacy: PrivacyPolicy
+    outreach: OutreachPolicy
+    runtime: RuntimePolicy
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "Policy":
+        buckets = {operation.bucket for operation in OPERATIONS.values()}
+        if missing := sorted(buckets - set(self.limits.buckets)):
+            raise ValueError(f"limits.buckets lacks {', '.join(missing)}")
+        if unknown := sorted(set(self.cache.reuse_days) - set(OPERATIONS)):
+            raise ValueError(f"cache.reuse_days names unknown operations: {', '.join(unknown)}")
+        if unknown := sorted(set(self.scoring.penalties) - set(self.categories.labels)):
+            raise ValueError(f"scoring.penalties names unknown categories: {', '.join(unknown)}")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the document; pinned by every batch, outcome and score."""
+        return sha256_of(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form that is stored and hashed."""
+        return self.model_dump(mode="json")
+
+
+def parse_policy(document: Mapping[str, Any]) -> Policy:
+    """Validate a document; raises PolicyError naming every unknown key, wrong type and broken rule."""
+    try:
+        return Policy.model_validate(document)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, issue['loc'])) or 'policy'}: {issue['msg']}" for issue in error.errors()]
+        raise PolicyError("the policy was refused:\n" + "\n".join(f"- {problem}" for problem in problems)) from error
+
+
+def read_policy_file(path: Path) -> Policy:
+    """A policy YAML file; raises PolicyError when it is no YAML mapping or does not validate."""
+    return _from_text(path.read_text(encoding="utf-8"), str(path))
+
+
+def shipped_policy(name: str = DEFAULT_POLICY) -> Policy:
+    """A policy of the package: the default, or the one for the instant sandbox (spec 4)."""
+    base = yaml.safe_load(_shipped_text(DEFAULT_POLICY))
+    if name != DEFAULT_POLICY:
+        return parse_policy(cast("Mapping[str, Any]", _overlay(base, yaml.safe_load(_shipped_text(name)))))
+    return parse_policy(base)
+
+
+def _shipped_text(name: str) -> str:
+    return (resources.files("socialanalyzer_dagster.domain") / "policies" / name).read_text(encoding="utf-8")
+
+
+def _overlay(base: object, over: object) -> object:
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {key: _overlay(base.get(key), over[key]) if key in over else base[key] for key in {**base, **over}}
+    return over
+
+
+def _from_text(text: str, source: str) -> Policy:
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise PolicyError(f"{source} is not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise PolicyError(f"{source} must be a mapping of policy sections")
+    return parse_policy(document)

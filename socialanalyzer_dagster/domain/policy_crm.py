@@ -1,0 +1,74 @@
+"""Policy sections for the CRM, people's data and the running of batches (spec 2, 11, 15.2, 19)."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from pydantic import Field
+
+from socialanalyzer_dagster.domain.policy_search import Positive, Section, Share
+from socialanalyzer_dagster.domain.types import PlatformKey, Stage
+
+
+class CrmPolicy(Section):
+    """How contacts are written (spec 6.6, 11)."""
+
+    existing_contact: str = Field(pattern="^(skip|update)$")
+    sync_without_email: bool
+    constants: Mapping[PlatformKey, Mapping[str, str]]
+    """Property -> value written on create only, e.g. channel, funnel, lead_list_fit."""
+    legal_basis_property: str
+    legal_basis_value: str
+    batch_size: int = Field(ge=1, le=100)
+
+
+class GatesPolicy(Section):
+    """Where a person must say yes (spec 15.2)."""
+
+    requires_approval: Mapping[Stage, bool]
+    person_above_contacts: Positive
+    person_above_usd: Decimal = Field(gt=0)
+    expire_hours: Positive
+
+
+class OutreachRule(Section):
+    """What may be done with contacts of one country group (spec 19.3)."""
+
+    countries: tuple[str, ...]
+    subscriber_kinds: tuple[str, ...]
+    email_allowed: bool
+    needs_notice_plan: bool
+
+
+class OutreachPolicy(Section):
+    """Rules by country; a country no rule names is not allowed (spec 19.3)."""
+
+    rules: tuple[OutreachRule, ...]
+    assumed_country: str
+    country_names: Mapping[str, str]
+
+
+class PrivacyPolicy(Section):
+    """Basis and notice of the operator's processing (spec 19.1)."""
+
+    lawful_basis: str | None
+    notice_plan: str | None
+    notice_days: Positive
+
+
+class WarningsPolicy(Section):
+    """When a summary warns (spec 14.1, 14.2 as far as built)."""
+
+    low_yield: Share
+    over_estimate: Decimal = Field(gt=0)
+
+
+class RuntimePolicy(Section):
+    """Rhythm of the stage runner (spec 2.2, 2.4)."""
+
+    heartbeat_seconds: Positive
+    stale_heartbeat_minutes: Positive
+    commit_leads: Positive
+    commit_milliseconds: Positive
+    progress_seconds: Positive
+    settle_seconds: Positive
+    batches_at_once: Positive

@@ -1,0 +1,136 @@
+"""Policy sections for model calls, scoring and tiers (spec 9, 10)."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from pydantic import Field, model_validator
+
+from socialanalyzer_dagster.domain.policy_search import Count, Positive, Section, Share
+from socialanalyzer_dagster.domain.scores import DIMENSIONS
+from socialanalyzer_dagster.domain.types import PlatformKey
+
+
+class ModelsPolicy(Section):
+    """Which model does which kind of work (spec 9.1)."""
+
+    vision: str
+    text: str
+    small: str
+    transcription: str
+
+
+class Prompt(Section):
+    """One versioned instruction; `model` names a role of ModelsPolicy."""
+
+    version: Positive
+    model: str = Field(pattern="^(vision|text|small)$")
+    instructions: str = Field(min_length=20)
+    max_output_tokens: Positive
+    temperature: Decimal = Field(ge=0, le=2)
+
+
+class LlmPolicy(Section):
+    """Limits of what is sent to and kept from the model (spec 9.1)."""
+
+    standing_instruction: str = Field(min_length=20)
+    max_quotes: Count
+    quote_chars: Positive
+    bio_chars: Positive
+    caption_chars: Positive
+    about_chars: Positive
+    salutation_bio_chars: Positive
+    salutation_content_chars: Positive
+    transcript_chars: Positive
+
+
+class AnalysisPolicy(Section):
+    """Content selection and engagement thresholds (spec 9.2, 9.3)."""
+
+    evidence_items: Positive
+    min_bio_chars: Positive
+    min_likes: Positive
+    min_comments: Positive
+    transcription_tries: Positive
+    transcription_wait_seconds: Decimal = Field(ge=0)
+
+
+class CategoriesPolicy(Section):
+    """Category keys with their labels; `unknown` is a valid answer without examples (spec 9.5)."""
+
+    labels: Mapping[str, str]
+
+    @model_validator(mode="after")
+    def _knows_unknown(self) -> "CategoriesPolicy":
+        if "unknown" not in self.labels:
+            raise ValueError("categories.labels must contain 'unknown'")
+        return self
+
+
+class Step(Section):
+    """`add` applies from `at_least` on."""
+
+    at_least: Count
+    add: Decimal
+
+
+class EngagementPolicy(Section):
+    """Adjustment per post of spec 10.2 rule 3."""
+
+    per_post_above: Decimal = Field(ge=0)
+    per_post_below: Decimal = Field(le=0)
+    below_limit: Decimal = Field(le=0)
+    per_post_hidden: Decimal = Field(le=0)
+    hidden_limit: Decimal = Field(le=0)
+    total_limit: Decimal = Field(ge=0)
+
+
+class ScoringPolicy(Section):
+    """Weights, boosts and stability of spec 10.1, 10.2 and 10.4; `weights_by_platform` overrides `weights`."""
+
+    weights: Mapping[str, Decimal]
+    weights_by_platform: Mapping[PlatformKey, Mapping[str, Decimal]]
+    penalties: Mapping[str, Decimal]
+    boosts: tuple[Step, ...]
+    engagement: EngagementPolicy
+    travel_floor: Mapping[PlatformKey, Share]
+    repeat_within: Share
+    repeat_answers: Positive
+    keep_tier_within: Share
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "ScoringPolicy":
+        for weights in (self.weights, *self.weights_by_platform.values()):
+            if set(weights) != set(DIMENSIONS):
+                raise ValueError(f"weights must name exactly {', '.join(DIMENSIONS)}")
+            if sum(weights.values()) != 1:
+                raise ValueError("weights must sum to 1.0000")
+        sizes = [step.at_least for step in self.boosts]
+        if sizes != sorted(sizes, reverse=True) or len(set(sizes)) != len(sizes):
+            raise ValueError("scoring.boosts must fall strictly from the largest audience to the smallest")
+        return self
+
+
+class TierRow(Section):
+    """First matching row decides; `measure` is 'base' or 'lead' (spec 10.3)."""
+
+    tier: str
+    measure: str = Field(pattern="^(base|lead)$")
+    at_least: Share
+    expected_precision: Share
+
+
+class TiersPolicy(Section):
+    """The ordered tier table."""
+
+    rows: tuple[TierRow, ...] = Field(min_length=1)
+    enrolled: str
+    """The tier whose leads stay out of the BDR queue when outreach rules allow it (spec 11.5)."""
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> "TiersPolicy":
+        lead_rows = [row.at_least for row in self.rows if row.measure == "lead"]
+        if lead_rows != sorted(lead_rows, reverse=True):
+            raise ValueError("tiers.rows must fall from the strictest lead threshold to the loosest")
+        if self.enrolled not in {row.tier for row in self.rows}:
+            raise ValueError(f"tiers.enrolled names '{self.enrolled}', which is no tier of tiers.rows")
+        return self

@@ -1,0 +1,58 @@
+"""Why the gate did not make a call: each refusal says what would be needed (architecture section 4)."""
+
+from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.domain.types import LeadUid
+
+
+class Refusal(Exception):
+    """No call was made and no money is held."""
+
+
+class BatchStopped(Refusal):
+    """The batch was stopped, or its run is being cancelled."""
+
+
+class PersonSuppressed(Refusal):
+    """The lead is on the suppression list, or the list cannot be read (the gate is closed then)."""
+
+    def __init__(self, lead: LeadUid) -> None:
+        super().__init__("this person asked not to be processed")
+        self.lead = lead
+
+
+class BudgetExceeded(Refusal):
+    """A spending scope has no room for the worst case of the call."""
+
+    def __init__(self, scope: str, cap_micros: int, needed_micros: int) -> None:
+        super().__init__(
+            f"the {scope} cap of {usd_text(cap_micros)} has no room for a call that may cost {usd_text(needed_micros)}"
+        )
+        self.scope = scope
+        self.cap_micros = cap_micros
+        self.needed_micros = needed_micros
+
+
+class UnknownPrice(Refusal):
+    """The price table does not list a unit of the call: refused, never free."""
+
+    def __init__(self, price_key: str) -> None:
+        super().__init__(f"no price for '{price_key}' in the policy's price table; add it before this can run")
+        self.price_key = price_key
+
+
+class ProviderUnavailable(Refusal):
+    """The vendor refuses all calls until a person acts (bad key, no credit, plan limit) or its breaker is open."""
+
+    def __init__(self, vendor: str, code: str) -> None:
+        super().__init__(f"{vendor} cannot be used now: {code}")
+        self.vendor = vendor
+        self.code = code
+
+
+class JobStillRunning(Refusal):
+    """The vendor works on a paid job whose id is stored; the batch waits outside any run."""
+
+    def __init__(self, vendor: str, job_id: str) -> None:
+        super().__init__(f"{vendor} is still working on job {job_id}")
+        self.vendor = vendor
+        self.job_id = job_id

@@ -1,0 +1,1 @@
+"""One file per platform and their registry: everything that names a platform."""

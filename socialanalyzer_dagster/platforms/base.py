@@ -1,0 +1,70 @@
+"""What a platform is: frozen metadata plus the stage functions that only it knows."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from socialanalyzer_dagster.domain.creator_lists import ListRow
+from socialanalyzer_dagster.domain.leads import FoundItem, LeadRecord
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.ports import Checkpoint, Clock, Gate, LeadResult, LeadWork
+from socialanalyzer_dagster.domain.types import PlatformKey, Stage
+from socialanalyzer_dagster.vendors.bundle import Vendors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageContext:
+    """Everything a stage function may use; `filters` is the batch's validated filter model, None for a creator list."""
+
+    policy: Policy
+    filters: BaseModel | None
+    gate: Gate
+    clock: Clock
+    vendors: Vendors
+    checkpoint: Checkpoint
+    boundary_secret: bytes
+
+
+Discover = Callable[[StageContext], AsyncIterator[FoundItem]]
+"""Found items in provider order; raises the gate's refusals."""
+
+Process = Callable[[Sequence[LeadWork], StageContext], AsyncIterator[LeadResult]]
+"""One result per lead of a chunk, in any order; a lead it does not answer stays pending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageAdapter:
+    """Declaration of one (platform, stage) beside the function that does it (spec 3.2)."""
+
+    name: str
+    description: str
+    providers: tuple[str, ...]
+    unit_price_key: str
+    access_mode: str
+    terms_url: str
+    terms_reviewed_on: str
+    allowed_fields: tuple[str, ...]
+    retention_class: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """One platform; no field has a default, so nothing can be forgotten."""
+
+    key: PlatformKey
+    label: str
+    description: str
+    adapters: Mapping[Stage, StageAdapter]
+    filter_model: type[BaseModel]
+    discover: Discover
+    from_list_row: Callable[[ListRow, Policy], FoundItem]
+    screen: Process
+    enrich: Process
+    analyze: Process
+    score: Process
+    crm_properties: Callable[[LeadRecord], Mapping[str, str | None]]
+    """The platform's own CRM properties of one lead, B and O rows of spec 11.4 that only it fills."""
+    email_known_at_discovery: bool
+    expected_yield: Mapping[Stage, float]
+    target_per_day: int

@@ -1,0 +1,1 @@
+"""Sensors: they launch queued batches, poll vendor jobs and record run outcomes."""

@@ -1,0 +1,1 @@
+"""SQLAlchemy models, migrations and queries: the only code that speaks SQL."""
