@@ -1,7 +1,7 @@
 """The contacts of the simulated HubSpot: records, the ways to name one, and the rules of a single write."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -70,34 +70,26 @@ class Contact:
 
 
 @dataclass
-class EarlierContacts:
-    """Contacts that reps had made before the project came: found by address one at a time, or all at once."""
-
-    by_email: Callable[[str], Contact | None]
-    everyone: Callable[[], Iterable[Contact]]
-
-
-@dataclass
 class ContactBook:
     """All contacts with their unique keys; every change goes into the store at once."""
 
     properties: PropertyBook
     store: Store
-    earlier: EarlierContacts
     seed: str
     contacts: dict[str, Contact] = field(default_factory=dict)
     _keys: dict[tuple[str, str], str] = field(default_factory=dict)
     _forgotten: set[str] = field(default_factory=set)
-    _everyone_known: bool = False
 
-    def load(self) -> None:
-        """Read the persisted contacts."""
+    def load(self, earlier: Iterable[Contact]) -> None:
+        """Read the persisted contacts, and those of `earlier` that nobody has changed or deleted since."""
         for contact_id, row in self.store.items(KIND):
             if row.get("forgotten"):
                 self._forgotten.add(contact_id)
-                self._forgotten.update(row.get("emails", ()))
             else:
                 self._index(Contact.from_row(contact_id, row))
+        for contact in earlier:
+            if contact.id not in self.contacts and contact.id not in self._forgotten:
+                self._index(contact)
 
     def find(self, value: str, id_property: str | None = None) -> Contact | None:
         """Return the live contact with this id or unique value; raises `RefusedError` 404/400 for a bad property."""
@@ -116,10 +108,6 @@ class ContactBook:
 
     def everyone(self) -> list[Contact]:
         """Return all live contacts, oldest first."""
-        if not self._everyone_known:
-            for contact in self.earlier.everyone():
-                self._meet(contact)
-            self._everyone_known = True
         live = [contact for contact in self.contacts.values() if not contact.archived]
         return sorted(live, key=lambda contact: (contact.created_at, contact.id))
 
@@ -153,12 +141,11 @@ class ContactBook:
         self.store.put(KIND, contact.id, contact.row())
 
     def forget(self, contact: Contact) -> None:
-        """Delete a contact for good; its id and address stay known as deleted, so that no earlier contact returns."""
+        """Delete a contact for good; only its id stays known, so that it never names somebody else."""
         self._unindex(contact)
         self.contacts.pop(contact.id, None)
-        email = contact.properties.get("email")
-        self._forgotten.update({contact.id, *([email] if email else [])})
-        self.store.put(KIND, contact.id, {"forgotten": True, "emails": [email] if email else []})
+        self._forgotten.add(contact.id)
+        self.store.put(KIND, contact.id, {"forgotten": True})
 
     def _checked(self, values: Mapping[str, object]) -> dict[str, str]:
         checked, problems = checked_values(self.properties, values)
@@ -184,19 +171,8 @@ class ContactBook:
         return contact
 
     def _by_key(self, name: str, value: str) -> Contact | None:
-        key = value.lower() if name == "email" else value
-        if name == "email" and (name, key) not in self._keys and key not in self._forgotten:
-            contact = self.earlier.by_email(key)
-            if contact is not None:
-                self._meet(contact)
-        contact_id = self._keys.get((name, key))
+        contact_id = self._keys.get((name, value.lower() if name == "email" else value))
         return self.contacts.get(contact_id) if contact_id else None
-
-    def _meet(self, contact: Contact) -> None:
-        if contact.id in self.contacts or {contact.id, contact.properties["email"]} & self._forgotten:
-            return
-        if ("email", contact.properties["email"]) not in self._keys:
-            self._index(contact)
 
     def _index(self, contact: Contact) -> None:
         self.contacts[contact.id] = contact

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from socialanalyzer_dagster.sandbox.store import Store
+
 JsonObject = dict[str, Any]
 
 MOST_UNIQUE_PROPERTIES = 10
@@ -38,6 +40,8 @@ TYPES: Mapping[str, frozenset[str]] = {
     "phone_number": frozenset({"phonenumber"}),
 }
 
+_KIND = "hubspot.property"
+_ACCOUNT_MADE_AT = "2025-01-06T08:00:00.000Z"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 
@@ -78,9 +82,19 @@ def invalid(message: str, *, code: str = "", about: str = "") -> RefusedError:
 class PropertyBook:
     """All contact property definitions by name, as JSON objects in HubSpot's own shape."""
 
+    store: Store
     owner_ids: frozenset[str]
     definitions: dict[str, JsonObject] = field(default_factory=dict)
     _unique: set[str] = field(default_factory=set)
+
+    @classmethod
+    def stored(cls, store: Store, owner_ids: frozenset[str]) -> "PropertyBook":
+        """Return the definitions every account has and those kept in the store."""
+        book = cls(store, owner_ids)
+        book.add_defaults(_ACCOUNT_MADE_AT)
+        for _name, definition in store.items(_KIND):
+            book.keep(definition)
+        return book
 
     def add_defaults(self, created_at: str) -> None:
         """Add the properties that every HubSpot account has."""
@@ -123,6 +137,7 @@ class PropertyBook:
         ):
             raise invalid(f"No more than {MOST_UNIQUE_PROPERTIES} properties with unique values are allowed.")
         self.keep(_stored({**request, "name": name}, created_at))
+        self.store.put(_KIND, name, self.definitions[name])
         return self.definitions[name]
 
     def change(self, name: str, request: Mapping[str, Any], *, changed_at: str) -> JsonObject:
@@ -134,6 +149,7 @@ class PropertyBook:
         _check_kind({**definition, **changes})
         definition.update(_stored({**definition, **changes}, definition["createdAt"]))
         definition["updatedAt"] = changed_at
+        self.store.put(_KIND, name, definition)
         return definition
 
     def get(self, name: str) -> JsonObject:
