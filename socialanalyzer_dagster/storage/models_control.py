@@ -1,0 +1,282 @@
+"""Tables of money, policies, approvals, CRM and people's data (spec 18)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from socialanalyzer_dagster.storage.columns import Base, Digest, JsonColumn, Label, LongText, Short, Uid
+
+
+class ProviderAttemptRow(Base):
+    """One paid or free call with its money: reserved -> settled | released | unknown (spec 12.4).
+
+    `fingerprint` is the request without lead or batch; it finds answers to reuse across batches.
+    """
+
+    __tablename__ = "provider_attempts"
+    __table_args__ = (
+        Index("ix_provider_attempts_fingerprint_state", "fingerprint", "state"),
+        Index("ix_provider_attempts_batch_id_stage_state", "batch_id", "stage", "state"),
+    )
+
+    attempt_key: Mapped[Digest] = mapped_column(primary_key=True)
+    fingerprint: Mapped[Digest]
+    provider: Mapped[Short]
+    operation: Mapped[Short]
+    batch_id: Mapped[Uid]
+    stage: Mapped[Short]
+    step: Mapped[Short]
+    leads: Mapped[list[str]] = mapped_column(JsonColumn)
+    scopes: Mapped[list[str]] = mapped_column(JsonColumn)
+    state: Mapped[Short]
+    issue: Mapped[int]
+    reserved_micros: Mapped[int] = mapped_column(BigInteger)
+    settled_micros: Mapped[int] = mapped_column(BigInteger)
+    error_code: Mapped[Label | None]
+    owner: Mapped[Uid]
+    reserved_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    latency_milliseconds: Mapped[int | None]
+
+
+class ProviderAnswerRow(Base):
+    """The stored answer of a settled attempt: what a replay returns at $0."""
+
+    __tablename__ = "provider_answers"
+
+    attempt_key: Mapped[Digest] = mapped_column(
+        ForeignKey("provider_attempts.attempt_key", ondelete="CASCADE"), primary_key=True
+    )
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    answered_at: Mapped[datetime]
+
+
+class VendorJobRow(Base):
+    """A paid asynchronous job, stored before it is bought; a resume replays this row (spec 8.1, I-25)."""
+
+    __tablename__ = "vendor_jobs"
+    __table_args__ = (
+        UniqueConstraint("provider", "job_id"),
+        Index("ix_vendor_jobs_batch_id_state", "batch_id", "state"),
+    )
+
+    attempt_key: Mapped[Digest] = mapped_column(
+        ForeignKey("provider_attempts.attempt_key", ondelete="CASCADE"), primary_key=True
+    )
+    provider: Mapped[Short]
+    operation: Mapped[Short]
+    job_id: Mapped[Label | None]
+    dataset_id: Mapped[Label | None]
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"))
+    stage: Mapped[Short]
+    step: Mapped[Short]
+    leads: Mapped[list[str]] = mapped_column(JsonColumn)
+    request: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    state: Mapped[Short]
+    next_offset: Mapped[int | None]
+    created_at: Mapped[datetime]
+    polled_at: Mapped[datetime | None]
+
+
+class VendorJobPageRow(Base):
+    """One page of a job's items, stored as it was read."""
+
+    __tablename__ = "vendor_job_pages"
+
+    attempt_key: Mapped[Digest] = mapped_column(
+        ForeignKey("vendor_jobs.attempt_key", ondelete="CASCADE"), primary_key=True
+    )
+    offset: Mapped[int] = mapped_column(primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LedgerEntryRow(Base):
+    """Append-only money row of one lead (or of the batch): settled, unknown, resolved, correction or reuse."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (
+        Index("ix_ledger_entries_batch_id_stage", "batch_id", "stage"),
+        Index("ix_ledger_entries_lead_uid", "lead_uid"),
+        Index("ix_ledger_entries_attempt_key", "attempt_key"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    lead_uid: Mapped[Uid | None]
+    batch_id: Mapped[Uid]
+    platform: Mapped[Short]
+    stage: Mapped[Short]
+    step: Mapped[Short]
+    provider: Mapped[Short]
+    operation: Mapped[Short]
+    attempt_key: Mapped[Digest]
+    kind: Mapped[Short]
+    amount_micros: Mapped[int] = mapped_column(BigInteger)
+    saved_micros: Mapped[int] = mapped_column(BigInteger)
+    policy_version: Mapped[Short]
+
+
+class BudgetScopeRow(Base):
+    """A spending cap: settled + held + unknown <= cap at every instant (I-20). `scope` is e.g. `day:2026-11-20`."""
+
+    __tablename__ = "budget_scopes"
+
+    scope: Mapped[Label] = mapped_column(primary_key=True)
+    cap_micros: Mapped[int] = mapped_column(BigInteger)
+    settled_micros: Mapped[int] = mapped_column(BigInteger)
+    held_micros: Mapped[int] = mapped_column(BigInteger)
+    unknown_micros: Mapped[int] = mapped_column(BigInteger)
+    warned_at: Mapped[datetime | None]
+
+
+class PolicyRow(Base):
+    """One stored version of the policy document; exactly one is active."""
+
+    __tablename__ = "policies"
+    __table_args__ = (
+        Index(
+            "uq_policies_active", "is_active", unique=True,
+            sqlite_where=text("is_active"), postgresql_where=text("is_active"),
+        ),
+    )  # fmt: skip
+
+    policy_hash: Mapped[Digest] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    policy_version: Mapped[Short]
+    document: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    author: Mapped[Label]
+    note: Mapped[LongText]
+    diff: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    created_at: Mapped[datetime]
+    is_active: Mapped[bool]
+
+
+class GateRow(Base):
+    """A person's decision about one subject of one batch (spec 15.2)."""
+
+    __tablename__ = "gates"
+    __table_args__ = (UniqueConstraint("batch_id", "stage", "subject_hash"),)
+
+    gate_id: Mapped[Uid] = mapped_column(primary_key=True)
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"))
+    stage: Mapped[Short]
+    subject_hash: Mapped[Digest]
+    state: Mapped[Short]
+    requested_at: Mapped[datetime]
+    decided_by: Mapped[Label | None]
+    decided_at: Mapped[datetime | None]
+    comment: Mapped[LongText | None]
+
+
+class SyncPlanRow(Base):
+    """The proposed CRM write of a batch; the approval approves its hash."""
+
+    __tablename__ = "sync_plans"
+    __table_args__ = (UniqueConstraint("batch_id", "plan_hash"),)
+
+    plan_id: Mapped[Uid] = mapped_column(primary_key=True)
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"))
+    plan_hash: Mapped[Digest]
+    state: Mapped[Short]
+    created_at: Mapped[datetime]
+
+
+class SyncPlanLeadRow(Base):
+    """One contact of a plan: action, field changes old -> new, and how the write ended."""
+
+    __tablename__ = "sync_plan_rows"
+    __table_args__ = (UniqueConstraint("plan_id", "lead_uid"),)
+
+    row_id: Mapped[Uid] = mapped_column(primary_key=True)
+    plan_id: Mapped[Uid] = mapped_column(ForeignKey("sync_plans.plan_id", ondelete="CASCADE"))
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), index=True)
+    action: Mapped[Short]
+    reason: Mapped[Short | None]
+    changes: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    crm_object_id: Mapped[Label | None]
+    tier: Mapped[Short | None]
+    bdr: Mapped[Label | None]
+    state: Mapped[Short]
+    error: Mapped[LongText | None]
+
+
+class CrmLinkRow(Base):
+    """Which CRM contact is which lead, and what we last wrote there."""
+
+    __tablename__ = "crm_links"
+
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), primary_key=True)
+    crm_object_id: Mapped[Label] = mapped_column(unique=True)
+    written: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    written_at: Mapped[datetime]
+
+
+class BdrRow(Base):
+    """A sales representative of the roster; the roster itself lives outside the repository."""
+
+    __tablename__ = "bdrs"
+
+    name: Mapped[Label] = mapped_column(primary_key=True)
+    owner_id: Mapped[Label]
+    is_active: Mapped[bool]
+    position: Mapped[int]
+
+
+class BdrCounterRow(Base):
+    """Leads dealt to a BDR in one roster epoch and tier (spec 11.5)."""
+
+    __tablename__ = "bdr_counters"
+
+    epoch: Mapped[Digest] = mapped_column(primary_key=True)
+    tier: Mapped[Short] = mapped_column(primary_key=True)
+    bdr: Mapped[Label] = mapped_column(primary_key=True)
+    dealt: Mapped[int]
+
+
+class AssignmentRow(Base):
+    """The BDR of a lead, dealt once."""
+
+    __tablename__ = "assignments"
+
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), primary_key=True)
+    bdr: Mapped[Label]
+    tier: Mapped[Short]
+    epoch: Mapped[Digest]
+    plan_id: Mapped[Uid] = mapped_column(index=True)
+    assigned_at: Mapped[datetime]
+
+
+class SuppressionRow(Base):
+    """A person who must not be processed, as keyed hash only (spec 19.2)."""
+
+    __tablename__ = "suppressions"
+
+    kind: Mapped[Short] = mapped_column(primary_key=True)
+    keyed_hash: Mapped[Digest] = mapped_column(primary_key=True)
+    reason: Mapped[LongText]
+    source: Mapped[Label]
+    added_at: Mapped[datetime]
+
+
+class AuditEntryRow(Base):
+    """Append-only: who did what to which subject, when."""
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    actor: Mapped[Label]
+    action: Mapped[Short]
+    subject: Mapped[Label]
+    detail: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+
+
+class InstallSettingRow(Base):
+    """Values made once per installation, e.g. the boundary secret of prompts."""
+
+    __tablename__ = "install_settings"
+
+    name: Mapped[Short] = mapped_column(primary_key=True)
+    value: Mapped[LongText]

@@ -1,0 +1,328 @@
+"""Tables of leads, searches, batches and found items (spec 18)."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from socialanalyzer_dagster.storage.columns import Base, Digest, JsonColumn, Label, LongText, Short, Uid
+
+
+class LeadRow(Base):
+    """One creator account on one platform; `record` is the canonical lead record."""
+
+    __tablename__ = "leads"
+    __table_args__ = (
+        UniqueConstraint("platform", "platform_id"),
+        Index("ix_leads_platform_handle", "platform", "handle"),
+    )
+
+    lead_uid: Mapped[Uid] = mapped_column(primary_key=True)
+    platform: Mapped[Short]
+    platform_id: Mapped[Label]
+    handle: Mapped[Label]
+    record: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    email_hash: Mapped[Digest | None] = mapped_column(index=True)
+    email_status: Mapped[Short | None]
+    collected_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    lawful_basis: Mapped[Label | None]
+    subscriber_kind: Mapped[Short] = mapped_column(server_default="unknown")
+    notice_due_at: Mapped[datetime | None]
+
+
+class LeadAliasRow(Base):
+    """Other ids of the same account."""
+
+    __tablename__ = "lead_aliases"
+
+    platform: Mapped[Short] = mapped_column(primary_key=True)
+    alias: Mapped[Label] = mapped_column(primary_key=True)
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), index=True)
+
+
+class LeadClaimRow(Base):
+    """The one batch that works on a lead now (spec 6.6)."""
+
+    __tablename__ = "lead_claims"
+
+    lead_uid: Mapped[Uid] = mapped_column(primary_key=True)
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"), index=True)
+    claimed_at: Mapped[datetime]
+
+
+class SearchRow(Base):
+    """One distinct search: platform and normalised filters, or a creator list."""
+
+    __tablename__ = "searches"
+
+    fingerprint: Mapped[Short] = mapped_column(primary_key=True)
+    platform: Mapped[Short]
+    kind: Mapped[Short]
+    filters: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    created_at: Mapped[datetime]
+
+
+class ListRowRow(Base):
+    """One row of a creator list, usable or not, with its line in the file."""
+
+    __tablename__ = "list_rows"
+
+    fingerprint: Mapped[Short] = mapped_column(ForeignKey("searches.fingerprint", ondelete="CASCADE"), primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    row: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+
+
+class PresetRow(Base):
+    """A named, saved search form."""
+
+    __tablename__ = "presets"
+    __table_args__ = (UniqueConstraint("platform", "lower_name"),)
+
+    preset_id: Mapped[Uid] = mapped_column(primary_key=True)
+    platform: Mapped[Short]
+    name: Mapped[Label]
+    lower_name: Mapped[Label]
+    slug: Mapped[Short]
+    filters: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    note: Mapped[LongText | None]
+    created_by: Mapped[Label]
+    version: Mapped[int]
+    updated_at: Mapped[datetime]
+
+
+class FilterHistoryRow(Base):
+    """Novelty of one run of a search (spec 5.7); partial rows never decide staleness."""
+
+    __tablename__ = "filter_history"
+    __table_args__ = (Index("ix_filter_history_fingerprint_ran_at", "fingerprint", "ran_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    fingerprint: Mapped[Short]
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"), unique=True)
+    total_found: Mapped[int]
+    new_found: Mapped[int]
+    novelty_rate: Mapped[Short | None]
+    partial: Mapped[bool]
+    ran_at: Mapped[datetime]
+
+
+class LeadBatchRow(Base):
+    """One execution of one search on one platform: one dynamic partition; changes are compare-and-set on `version`."""
+
+    __tablename__ = "lead_batches"
+    __table_args__ = (
+        Index("ix_lead_batches_platform_status", "platform", "status"),
+        Index("ix_lead_batches_search_fingerprint", "search_fingerprint"),
+    )
+
+    batch_id: Mapped[Uid] = mapped_column(primary_key=True)
+    partition_key: Mapped[Label] = mapped_column(unique=True)
+    idempotency_key: Mapped[Label] = mapped_column(unique=True)
+    idempotency_hash: Mapped[Digest]
+    platform: Mapped[Short]
+    day: Mapped[date] = mapped_column(Date())
+    search_fingerprint: Mapped[Short] = mapped_column(ForeignKey("searches.fingerprint"))
+    preset_id: Mapped[Uid | None]
+    parent_batch_id: Mapped[Uid | None] = mapped_column(index=True)
+    note: Mapped[LongText | None]
+    filters: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    bdr_names: Mapped[list[str]] = mapped_column(JsonColumn)
+    max_leads: Mapped[int]
+    canary: Mapped[int | None]
+    cap_micros: Mapped[int] = mapped_column(BigInteger)
+    stop_at_cap: Mapped[bool]
+    estimate: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    estimate_micros: Mapped[int] = mapped_column(BigInteger)
+    worst_case_micros: Mapped[int] = mapped_column(BigInteger)
+    force_reason: Mapped[LongText | None]
+    policy_hash: Mapped[Digest] = mapped_column(ForeignKey("policies.policy_hash"))
+    policy_version: Mapped[Short]
+    mode: Mapped[Short]
+    status: Mapped[Short]
+    version: Mapped[int]
+    attempt: Mapped[int]
+    stop_requested: Mapped[bool]
+    cause: Mapped[LongText | None]
+    capped: Mapped[bool]
+    reused_micros: Mapped[int] = mapped_column(BigInteger)
+    run_id: Mapped[Label | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+    summary: Mapped[LongText | None]
+
+
+class BatchStageRow(Base):
+    """Progress counters of one stage of a batch: increments, never a rewritten document (I-52)."""
+
+    __tablename__ = "batch_stages"
+
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"), primary_key=True)
+    stage: Mapped[Short] = mapped_column(primary_key=True)
+    total: Mapped[int]
+    done: Mapped[int]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    busy_milliseconds: Mapped[int] = mapped_column(BigInteger)
+
+
+class FoundItemRow(Base):
+    """One raw discovery result and what became of it; a suppressed person leaves a keyed hash only."""
+
+    __tablename__ = "found_items"
+
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"), primary_key=True)
+    item_no: Mapped[int] = mapped_column(primary_key=True)
+    result: Mapped[Short]
+    lead_uid: Mapped[Uid | None] = mapped_column(index=True)
+    identity_hash: Mapped[Digest | None]
+    problem: Mapped[LongText | None]
+    raw: Mapped[Any] = mapped_column(JsonColumn, nullable=True)
+
+
+class BatchLeadRow(Base):
+    """A lead of a batch and its place in provider order."""
+
+    __tablename__ = "batch_leads"
+    __table_args__ = (Index("ix_batch_leads_batch_id_position", "batch_id", "position", unique=True),)
+
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"), primary_key=True)
+    lead_uid: Mapped[Uid] = mapped_column(
+        ForeignKey("leads.lead_uid", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    position: Mapped[int]
+
+
+class StageOutcomeRow(Base):
+    """Result of one lead at one stage in one attempt; exactly one is current (spec 2.2)."""
+
+    __tablename__ = "stage_outcomes"
+    __table_args__ = (
+        UniqueConstraint("batch_id", "lead_uid", "stage", "attempt"),
+        Index(
+            "uq_stage_outcomes_current", "batch_id", "lead_uid", "stage", unique=True,
+            sqlite_where=text("is_current"), postgresql_where=text("is_current"),
+        ),
+        Index("ix_stage_outcomes_batch_id_stage_result", "batch_id", "stage", "result"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"))
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), index=True)
+    stage: Mapped[Short]
+    attempt: Mapped[int]
+    is_current: Mapped[bool]
+    result: Mapped[Short]
+    code: Mapped[Short | None]
+    retryable: Mapped[bool]
+    detail: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    evidence_ids: Mapped[list[str]] = mapped_column(JsonColumn)
+    cost_micros: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime]
+    policy_version: Mapped[Short]
+    code_version: Mapped[Short]
+
+
+class StepResultRow(Base):
+    """How one step inside a stage ended for one lead (I-56)."""
+
+    __tablename__ = "step_results"
+
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"), primary_key=True)
+    lead_uid: Mapped[Uid] = mapped_column(
+        ForeignKey("leads.lead_uid", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    step: Mapped[Short] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    stage: Mapped[Short]
+    state: Mapped[Short]
+    detail: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    evidence_ids: Mapped[list[str]] = mapped_column(JsonColumn)
+    finished_at: Mapped[datetime]
+
+
+class EvidenceRow(Base):
+    """What was seen, immutable and content-addressed; belongs to exactly one lead (I-2)."""
+
+    __tablename__ = "evidence"
+
+    evidence_id: Mapped[Uid] = mapped_column(primary_key=True)
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), index=True)
+    kind: Mapped[Short]
+    content_hash: Mapped[Digest]
+    body: Mapped[Any] = mapped_column(JsonColumn)
+    source_url: Mapped[LongText | None]
+    provider: Mapped[Short | None]
+    model: Mapped[Short | None]
+    prompt_version: Mapped[Short | None]
+    fetched_at: Mapped[datetime]
+
+
+class ScoreRow(Base):
+    """A score under one policy; `kind` is live or rescored (spec 10.5)."""
+
+    __tablename__ = "scores"
+    __table_args__ = (Index("ix_scores_batch_id_kind", "batch_id", "kind"),)
+
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), primary_key=True)
+    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"), primary_key=True)
+    policy_hash: Mapped[Digest] = mapped_column(primary_key=True)
+    kind: Mapped[Short]
+    lead_score: Mapped[Short]
+    base: Mapped[Short]
+    tier: Mapped[Short | None]
+    record: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    scored_at: Mapped[datetime]
+
+
+class ContactCandidateRow(Base):
+    """One possible value of a contact field with its provenance; all stay stored (spec 8.4)."""
+
+    __tablename__ = "contact_candidates"
+    __table_args__ = (UniqueConstraint("lead_uid", "field", "canonical", "source_hash"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"))
+    field: Mapped[Short]
+    value: Mapped[LongText]
+    canonical: Mapped[LongText]
+    source_hash: Mapped[Digest]
+    kind: Mapped[Short]
+    step: Mapped[Short]
+    provider: Mapped[Short]
+    source_url: Mapped[LongText | None]
+    evidence_id: Mapped[Uid | None]
+    fetched_at: Mapped[datetime]
+
+
+class ContactValueRow(Base):
+    """The chosen value of a contact field with the provenance of its candidate."""
+
+    __tablename__ = "contact_values"
+
+    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), primary_key=True)
+    field: Mapped[Short] = mapped_column(primary_key=True)
+    value: Mapped[LongText]
+    kind: Mapped[Short]
+    step: Mapped[Short]
+    provider: Mapped[Short]
+    source_url: Mapped[LongText | None]
+    evidence_id: Mapped[Uid | None]
+    fetched_at: Mapped[datetime]
+
+
+class EmailVerificationRow(Base):
+    """What the verifier said about an address, by keyed hash."""
+
+    __tablename__ = "email_verifications"
+
+    email_hash: Mapped[Digest] = mapped_column(primary_key=True)
+    verified_at: Mapped[datetime] = mapped_column(primary_key=True)
+    status: Mapped[Short]
+    quality: Mapped[Short | None]
+    is_free: Mapped[bool | None]
+    is_role: Mapped[bool | None]
