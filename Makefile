@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.PHONY: help setup demo test check dev bench clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## Create .venv and install everything the project needs
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+demo: setup ## Run one batch per platform against the sandbox, approve and sync them, show the result
+	$(BIN)/socialanalyzer demo
+
+test: setup ## Run every test, on SQLite and PostgreSQL
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: setup ## Lint, format check, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_house_rules.py
+
+dev: setup ## Serve the Dagster UI and daemon on 127.0.0.1:3000 with the sandbox running
+	$(BIN)/socialanalyzer dev
+
+bench: setup ## Run the benchmarks (BENCH=name for one of them)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+clean: ## Remove the environment, caches and the embedded home
+	rm -rf $(VENV) .socialanalyzer .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
