@@ -30,7 +30,8 @@ class Contact:
     """What the world knows of a creator's reachability; None means there is no such thing.
 
     ``email`` is the best address, ``listed_email`` the one a discovery provider knows (None = it knows none).
-    ``owner_email`` is the address that paid lookups give (Apollo, leads finder).
+    ``owner_email`` is the address that paid lookups give (Apollo, leads finder). ``domain`` is the registered domain of
+    the own website (without ``www.``), which exists even when the profile does not link to it.
     """
 
     first_name: str
@@ -41,6 +42,7 @@ class Contact:
     phone: str | None
     title: str
     linkedin_url: str | None
+    domain: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,7 @@ class Creator:
     @property
     def domain(self) -> str | None:
         """Registered domain of the creator's own website, without ``www.``."""
-        website = self.links.website
-        return None if website is None else website.split("/")[2].removeprefix("www.")
+        return self.contact.domain
 
 
 @dataclass(frozen=True, slots=True)
