@@ -1,0 +1,104 @@
+"""One database, SQLite or PostgreSQL, behind the same two doors: `write()` and `read()` (architecture section 7)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_SECONDS = 30
+Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
+
+
+class Database:
+    """An engine with this project's settings: one per process and URL.
+
+    SQLite runs in WAL mode with foreign keys on, and every writing transaction takes the write lock at its start, so
+    that two processes wait for each other instead of failing half-way. PostgreSQL runs through a psycopg2 pool.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = normalized_url(url)
+        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self._writing_engine = self.engine.execution_options(begin_immediate=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True for the embedded engine, where one process at a time writes."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection in one writing transaction: committed at the end, rolled back when the block raises."""
+        with self._writing_engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection in one read transaction: the block sees one state of the database on SQLite."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def normalized_url(url: str) -> URL:
+    """The URL with the driver this project uses; `postgres://` and `postgresql://` mean psycopg2.
+
+    Raises ValueError for any other database.
+    """
+    parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg2")
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return parsed
+    raise ValueError(
+        "DATABASE_URL must name a SQLite file (sqlite:///path) or a PostgreSQL database (postgresql://...)"
+    )
+
+
+def upsert(connection: Connection, model: type[DeclarativeBase]) -> Upsert:
+    """An INSERT of the connection's dialect, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    table = table_of(model)
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def table_of(model: type[DeclarativeBase]) -> Table:
+    """The Core table of a model."""
+    table = model.__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{model.__name__} is not mapped to a plain table")
+    return table
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite_connection)
+    event.listen(engine, "begin", _begin_sqlite_transaction)
+    return engine
+
+
+def _prepare_sqlite_connection(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver must not open transactions by itself: `begin` below does
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite_transaction(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("begin_immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _postgres_engine(url: URL) -> Engine:
+    options: dict[str, Any] = {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True}
+    return create_engine(url, connect_args={"application_name": "socialanalyzer"}, **options)

@@ -1,0 +1,15 @@
+"""Runs migrations on the connection that storage.schema opened, inside its transaction."""
+
+from alembic import context
+
+from socialanalyzer_dagster.storage import models_control, models_leads  # noqa: F401  (registers the tables)
+from socialanalyzer_dagster.storage.columns import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    transactional_ddl=True,
+    render_as_batch=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,90 @@
+"""Bringing a database to this version's tables, and refusing one that is not there (issue 2, section 2)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from socialanalyzer_dagster.storage.database import Database
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_UPGRADE_LOCK = 7_305_120_001
+
+
+class SchemaMismatch(RuntimeError):
+    """The database is not at the revision this version works with; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """`current` is None for a database without our tables; `known` is False for a revision of another version."""
+
+    current: str | None
+    head: str
+    known: bool
+
+    @property
+    def is_current(self) -> bool:
+        """True when the tables are those of this version."""
+        return self.current == self.head
+
+
+def status(database: Database) -> SchemaStatus:
+    """Where the database stands; changes nothing."""
+    scripts = ScriptDirectory.from_config(_config())
+    with database.read() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    known = current is None or current in {script.revision for script in scripts.walk_revisions()}
+    return SchemaStatus(current, scripts.get_current_head() or "", known)
+
+
+def upgrade(database: Database) -> SchemaStatus:
+    """Run the missing migrations in one transaction; two processes at once wait for each other.
+
+    Raises SchemaMismatch for a database that a newer version has written.
+    """
+    before = status(database)
+    if not before.known:
+        raise SchemaMismatch(_sentence(before))
+    if not before.is_current:
+        with database.write() as connection:
+            _migrate(connection)
+    return status(database)
+
+
+def require_current(database: Database) -> None:
+    """Raises SchemaMismatch unless the database is at this version's revision."""
+    found = status(database)
+    if not found.is_current:
+        raise SchemaMismatch(_sentence(found))
+
+
+def _migrate(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _sentence(found: SchemaStatus) -> str:
+    if found.current is None:
+        return "the database has no tables yet: run `socialanalyzer db upgrade`"
+    if not found.known:
+        return (
+            f"the database is at revision {found.current}, which this version does not know: "
+            "install the version that wrote it; `socialanalyzer db upgrade` cannot go back"
+        )
+    return (
+        f"the database is at revision {found.current}, this version needs {found.head}: run `socialanalyzer db upgrade`"
+    )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config

