@@ -1,0 +1,231 @@
+"""Set-based questions the asset checks ask about a batch: every answer is a count or a short list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, case, exists, func, literal, not_, or_, select
+
+from socialanalyzer_dagster.domain.outcomes import GOES_ON, Result
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.storage.models_control import (
+    LedgerEntryRow,
+    ProviderAttemptRow,
+    SuppressionRow,
+    SyncPlanLeadRow,
+    SyncPlanRow,
+)
+from socialanalyzer_dagster.storage.models_leads import (
+    BatchLeadRow,
+    ContactValueRow,
+    EvidenceRow,
+    LeadRow,
+    ScoreRow,
+    StageOutcomeRow,
+)
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """Leads of one stage: reached it, have their current outcome, have one without having reached it."""
+
+    reached: int
+    accounted: int
+    foreign: int
+
+    @property
+    def pending(self) -> int:
+        """Leads that reached the stage and have no outcome yet."""
+        return self.reached - self.accounted
+
+
+def _reached(batch_id: str, stage: Stage) -> Select[str]:
+    previous = stage.previous
+    if previous is None:
+        return select(BatchLeadRow.lead_uid).where(BatchLeadRow.batch_id == batch_id)
+    goes_on = [code for earlier, code in GOES_ON if earlier is previous]
+    return select(StageOutcomeRow.lead_uid).where(
+        StageOutcomeRow.batch_id == batch_id,
+        StageOutcomeRow.stage == previous,
+        StageOutcomeRow.is_current,
+        or_(
+            StageOutcomeRow.result == Result.PASSED,
+            and_(StageOutcomeRow.result == Result.SKIPPED, StageOutcomeRow.code.in_(goes_on)),
+        ),
+    )
+
+
+def stage_count(connection: Connection, batch_id: str, stage: Stage) -> StageCount:
+    """How the leads of one stage add up (spec 2.2); rows with an `upstream_*` code are not part of it."""
+    reached = _reached(batch_id, stage)
+    own = (
+        StageOutcomeRow.batch_id == batch_id,
+        StageOutcomeRow.stage == stage,
+        StageOutcomeRow.is_current,
+        not_(func.coalesce(StageOutcomeRow.code, "").startswith("upstream_", autoescape=True)),
+    )
+    is_in = StageOutcomeRow.lead_uid.in_(reached)
+    accounted, foreign = connection.execute(
+        select(
+            func.coalesce(func.sum(case((is_in, 1), else_=0)), 0), func.coalesce(func.sum(case((is_in, 0), else_=1)), 0)
+        ).where(*own)
+    ).one()
+    total = connection.execute(select(func.count()).select_from(reached.subquery())).scalar_one()
+    return StageCount(reached=total, accounted=int(accounted), foreign=int(foreign))
+
+
+def doubled_identities(connection: Connection, batch_id: str) -> list[str]:
+    """Identities that two leads of a batch share, as `platform:platform_id` (I-43)."""
+    identity = LeadRow.platform + literal(":") + LeadRow.platform_id
+    rows = connection.execute(
+        select(identity)
+        .join(BatchLeadRow, BatchLeadRow.lead_uid == LeadRow.lead_uid)
+        .where(BatchLeadRow.batch_id == batch_id)
+        .group_by(identity)
+        .having(func.count() > 1)
+        .limit(EXAMPLES)
+    )
+    return [row[0] for row in rows]
+
+
+def evidence_of_batch(connection: Connection, batch_id: str, stage: Stage) -> Sequence[Any]:
+    """Rows (evidence_id, lead_uid, owner, kind, body) that the current outcomes of one stage point to.
+
+    `owner` is the lead the evidence belongs to; None when the evidence is missing.
+    """
+    outcomes = connection.execute(
+        select(StageOutcomeRow.lead_uid, StageOutcomeRow.evidence_ids).where(
+            StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.stage == stage, StageOutcomeRow.is_current
+        )
+    ).all()
+    wanted = {evidence_id: lead for lead, ids in outcomes for evidence_id in ids}
+    found: dict[str, Any] = {}
+    ids = list(wanted)
+    for start in range(0, len(ids), 500):
+        part = ids[start : start + 500]
+        columns = (EvidenceRow.evidence_id, EvidenceRow.lead_uid, EvidenceRow.kind, EvidenceRow.body)
+        for row in connection.execute(select(*columns).where(EvidenceRow.evidence_id.in_(part))):
+            found[row.evidence_id] = row
+    return [
+        (evidence_id, lead, found[evidence_id].lead_uid, found[evidence_id].kind, found[evidence_id].body)
+        if evidence_id in found
+        else (evidence_id, lead, None, None, None)
+        for evidence_id, lead in wanted.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCount:
+    """Micro-USD of one batch, seen from the outcomes, the ledger and the attempts; `open` attempts hold money."""
+
+    outcome_micros: int
+    ledger_lead_micros: int
+    ledger_batch_micros: int
+    settled_micros: int
+    unknown_micros: int
+    open_attempts: int
+
+
+def ledger_count(connection: Connection, batch_id: str) -> LedgerCount:
+    """The three sums that must agree (I-29): outcomes = ledger rows with a lead; all ledger rows = attempts."""
+    amount = LedgerEntryRow.amount_micros
+    by_owner = connection.execute(
+        select(
+            func.coalesce(func.sum(case((LedgerEntryRow.lead_uid.is_not(None), amount), else_=0)), 0),
+            func.coalesce(func.sum(case((LedgerEntryRow.lead_uid.is_(None), amount), else_=0)), 0),
+        ).where(LedgerEntryRow.batch_id == batch_id)
+    ).one()
+    outcomes = connection.execute(
+        select(func.coalesce(func.sum(StageOutcomeRow.cost_micros), 0)).where(StageOutcomeRow.batch_id == batch_id)
+    ).scalar_one()
+    attempts = connection.execute(
+        select(
+            func.coalesce(func.sum(ProviderAttemptRow.settled_micros), 0),
+            func.coalesce(
+                func.sum(case((ProviderAttemptRow.state == "unknown", ProviderAttemptRow.reserved_micros), else_=0)), 0
+            ),
+            func.coalesce(func.sum(case((ProviderAttemptRow.state == "reserved", 1), else_=0)), 0),
+        ).where(ProviderAttemptRow.batch_id == batch_id)
+    ).one()
+    return LedgerCount(
+        int(outcomes), int(by_owner[0]), int(by_owner[1]), int(attempts[0]), int(attempts[1]), int(attempts[2])
+    )
+
+
+def contacts_without_provenance(connection: Connection, batch_id: str) -> int:
+    """Chosen contact values of a batch that lack a step, provider or time of finding (spec 19.1)."""
+    return int(
+        connection.execute(
+            select(func.count())
+            .select_from(ContactValueRow)
+            .join(BatchLeadRow, BatchLeadRow.lead_uid == ContactValueRow.lead_uid)
+            .where(BatchLeadRow.batch_id == batch_id, or_(ContactValueRow.step == "", ContactValueRow.provider == ""))
+        ).scalar_one()
+    )
+
+
+def emails_without_status(connection: Connection, batch_id: str) -> int:
+    """Leads that passed enriched with an address of unknown verification (I-7)."""
+    has_email = exists().where(ContactValueRow.lead_uid == LeadRow.lead_uid, ContactValueRow.field == "email")
+    return int(
+        connection.execute(
+            select(func.count())
+            .select_from(LeadRow)
+            .join(StageOutcomeRow, StageOutcomeRow.lead_uid == LeadRow.lead_uid)
+            .where(
+                StageOutcomeRow.batch_id == batch_id,
+                StageOutcomeRow.stage == Stage.ENRICHED,
+                StageOutcomeRow.is_current,
+                StageOutcomeRow.result == Result.PASSED,
+                LeadRow.email_status.is_(None),
+                has_email,
+            )
+        ).scalar_one()
+    )
+
+
+def live_scores(connection: Connection, batch_id: str) -> Sequence[Any]:
+    """Rows (lead_uid, policy_hash, tier, record) of the batch's own scores."""
+    return connection.execute(
+        select(ScoreRow.lead_uid, ScoreRow.policy_hash, ScoreRow.tier, ScoreRow.record)
+        .where(ScoreRow.batch_id == batch_id, ScoreRow.kind == "live")
+        .order_by(ScoreRow.lead_uid)
+    ).all()
+
+
+def plan_row_counts(connection: Connection, batch_id: str) -> dict[str, int]:
+    """Rows of the batch's newest plan by write state."""
+    newest = (
+        select(SyncPlanRow.plan_id)
+        .where(SyncPlanRow.batch_id == batch_id)
+        .order_by(SyncPlanRow.created_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        select(SyncPlanLeadRow.state, func.count())
+        .where(SyncPlanLeadRow.plan_id == newest)
+        .group_by(SyncPlanLeadRow.state)
+    )
+    return {state: count for state, count in rows}  # noqa: C416
+
+
+def suppression_hashes(connection: Connection) -> frozenset[tuple[str, str]]:
+    """All keyed hashes on the list, as (kind, hash)."""
+    return frozenset(
+        (kind, keyed) for kind, keyed in connection.execute(select(SuppressionRow.kind, SuppressionRow.keyed_hash))
+    )
+
+
+def yield_counts(connection: Connection, batch_id: str, stage: Stage) -> tuple[int, int]:
+    """Leads that were judged at a stage, and those of them that passed; skipped and failed leads are not judged."""
+    rows = connection.execute(
+        select(StageOutcomeRow.result, func.count())
+        .where(StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.stage == stage, StageOutcomeRow.is_current)
+        .group_by(StageOutcomeRow.result)
+    )
+    counts = {Result(result): count for result, count in rows}
+    passed = counts.get(Result.PASSED, 0)
+    return passed + counts.get(Result.REJECTED, 0), passed
