@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
@@ -11,7 +10,7 @@ from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.scoring import recompute
-from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.domain.types import JsonValue, Stage
 from socialanalyzer_dagster.platforms.evidence_kinds import EVIDENCE_SCHEMAS
 from socialanalyzer_dagster.storage import audits
 
@@ -147,7 +146,7 @@ def plan_rows_accounted(connection: Connection, batch: AuditedBatch, _stage: Sta
     return Verdict(waiting == 0, f"The plan ended with {text}.", dict(counts))
 
 
-def _fits(schema: type[BaseModel] | None, body: Any) -> bool:
+def _fits(schema: type[BaseModel] | None, body: JsonValue) -> bool:
     if schema is None:
         return False
     try:

@@ -220,7 +220,7 @@ def suppression_hashes(connection: Connection) -> frozenset[tuple[str, str]]:
 
 
 def yield_counts(connection: Connection, batch_id: str, stage: Stage) -> tuple[int, int]:
-    """Leads that were judged at a stage, and those of them that passed; skipped and failed leads are not judged."""
+    """Leads that entered a stage, and those of them that passed; a skipped lead was not attempted (spec 1.3)."""
     rows = connection.execute(
         select(StageOutcomeRow.result, func.count())
         .where(StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.stage == stage, StageOutcomeRow.is_current)
@@ -228,4 +228,4 @@ def yield_counts(connection: Connection, batch_id: str, stage: Stage) -> tuple[i
     )
     counts = {Result(result): count for result, count in rows}
     passed = counts.get(Result.PASSED, 0)
-    return passed + counts.get(Result.REJECTED, 0), passed
+    return sum(counts.values()) - counts.get(Result.SKIPPED, 0), passed
