@@ -143,11 +143,13 @@ class LeadBatchRow(Base):
     status: Mapped[Short]
     version: Mapped[int]
     attempt: Mapped[int]
+    interruptions: Mapped[int]
     stop_requested: Mapped[bool]
     cause: Mapped[LongText | None]
     capped: Mapped[bool]
     reused_micros: Mapped[int] = mapped_column(BigInteger)
     run_id: Mapped[Label | None]
+    holder: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -241,6 +243,7 @@ class StepResultRow(Base):
     stage: Mapped[Short]
     state: Mapped[Short]
     detail: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    candidates: Mapped[list[dict[str, Any]]] = mapped_column(JsonColumn)
     evidence_ids: Mapped[list[str]] = mapped_column(JsonColumn)
     finished_at: Mapped[datetime]
 

@@ -1,0 +1,259 @@
+"""Queries about lead batches: one row per batch, changed by compare-and-set on its version only (spec 2.4, 18)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+
+from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
+from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
+
+TERMINAL = frozenset({"completed", "completed_empty", "failed", "stopped"})
+"""Statuses in which nobody works on a batch; only an explicit retry leaves them (spec 2.4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A batch row as it was read; `version` is what a compare-and-set must name."""
+
+    batch_id: str
+    partition_key: BatchKey
+    idempotency_key: str
+    idempotency_hash: str
+    platform: PlatformKey
+    day: date
+    search_fingerprint: str
+    preset_id: str | None
+    parent_batch_id: str | None
+    note: str | None
+    filters: Mapping[str, Any]
+    bdr_names: Sequence[str]
+    max_leads: int
+    canary: int | None
+    cap_micros: int
+    stop_at_cap: bool
+    estimate: Mapping[str, Any]
+    estimate_micros: int
+    worst_case_micros: int
+    force_reason: str | None
+    policy_hash: str
+    policy_version: str
+    mode: str
+    status: str
+    version: int
+    attempt: int
+    interruptions: int
+    stop_requested: bool
+    cause: str | None
+    capped: bool
+    reused_micros: int
+    run_id: str | None
+    holder: Mapping[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    heartbeat_at: datetime | None
+    summary: str | None
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when the batch has ended."""
+        return self.status in TERMINAL
+
+
+_COLUMNS = [getattr(LeadBatchRow, each.name) for each in fields(Batch)]
+
+
+def _batch(row: Row[Any] | None) -> Batch | None:
+    return Batch(**row._mapping) if row is not None else None  # noqa: SLF001 - the public name of a row's mapping
+
+
+def insert_batch(connection: Connection, batch: Batch) -> None:
+    """A new row; raises IntegrityError when its partition key or idempotency key is taken."""
+    connection.execute(insert(LeadBatchRow).values({each.name: getattr(batch, each.name) for each in fields(Batch)}))
+
+
+def batch_by_key(connection: Connection, key: str) -> Batch | None:
+    """The batch of a partition key."""
+    return _batch(connection.execute(select(*_COLUMNS).where(LeadBatchRow.partition_key == key)).one_or_none())
+
+
+def batch_by_id(connection: Connection, batch_id: str) -> Batch | None:
+    """The batch of an id."""
+    return _batch(connection.execute(select(*_COLUMNS).where(LeadBatchRow.batch_id == batch_id)).one_or_none())
+
+
+def batch_by_idempotency_key(connection: Connection, key: str) -> Batch | None:
+    """The batch that a request with this key made."""
+    return _batch(connection.execute(select(*_COLUMNS).where(LeadBatchRow.idempotency_key == key)).one_or_none())
+
+
+def taken_keys(connection: Connection, stem: str) -> frozenset[str]:
+    """Partition keys that are `stem` or `stem.<n>`."""
+    found = connection.execute(
+        select(LeadBatchRow.partition_key).where(
+            or_(
+                LeadBatchRow.partition_key == stem,
+                LeadBatchRow.partition_key.startswith(f"{stem}.", autoescape=True),
+            )
+        )
+    )
+    return frozenset(found.scalars())
+
+
+def running_with_fingerprint(connection: Connection, platform: PlatformKey, fingerprint: str) -> Batch | None:
+    """A batch of the same search that has not ended (I-45)."""
+    found = connection.execute(
+        select(*_COLUMNS)
+        .where(
+            LeadBatchRow.platform == platform,
+            LeadBatchRow.search_fingerprint == fingerprint,
+            LeadBatchRow.status.not_in(TERMINAL),
+        )
+        .order_by(LeadBatchRow.created_at)
+        .limit(1)
+    )
+    return _batch(found.one_or_none())
+
+
+def compare_and_set(connection: Connection, batch: Batch, values: Mapping[str, Any]) -> bool:
+    """Change a batch that is still the version read; False when somebody else changed it first (I-44)."""
+    changed = connection.execute(
+        update(LeadBatchRow)
+        .where(LeadBatchRow.batch_id == batch.batch_id, LeadBatchRow.version == batch.version)
+        .values(**values, version=batch.version + 1)
+    )
+    return changed.rowcount == 1
+
+
+def touch(connection: Connection, batch_id: str, now: datetime) -> None:
+    """Write the heartbeat; it is no decision and leaves the version alone."""
+    connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(heartbeat_at=now))
+
+
+def write_summary(connection: Connection, batch_id: str, text: str) -> None:
+    """Store the plain-language summary."""
+    connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(summary=text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPage:
+    """Which batches to list: newest first, after a cursor."""
+
+    platform: str | None = None
+    status: str | None = None
+    before: tuple[datetime, str] | None = None
+    """Cursor: `created_at` and `batch_id` of the last row of the page before."""
+    limit: int = 50
+
+
+def list_batches(connection: Connection, page: BatchPage) -> list[Batch]:
+    """One page of batches (I-54)."""
+    query = select(*_COLUMNS).order_by(LeadBatchRow.created_at.desc(), LeadBatchRow.batch_id.desc()).limit(page.limit)
+    if page.platform is not None:
+        query = query.where(LeadBatchRow.platform == page.platform)
+    if page.status is not None:
+        query = query.where(LeadBatchRow.status == page.status)
+    if page.before is not None:
+        at, batch_id = page.before
+        query = query.where(
+            or_(LeadBatchRow.created_at < at, and_(LeadBatchRow.created_at == at, LeadBatchRow.batch_id < batch_id))
+        )
+    return [Batch(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+
+
+def batches_with_status(connection: Connection, statuses: Sequence[str]) -> list[Batch]:
+    """Every batch in one of the statuses, oldest first: what sensors look at."""
+    query = select(*_COLUMNS).where(LeadBatchRow.status.in_(statuses)).order_by(LeadBatchRow.created_at)
+    return [Batch(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+
+
+def completed_since(connection: Connection, platform: PlatformKey, since: datetime) -> list[str]:
+    """Ids of the platform's batches completed after an instant that were neither capped nor a held canary."""
+    query = select(LeadBatchRow.batch_id).where(
+        LeadBatchRow.platform == platform,
+        LeadBatchRow.status.in_(("completed", "completed_empty")),
+        LeadBatchRow.capped.is_(False),
+        LeadBatchRow.finished_at >= since,
+    )
+    return list(connection.execute(query).scalars())
+
+
+def newest_completed(connection: Connection, platform: PlatformKey, limit: int) -> Sequence[Row[Any]]:
+    """Rows (batch_id, partition_key, filters, finished_at), newest first: filter columns only (spec 5.8, I-54)."""
+    return connection.execute(
+        select(LeadBatchRow.batch_id, LeadBatchRow.partition_key, LeadBatchRow.filters, LeadBatchRow.finished_at)
+        .where(LeadBatchRow.platform == platform, LeadBatchRow.status.in_(("completed", "completed_empty")))
+        .order_by(LeadBatchRow.finished_at.desc(), LeadBatchRow.batch_id)
+        .limit(limit)
+    ).all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageProgress:
+    """Counters of one stage of a batch."""
+
+    stage: Stage
+    total: int
+    done: int
+    started_at: datetime
+    finished_at: datetime | None
+    busy_milliseconds: int
+
+
+def stage_progress(connection: Connection, batch_id: str) -> dict[Stage, StageProgress]:
+    """Counters of every stage that was begun."""
+    rows = connection.execute(
+        select(
+            BatchStageRow.stage,
+            BatchStageRow.total,
+            BatchStageRow.done,
+            BatchStageRow.started_at,
+            BatchStageRow.finished_at,
+            BatchStageRow.busy_milliseconds,
+        ).where(BatchStageRow.batch_id == batch_id)
+    )
+    return {Stage(row.stage): StageProgress(**{**row._mapping, "stage": Stage(row.stage)}) for row in rows}  # noqa: SLF001
+
+
+def begin_stage(connection: Connection, batch_id: str, stage: Stage, *, total: int, now: datetime) -> None:
+    """Open a stage for `total` leads more; a stage that is begun again keeps its first start."""
+    row = {"batch_id": batch_id, "stage": stage, "total": total, "done": 0, "started_at": now, "busy_milliseconds": 0}
+    connection.execute(
+        upsert(connection, BatchStageRow)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["batch_id", "stage"],
+            set_={"total": BatchStageRow.done + total, "finished_at": None},
+        )
+    )
+
+
+def count_done(connection: Connection, batch_id: str, stage: Stage, *, leads: int, busy_milliseconds: int) -> None:
+    """Add finished leads to a stage's counters: two integers, whatever the batch's size (I-52)."""
+    connection.execute(
+        update(BatchStageRow)
+        .where(BatchStageRow.batch_id == batch_id, BatchStageRow.stage == stage)
+        .values(
+            done=BatchStageRow.done + leads,
+            busy_milliseconds=BatchStageRow.busy_milliseconds + busy_milliseconds,
+        )
+    )
+
+
+def end_stage(connection: Connection, batch_id: str, stage: Stage, now: datetime) -> None:
+    """Mark a stage as gone through; a halted stage is not."""
+    connection.execute(
+        update(BatchStageRow)
+        .where(BatchStageRow.batch_id == batch_id, BatchStageRow.stage == stage)
+        .values(finished_at=now)
+    )
+
+
+def status_counts(connection: Connection) -> dict[str, int]:
+    """Batches by status."""
+    rows = connection.execute(select(LeadBatchRow.status, func.count()).group_by(LeadBatchRow.status))
+    return {status: count for status, count in rows}  # noqa: C416
