@@ -36,9 +36,8 @@ def listing_xml(bucket: str, objects: Iterable[tuple[str, Mapping[str, Any]]], q
     if len(rest) > limit and page:
         token = base64.urlsafe_b64encode(page[-1].encode()).decode()
         parts.append(f"<NextContinuationToken>{token}</NextContinuationToken>")
-    for entry in page:
-        parts.append(_contents(shown(entry), rows[entry]) if entry in rows else _common_prefix(shown(entry)))
-    return "".join([*parts, "</ListBucketResult>"])
+    listed = (_contents(shown(entry), rows[entry]) if entry in rows else _common_prefix(shown(entry)) for entry in page)
+    return "".join([*parts, *listed, "</ListBucketResult>"])
 
 
 def _entry(key: str, prefix: str, delimiter: str) -> str:
