@@ -121,3 +121,7 @@ class EmailsPolicy(Section):
     personal_domains: tuple[str, ...]
     personal_names_any_suffix: tuple[str, ...]
     role_local_parts: tuple[str, ...]
+    name_roles: tuple[str, ...]
+    """Words beside which a person's name stands."""
+    non_person_words: tuple[str, ...]
+    """Words that make a display name the name of a business, show or place."""
