@@ -224,12 +224,22 @@ class BdrRow(Base):
     position: Mapped[int]
 
 
+class BdrEpochRow(Base):
+    """A period with one set of active BDRs; counting starts again at 0 with each (spec 11.5)."""
+
+    __tablename__ = "bdr_epochs"
+
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    active_names: Mapped[list[str]] = mapped_column(JsonColumn)
+    started_at: Mapped[datetime]
+
+
 class BdrCounterRow(Base):
     """Leads dealt to a BDR in one roster epoch and tier (spec 11.5)."""
 
     __tablename__ = "bdr_counters"
 
-    epoch: Mapped[Digest] = mapped_column(primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
     tier: Mapped[Short] = mapped_column(primary_key=True)
     bdr: Mapped[Label] = mapped_column(primary_key=True)
     dealt: Mapped[int]
@@ -243,7 +253,7 @@ class AssignmentRow(Base):
     lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), primary_key=True)
     bdr: Mapped[Label]
     tier: Mapped[Short]
-    epoch: Mapped[Digest]
+    epoch: Mapped[int]
     plan_id: Mapped[Uid] = mapped_column(index=True)
     assigned_at: Mapped[datetime]
 

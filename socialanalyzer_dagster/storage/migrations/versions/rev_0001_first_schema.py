@@ -25,11 +25,18 @@ def upgrade() -> None:
     )
     op.create_table(
         "bdr_counters",
-        sa.Column("epoch", sa.String(length=64), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("tier", sa.String(length=80), nullable=False),
         sa.Column("bdr", sa.String(length=255), nullable=False),
         sa.Column("dealt", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("epoch", "tier", "bdr", name=op.f("pk_bdr_counters")),
+    )
+    op.create_table(
+        "bdr_epochs",
+        sa.Column("epoch", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("active_names", JsonColumn, nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("epoch", name=op.f("pk_bdr_epochs")),
     )
     op.create_table(
         "bdrs",
@@ -193,7 +200,7 @@ def upgrade() -> None:
         sa.Column("lead_uid", sa.String(length=36), nullable=False),
         sa.Column("bdr", sa.String(length=255), nullable=False),
         sa.Column("tier", sa.String(length=80), nullable=False),
-        sa.Column("epoch", sa.String(length=64), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("plan_id", sa.String(length=36), nullable=False),
         sa.Column("assigned_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
