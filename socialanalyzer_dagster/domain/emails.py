@@ -141,7 +141,8 @@ def _matches(text: str) -> Iterator[FoundEmail]:
                 matched.group("plain"),
                 CandidateKind.MAILTO if matched.group("mailto") else CandidateKind.TEXT,
             )
-        if (kept := _without_trailing_words(address)) is not None:
+        kept = _without_trailing_words(address)
+        if kept is not None and (kind is not CandidateKind.OBFUSCATED or has_known_suffix(kept.rpartition("@")[2])):
             yield FoundEmail(kept, kind)
 
 

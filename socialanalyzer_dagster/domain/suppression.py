@@ -1,0 +1,92 @@
+"""People who asked not to be processed, recognised in any spelling without storing who they are (spec 19.2)."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from socialanalyzer_dagster.domain.emails import canonical_email
+from socialanalyzer_dagster.domain.leads import Candidate, Identifier, IdentifierKind, LeadRecord
+from socialanalyzer_dagster.domain.links import canonical_url, group_link, social_link
+from socialanalyzer_dagster.domain.outside_text import comparable
+from socialanalyzer_dagster.domain.phones import canonical_phone
+
+MIN_KEY_BYTES = 32
+
+
+class WeakKey(ValueError):
+    """The suppression key is missing or too short; the gate stays closed."""
+
+
+def canonical_identifier(identifier: Identifier) -> str | None:
+    """The one spelling of an identifier; None when the text is no identifier of its kind.
+
+    E-mail: see emails.canonical_email. Handle: `platform:handle`, no @, any case. Profile URL: the account it names, or
+    host and path without scheme, www and query. Phone: E.164.
+    """
+    if identifier.kind is IdentifierKind.EMAIL:
+        return canonical_email(identifier.value)
+    if identifier.kind is IdentifierKind.PHONE:
+        return canonical_phone(identifier.value)
+    if identifier.kind is IdentifierKind.HANDLE:
+        return _canonical_handle(identifier.value)
+    return _canonical_profile(identifier.value)
+
+
+def keyed_hash(kind: IdentifierKind, canonical: str, key: bytes) -> str:
+    """Hex HMAC-SHA-256 over kind and canonical value; raises WeakKey under 32 bytes of key."""
+    if len(key) < MIN_KEY_BYTES:
+        raise WeakKey(f"the suppression key must have at least {MIN_KEY_BYTES} bytes")
+    return hmac.new(key, f"{kind.value}\n{canonical}".encode(), hashlib.sha256).hexdigest()
+
+
+def identifier_hash(identifier: Identifier, key: bytes) -> str | None:
+    """The keyed hash of an identifier in any spelling; None when it is no identifier of its kind."""
+    canonical = canonical_identifier(identifier)
+    return None if canonical is None else keyed_hash(identifier.kind, canonical, key)
+
+
+def identifiers_of_record(record: LeadRecord) -> tuple[Identifier, ...]:
+    """Everything a lead can be recognised by: its handle, its profile and the accounts it links to."""
+    own = (
+        Identifier(IdentifierKind.HANDLE, f"{record.platform}:{record.handle}"),
+        Identifier(IdentifierKind.HANDLE, f"{record.platform}:{record.platform_id}"),
+        Identifier(IdentifierKind.PROFILE_URL, record.profile_url),
+    )
+    linked = (identifier for url in record.links.values() for identifier in _identifiers_of_url(url))
+    return tuple(dict.fromkeys((*own, *linked)))
+
+
+def identifiers_of_candidates(candidates: Iterable[Candidate]) -> tuple[Identifier, ...]:
+    """The identifiers among contact candidates: e-mails, phones and profile addresses; names are none."""
+    found: list[Identifier] = []
+    for candidate in candidates:
+        if candidate.field == "email":
+            found.append(Identifier(IdentifierKind.EMAIL, candidate.value))
+        elif candidate.field == "phone":
+            found.append(Identifier(IdentifierKind.PHONE, candidate.value))
+        elif candidate.value.startswith(("http://", "https://")):
+            found.extend(_identifiers_of_url(candidate.value))
+    return tuple(dict.fromkeys(found))
+
+
+def _identifiers_of_url(url: str) -> tuple[Identifier, ...]:
+    profile = Identifier(IdentifierKind.PROFILE_URL, url)
+    link = social_link(url)
+    if link is None or link.handle is None:
+        return (profile,)
+    return (profile, Identifier(IdentifierKind.HANDLE, f"{link.kind.value}:{link.handle}"))
+
+
+def _canonical_handle(value: str) -> str | None:
+    platform, colon, handle = value.partition(":")
+    plain = comparable(handle)
+    return f"{comparable(platform)}:{plain}" if colon and platform.strip() and plain else None
+
+
+def _canonical_profile(value: str) -> str | None:
+    link = social_link(value) or group_link(value)
+    url = link.url if link is not None else canonical_url(value)
+    if url is None:
+        return None
+    plain = url.split("://", maxsplit=1)[1].removeprefix("www.").lower()
+    return plain if link is not None else plain.split("?", maxsplit=1)[0].rstrip("/")
