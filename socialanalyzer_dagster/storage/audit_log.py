@@ -1,0 +1,15 @@
+"""The append-only record of who did what: approvals, cap changes, policy activations, suppressions (spec 19.6)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from socialanalyzer_dagster.storage.models_control import AuditEntryRow
+
+
+def record(connection: Connection, *, at: datetime, actor: str, action: str, subject: str, **detail: Any) -> None:  # noqa: ANN401
+    """One entry in the caller's transaction; `detail` holds values, never personal data."""
+    entry: Mapping[str, Any] = {"at": at, "actor": actor, "action": action, "subject": subject, "detail": detail}
+    connection.execute(insert(AuditEntryRow).values(**entry))
