@@ -58,8 +58,8 @@ class GateDecision:
     comment: str | None = None
 
 
-_PLAN = [SyncPlanRow.plan_id, SyncPlanRow.batch_id, SyncPlanRow.plan_hash, SyncPlanRow.state, SyncPlanRow.created_at]
-_ROW = [
+_PLAN: list[Any] = [SyncPlanRow.plan_id, SyncPlanRow.batch_id, SyncPlanRow.plan_hash, SyncPlanRow.state, SyncPlanRow.created_at]
+_ROW: list[Any] = [
     SyncPlanLeadRow.row_id,
     SyncPlanLeadRow.plan_id,
     SyncPlanLeadRow.lead_uid,
@@ -72,7 +72,7 @@ _ROW = [
     SyncPlanLeadRow.state,
     SyncPlanLeadRow.error,
 ]
-_GATE = [
+_GATE: list[Any] = [
     GateRow.gate_id,
     GateRow.batch_id,
     GateRow.stage,
