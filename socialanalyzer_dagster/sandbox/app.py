@@ -1,8 +1,7 @@
 """The sandbox's ASGI application: every vendor under its prefix, the world's web, media and the control path."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match, Mount, Route
@@ -21,9 +20,26 @@ from socialanalyzer_dagster.sandbox.vendors import (
     r2,
     slack,
 )
+from socialanalyzer_dagster.sandbox.vendors.apify_wire import WIRE as APIFY
+from socialanalyzer_dagster.sandbox.vendors.hubspot_wire import WIRE as HUBSPOT
+from socialanalyzer_dagster.sandbox.vendors.insightiq_wire import WIRE as INSIGHTIQ
+from socialanalyzer_dagster.sandbox.vendors.millionverifier_wire import WIRE as MILLIONVERIFIER
+from socialanalyzer_dagster.sandbox.vendors.openai_wire import WIRE as OPENAI
 from socialanalyzer_dagster.sandbox.wire import VendorWire, json_response, unknown_path
 
-_VENDORS = (apify, apollo, hubspot, insightiq, millionverifier, openai, r2, slack)
+_Routes = Callable[[SandboxState], Sequence[BaseRoute]]
+_VENDORS: tuple[tuple[VendorWire, _Routes], ...] = (
+    (APIFY, apify.routes),
+    (apollo.WIRE, apollo.routes),
+    (HUBSPOT, hubspot.routes),
+    (INSIGHTIQ, insightiq.routes),
+    (MILLIONVERIFIER, millionverifier.routes),
+    (OPENAI, openai.routes),
+    (r2.WIRE, r2.routes),
+    (slack.WIRE, slack.routes),
+    (pages.WEB, pages.web_routes),
+    (pages.MEDIA, pages.media_routes),
+)
 _EXACT_PATHS = frozenset({"r2", "web", "media"})
 """Prefixes below which a trailing slash means something."""
 
@@ -51,13 +67,9 @@ class _Dispatch:
 
     def __init__(self, state: SandboxState) -> None:
         self._branches: dict[str, _Branch] = {"_sandbox": _Branch(admin.routes(state), _no_such_page, _no_such_page)}
-        for module in _VENDORS:
-            self._add(state, module.WIRE, module.routes(state))
-        self._add(state, pages.WEB, pages.web_routes(state))
-        self._add(state, pages.MEDIA, pages.media_routes(state))
-
-    def _add(self, state: SandboxState, wire: VendorWire, routes: Sequence[BaseRoute]) -> None:
-        self._branches[wire.prefix.split("/")[1]] = _Branch(routes, unknown_path(state, wire), unknown_path(state, wire, 405))
+        for wire, routes in _VENDORS:
+            missing, not_allowed = unknown_path(state, wire), unknown_path(state, wire, 405)
+            self._branches[wire.prefix.split("/")[1]] = _Branch(routes(state), missing, not_allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
