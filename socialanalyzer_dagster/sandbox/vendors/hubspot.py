@@ -39,7 +39,7 @@ def crm_of(state: SandboxState) -> Crm:
     def load() -> Crm:
         properties = PropertyBook.stored(state.store, OWNER_IDS)
         contacts = ContactBook(properties, state.store, str(state.config.seed))
-        contacts.load(earlier_contacts(state.world))
+        contacts.load(earlier_contacts(state.config.seed, state.world.epoch))
         return Crm(properties, contacts)
 
     return state.memory("hubspot.crm", load)

@@ -1,7 +1,9 @@
 """Contacts that reps had in the simulated HubSpot before the project came: some creators of the world."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from socialanalyzer_dagster.sandbox.vendors.hubspot_contacts import Contact, numeric_id
 from socialanalyzer_dagster.sandbox.vendors.hubspot_owners import OWNER_IDS
@@ -20,8 +22,18 @@ ONE_CREATOR_IN = 67
 _STAGES = ("subscriber", "lead", "lead", "lead", "marketingqualifiedlead", "opportunity", "customer")
 
 
-def earlier_contacts(world: World) -> Iterator[Contact]:
-    """Yield the contacts made by reps; the same ones for every sandbox of one seed."""
+def earlier_contacts(seed: int, epoch: datetime) -> list[Contact]:
+    """Return the contacts made by reps; the same ones for every sandbox of one seed and epoch."""
+    return [replace(contact, properties=dict(contact.properties)) for contact in _made(seed, epoch)]
+
+
+@lru_cache(maxsize=2)
+def _made(seed: int, epoch: datetime) -> tuple[Contact, ...]:
+    """Make them once for a process: reading through the creators takes some tenths of a second."""
+    return tuple(_contacts_of(World(seed, epoch)))
+
+
+def _contacts_of(world: World) -> Iterator[Contact]:
     counts = (
         (world.instagram, INSTAGRAM_CREATORS),
         (world.patreon, PATREON_CREATORS),
