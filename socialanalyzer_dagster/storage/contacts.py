@@ -1,0 +1,142 @@
+"""Contact candidates, all of which stay stored, and the chosen values (spec 8.4, 19.1)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, tuple_, update
+
+from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
+from socialanalyzer_dagster.domain.types import EvidenceId, LeadUid, sha256_of
+from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.leads import parts
+from socialanalyzer_dagster.storage.models_leads import (
+    ContactCandidateRow,
+    ContactValueRow,
+    EmailVerificationRow,
+    LeadRow,
+)
+
+_SHARED = ("value", "kind", "step", "provider", "source_url", "evidence_id", "fetched_at")
+
+
+def _source_hash(candidate: Candidate) -> str:
+    return sha256_of([candidate.kind, candidate.step, candidate.provider, candidate.source_url])
+
+
+def candidate_json(candidate: Candidate) -> dict[str, Any]:
+    """The JSON form of a candidate inside a stored step result."""
+    return {
+        "field": candidate.field,
+        "canonical": candidate.canonical,
+        "value": candidate.value,
+        "kind": str(candidate.kind),
+        "step": candidate.step,
+        "provider": candidate.provider,
+        "source_url": candidate.source_url,
+        "evidence_id": candidate.evidence_id,
+        "fetched_at": candidate.fetched_at.isoformat(),
+    }
+
+
+def candidate_from_json(stored: Mapping[str, Any]) -> Candidate:
+    """The candidate of a stored step result."""
+    return _candidate({**stored, "fetched_at": datetime.fromisoformat(stored["fetched_at"])})
+
+
+def _candidate(row: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        field=row["field"],
+        value=row["value"],
+        canonical=row["canonical"],
+        kind=CandidateKind(row["kind"]),
+        step=row["step"],
+        provider=row["provider"],
+        source_url=row["source_url"],
+        fetched_at=row["fetched_at"],
+        evidence_id=EvidenceId(row["evidence_id"]) if row["evidence_id"] else None,
+    )
+
+
+def insert_candidates(connection: Connection, found: Mapping[LeadUid, Sequence[Candidate]]) -> None:
+    """Store candidates that are new; the same value from the same source is stored once, as first seen."""
+    rows = [
+        {
+            "lead_uid": uid,
+            "field": each.field,
+            "canonical": each.canonical,
+            "source_hash": _source_hash(each),
+            **{name: getattr(each, name) for name in _SHARED},
+        }
+        for uid, candidates in found.items()
+        for each in candidates
+    ]
+    if rows:
+        connection.execute(upsert(connection, ContactCandidateRow).on_conflict_do_nothing(), rows)
+
+
+def load_candidates(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, tuple[Candidate, ...]]:
+    """All candidates of leads, in the order they were stored."""
+    found: dict[LeadUid, list[Candidate]] = {uid: [] for uid in leads}
+    columns = [getattr(ContactCandidateRow, name) for name in ("lead_uid", "field", "canonical", *_SHARED)]
+    for part in parts(leads):
+        query = select(*columns).where(ContactCandidateRow.lead_uid.in_(part)).order_by(ContactCandidateRow.id)
+        for row in connection.execute(query).mappings():
+            found[LeadUid(row["lead_uid"])].append(_candidate(dict(row)))
+    return {uid: tuple(candidates) for uid, candidates in found.items()}
+
+
+def replace_values(connection: Connection, chosen: Mapping[LeadUid, Mapping[str, Candidate]]) -> None:
+    """Store the chosen values of leads; a field chosen before and not now is removed."""
+    rows = [
+        {"lead_uid": uid, "field": name, **{part: getattr(each, part) for part in _SHARED}}
+        for uid, values in chosen.items()
+        for name, each in values.items()
+    ]
+    if not rows:
+        return
+    table = table_of(ContactValueRow)
+    kept = [(row["lead_uid"], row["field"]) for row in rows]
+    connection.execute(
+        table.delete().where(
+            table.c.lead_uid.in_([uid for uid, values in chosen.items() if values]),
+            tuple_(table.c.lead_uid, table.c.field).not_in(kept),
+        )
+    )
+    statement = upsert(connection, ContactValueRow)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["lead_uid", "field"], set_={name: statement.excluded[name] for name in _SHARED}
+        ),
+        rows,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailState:
+    """The keyed hash of a lead's chosen address and what the verifier said about it."""
+
+    lead: LeadUid
+    email_hash: str | None
+    status: str | None
+
+
+def write_email_states(connection: Connection, states: Sequence[EmailState], now: datetime) -> None:
+    """Keep the state of the chosen addresses on the leads, and verifications by address."""
+    if not states:
+        return
+    table = table_of(LeadRow)
+    connection.execute(
+        update(table)
+        .where(table.c.lead_uid == bindparam("uid"))
+        .values(email_hash=bindparam("keyed"), email_status=bindparam("state")),
+        [{"uid": each.lead, "keyed": each.email_hash, "state": each.status} for each in states],
+    )
+    verified = [
+        {"email_hash": each.email_hash, "verified_at": now, "status": each.status}
+        for each in states
+        if each.email_hash is not None and each.status is not None
+    ]
+    if verified:
+        connection.execute(upsert(connection, EmailVerificationRow).on_conflict_do_nothing(), verified)

@@ -1,0 +1,72 @@
+"""Raw results of discovery: one row and one result each, so that their sum equals what was received (spec 2.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select
+
+from socialanalyzer_dagster.domain.outcomes import ItemResult
+from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
+from socialanalyzer_dagster.storage.models_leads import FoundItemRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredItem:
+    """What became of one item; a suppressed person leaves `identity_hash` only."""
+
+    item_no: int
+    result: ItemResult
+    lead: LeadUid | None = None
+    identity_hash: str | None = None
+    problem: str | None = None
+    raw: JsonValue = None
+
+
+def insert_items(connection: Connection, batch_id: str, items: Sequence[StoredItem]) -> None:
+    """Store the results of new items."""
+    rows = [
+        {
+            "batch_id": batch_id,
+            "item_no": item.item_no,
+            "result": item.result,
+            "lead_uid": item.lead,
+            "identity_hash": item.identity_hash,
+            "problem": item.problem,
+            "raw": item.raw,
+        }
+        for item in items
+    ]
+    if rows:
+        connection.execute(insert(FoundItemRow), rows)
+
+
+def stored_results(connection: Connection, batch_id: str) -> dict[int, tuple[ItemResult, LeadUid | None]]:
+    """Results of the items stored so far, by item number."""
+    rows = connection.execute(
+        select(FoundItemRow.item_no, FoundItemRow.result, FoundItemRow.lead_uid).where(
+            FoundItemRow.batch_id == batch_id
+        )
+    )
+    return {number: (ItemResult(result), LeadUid(uid) if uid else None) for number, result, uid in rows}
+
+
+def item_counts(connection: Connection, batch_id: str) -> dict[ItemResult, int]:
+    """Items by result."""
+    rows = connection.execute(
+        select(FoundItemRow.result, func.count()).where(FoundItemRow.batch_id == batch_id).group_by(FoundItemRow.result)
+    )
+    return {ItemResult(result): count for result, count in rows}
+
+
+def unusable_items(connection: Connection, batch_id: str, limit: int) -> list[tuple[int, ItemResult, str | None]]:
+    """Items that are no lead for a reason of their own: number, result and the sentence."""
+    rows = connection.execute(
+        select(FoundItemRow.item_no, FoundItemRow.result, FoundItemRow.problem)
+        .where(
+            FoundItemRow.batch_id == batch_id,
+            FoundItemRow.result.in_((ItemResult.MALFORMED_ITEM, ItemResult.NO_IDENTITY)),
+        )
+        .order_by(FoundItemRow.item_no)
+        .limit(limit)
+    )
+    return [(number, ItemResult(result), problem) for number, result, problem in rows]

@@ -1,0 +1,132 @@
+"""Lead records, their aliases and their places in batches (spec 6.1, 6.6)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from socialanalyzer_dagster.domain.leads import LeadRecord
+from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey
+from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadAliasRow, LeadRow
+
+T = TypeVar("T")
+IN_LIST = 500
+"""Values per IN list: both engines take it in one statement."""
+
+
+def parts(values: Iterable[T], size: int = IN_LIST) -> Iterator[list[T]]:
+    """Lists of at most `size` values, in order."""
+    iterator = iter(values)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A stored account: its lead and the id it was first seen with."""
+
+    uid: LeadUid
+    platform_id: str
+
+
+def known_accounts(connection: Connection, platform: PlatformKey, names: Sequence[str]) -> dict[str, Account]:
+    """Stored accounts by any of their ids: the first one or an alias."""
+    found: dict[str, Account] = {}
+    for part in parts(dict.fromkeys(names)):
+        aliases = connection.execute(
+            select(LeadAliasRow.alias, LeadRow.lead_uid, LeadRow.platform_id)
+            .join(LeadRow, LeadRow.lead_uid == LeadAliasRow.lead_uid)
+            .where(LeadAliasRow.platform == platform, LeadAliasRow.alias.in_(part))
+        )
+        leads = connection.execute(
+            select(LeadRow.platform_id, LeadRow.lead_uid, LeadRow.platform_id.label("first_id")).where(
+                LeadRow.platform == platform, LeadRow.platform_id.in_(part)
+            )
+        )
+        for name, uid, platform_id in (*aliases, *leads):
+            found[name] = Account(LeadUid(uid), platform_id)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """When and on what basis contact data of new leads is collected (spec 19.1)."""
+
+    at: datetime
+    notice_due_at: datetime
+    lawful_basis: str | None
+
+
+def insert_leads(connection: Connection, records: Sequence[LeadRecord], collection: Collection) -> None:
+    """Store accounts that are new; known ones stay as they are (I-43)."""
+    rows = [
+        {
+            "lead_uid": record.uid,
+            "platform": record.platform,
+            "platform_id": record.platform_id,
+            "handle": record.handle,
+            "record": record.model_dump(mode="json"),
+            "collected_at": collection.at,
+            "updated_at": collection.at,
+            "lawful_basis": collection.lawful_basis,
+            "subscriber_kind": "unknown",
+            "notice_due_at": collection.notice_due_at,
+        }
+        for record in records
+    ]
+    if rows:
+        connection.execute(upsert(connection, LeadRow).on_conflict_do_nothing(), rows)
+
+
+def insert_aliases(connection: Connection, platform: PlatformKey, aliases: Mapping[str, LeadUid]) -> None:
+    """Other ids of accounts; an alias that is taken stays with its first account."""
+    rows = [{"platform": platform, "alias": alias, "lead_uid": uid} for alias, uid in aliases.items()]
+    if rows:
+        connection.execute(upsert(connection, LeadAliasRow).on_conflict_do_nothing(), rows)
+
+
+def insert_batch_leads(connection: Connection, batch_id: str, positions: Mapping[LeadUid, int]) -> None:
+    """Leads of a batch in provider order."""
+    rows = [{"batch_id": batch_id, "lead_uid": uid, "position": at} for uid, at in positions.items()]
+    if rows:
+        connection.execute(insert(BatchLeadRow), rows)
+
+
+def update_records(connection: Connection, records: Mapping[LeadUid, LeadRecord], now: datetime) -> None:
+    """Replace what is known of leads; one statement for all."""
+    table = table_of(LeadRow)
+    rows = [
+        {"uid": uid, "facts": record.model_dump(mode="json"), "name": record.handle, "at": now}
+        for uid, record in records.items()
+    ]
+    if rows:
+        connection.execute(
+            update(table)
+            .where(table.c.lead_uid == bindparam("uid"))
+            .values(record=bindparam("facts"), handle=bindparam("name"), updated_at=bindparam("at")),
+            rows,
+        )
+
+
+def load_records(connection: Connection, uids: Sequence[LeadUid]) -> dict[LeadUid, LeadRecord]:
+    """Records of leads."""
+    found: dict[LeadUid, LeadRecord] = {}
+    for part in parts(uids):
+        rows = connection.execute(select(LeadRow.lead_uid, LeadRow.record).where(LeadRow.lead_uid.in_(part)))
+        found |= {LeadUid(uid): LeadRecord.model_validate(record) for uid, record in rows}
+    return found
+
+
+def last_position(connection: Connection, batch_id: str) -> int:
+    """Place of the batch's last stored lead; 0 when there is none."""
+    found = connection.execute(
+        select(BatchLeadRow.position)
+        .where(BatchLeadRow.batch_id == batch_id)
+        .order_by(BatchLeadRow.position.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return found or 0

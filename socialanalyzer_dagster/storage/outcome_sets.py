@@ -1,0 +1,229 @@
+"""Which leads a stage works on, and outcomes that whole sets of leads get in one statement (spec 2.2, 2.3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.orm import aliased
+
+from socialanalyzer_dagster.domain.outcomes import GOES_ON, Outcome, Result
+from socialanalyzer_dagster.domain.types import STAGES, LeadUid, Stage
+from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadClaimRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.outcomes import StageOf
+
+_UPSTREAM = "upstream_"
+LATEST_POSITION = 10**9
+
+
+def _goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
+    codes = [code for earlier, code in GOES_ON if earlier is stage]
+    return or_(row.result == Result.PASSED, and_(row.result == Result.SKIPPED, row.code.in_(codes)))
+
+
+def _is_upstream(row: type[StageOutcomeRow]) -> ColumnElement[bool]:
+    return and_(row.result == Result.SKIPPED, row.code.startswith(_UPSTREAM, autoescape=True))
+
+
+def reached(batch_id: str, stage: Stage) -> Select[str, int]:
+    """Rows (lead_uid, position) of the leads that reached a stage: all of them, or those that went on before it."""
+    query = select(BatchLeadRow.lead_uid, BatchLeadRow.position).where(BatchLeadRow.batch_id == batch_id)
+    previous = stage.previous
+    if previous is None:
+        return query
+    before = aliased(StageOutcomeRow)
+    return query.join(
+        before,
+        and_(
+            before.batch_id == BatchLeadRow.batch_id,
+            before.lead_uid == BatchLeadRow.lead_uid,
+            before.stage == previous,
+            before.is_current,
+            _goes_on(before, previous),
+        ),
+    )
+
+
+def _current(batch_id: str, stage: Stage, lead: Any) -> Select[int]:  # noqa: ANN401 - a column of any select
+    return select(StageOutcomeRow.id).where(
+        StageOutcomeRow.batch_id == batch_id,
+        StageOutcomeRow.stage == stage,
+        StageOutcomeRow.lead_uid == lead,
+        StageOutcomeRow.is_current,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Leads a stage may work on now: reached it, and have no outcome there or one to attempt again.
+
+    `within` limits them to positions up to a number (canary).
+    """
+
+    batch_id: str
+    stage: Stage
+    within: int = LATEST_POSITION
+
+    def query(self) -> Select[str, int]:
+        """Rows (lead_uid, position), claimed by this batch or by nobody."""
+        arrived = reached(self.batch_id, self.stage).subquery()
+        final = _current(self.batch_id, self.stage, arrived.c.lead_uid).where(
+            ~StageOutcomeRow.retryable, ~_is_upstream(StageOutcomeRow)
+        )
+        foreign = select(LeadClaimRow.lead_uid).where(
+            LeadClaimRow.lead_uid == arrived.c.lead_uid, LeadClaimRow.batch_id != self.batch_id
+        )
+        return select(arrived.c.lead_uid, arrived.c.position).where(
+            arrived.c.position <= self.within, ~exists(final), ~exists(foreign)
+        )
+
+
+def count_pending(connection: Connection, pending: Pending) -> int:
+    """How many leads the stage would work on."""
+    return connection.execute(select(func.count()).select_from(pending.query().subquery())).scalar_one()
+
+
+def pending_window(connection: Connection, pending: Pending, *, after: int, limit: int) -> list[tuple[LeadUid, int]]:
+    """The next leads in position order after a position."""
+    rows = pending.query().subquery()
+    found = connection.execute(
+        select(rows.c.lead_uid, rows.c.position).where(rows.c.position > after).order_by(rows.c.position).limit(limit)
+    )
+    return [(LeadUid(uid), position) for uid, position in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One outcome for every lead of a set that has none at the stage yet."""
+
+    of: StageOf
+    outcome: Outcome
+    now: datetime
+    after_position: int = 0
+    """Only leads behind this position of the batch."""
+
+
+def fill(connection: Connection, wanted: Fill) -> int:
+    """Give the outcome to all leads that reached the stage and have none; returns how many."""
+    arrived = reached(wanted.of.batch_id, wanted.of.stage).subquery()
+    none_yet = ~exists(_current(wanted.of.batch_id, wanted.of.stage, arrived.c.lead_uid))
+    source = select(arrived.c.lead_uid, literal(wanted.outcome.code).label("code")).where(
+        arrived.c.position > wanted.after_position, none_yet
+    )
+    return _insert(connection, source, wanted)
+
+
+def fill_upstream(connection: Connection, of: StageOf, now: datetime) -> int:
+    """Mark the leads whose way ended before the stage by how it ended (spec 2.2); the stage before must be complete."""
+    previous = of.stage.previous
+    if previous is None:
+        return 0
+    before = aliased(StageOutcomeRow)
+    code = case(
+        (before.code.startswith(_UPSTREAM, autoescape=True), before.code),
+        (before.result == Result.REJECTED, "upstream_rejected"),
+        (before.result == Result.FAILED, "upstream_failed"),
+        else_="upstream_skipped",
+    )
+    source = select(before.lead_uid, code.label("code")).where(
+        before.batch_id == of.batch_id,
+        before.stage == previous,
+        before.is_current,
+        ~_goes_on(before, previous),
+        ~exists(_current(of.batch_id, of.stage, before.lead_uid)),
+    )
+    return _insert(connection, source, Fill(of=of, outcome=_NOT_REACHED[of.stage], now=now))
+
+
+_NOT_REACHED = {stage: Outcome(stage, Result.SKIPPED, "upstream_skipped") for stage in STAGES[1:]}
+
+
+def _insert(connection: Connection, source: Select[Any], wanted: Fill) -> int:
+    table = table_of(StageOutcomeRow)
+    constants: Mapping[str, object] = {
+        "batch_id": wanted.of.batch_id,
+        "stage": str(wanted.of.stage),
+        "attempt": 1,
+        "is_current": True,
+        "result": str(wanted.outcome.result),
+        "retryable": wanted.outcome.retryable,
+        "detail": dict(wanted.outcome.detail),
+        "evidence_ids": [],
+        "cost_micros": 0,
+        "started_at": wanted.now,
+        "finished_at": wanted.now,
+        "policy_version": wanted.of.policy_version,
+        "code_version": wanted.of.code_version,
+    }
+    columns = [literal(value, table.c[name].type).label(name) for name, value in constants.items()]
+    result = connection.execute(
+        insert(table).from_select(["lead_uid", "code", *constants], source.add_columns(*columns))
+    )
+    return result.rowcount
+
+
+def forget_upstream(connection: Connection, batch_id: str) -> None:
+    """Remove the `upstream_*` rows of a batch that goes on again: they say where a way ended, not what was done."""
+    connection.execute(
+        delete(StageOutcomeRow).where(StageOutcomeRow.batch_id == batch_id, _is_upstream(StageOutcomeRow))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    """How many current outcomes of one kind a stage has, and what they cost."""
+
+    stage: Stage
+    result: Result
+    code: str | None
+    leads: int
+    retryable: int
+
+
+def outcome_counts(connection: Connection, batch_id: str) -> list[OutcomeCount]:
+    """Current outcomes of a batch by stage, result and code: the one source of every counter (I-18)."""
+    rows = connection.execute(
+        select(
+            StageOutcomeRow.stage,
+            StageOutcomeRow.result,
+            StageOutcomeRow.code,
+            func.count(),
+            func.sum(case((StageOutcomeRow.retryable, 1), else_=0)),
+        )
+        .where(StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.is_current)
+        .group_by(StageOutcomeRow.stage, StageOutcomeRow.result, StageOutcomeRow.code)
+    )
+    return [
+        OutcomeCount(Stage(stage), Result(result), code, leads, int(retryable))
+        for stage, result, code, leads, retryable in rows
+    ]
+
+
+def lead_count(connection: Connection, batch_id: str) -> int:
+    """Leads of a batch, whatever became of them."""
+    return connection.execute(
+        select(func.count()).select_from(BatchLeadRow).where(BatchLeadRow.batch_id == batch_id)
+    ).scalar_one()
+
+
+def position_of_rank(connection: Connection, batch_id: str, stage: Stage, rank: int) -> int | None:
+    """Position of the n-th lead that reached a stage, in batch order; None when fewer did."""
+    arrived = reached(batch_id, stage).subquery()
+    return connection.execute(
+        select(arrived.c.position).order_by(arrived.c.position).offset(rank - 1).limit(1)
+    ).scalar_one_or_none()

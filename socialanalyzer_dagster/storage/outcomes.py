@@ -1,0 +1,140 @@
+"""Writing stage outcomes: exactly one current row per (batch, lead, stage), earlier attempts stay (spec 2.2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from socialanalyzer_dagster.domain.outcomes import Outcome
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
+from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOf:
+    """Whose outcomes are written: one stage of one batch, under which policy and code."""
+
+    batch_id: str
+    stage: Stage
+    policy_version: str
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeWrite:
+    """One lead's outcome with the ids of its evidence."""
+
+    lead: LeadUid
+    outcome: Outcome
+    evidence_ids: tuple[str, ...]
+    started_at: datetime
+    finished_at: datetime
+
+
+def write_outcomes(connection: Connection, of: StageOf, writes: Sequence[OutcomeWrite]) -> None:
+    """Make these the current outcomes; an outcome costs what the ledger says minus its earlier attempts (I-29)."""
+    leads = [write.lead for write in writes]
+    earlier = _earlier(connection, of, leads)
+    paid = _paid(connection, of, leads)
+    _retire(connection, of, leads)
+    rows = []
+    for write in writes:
+        attempts, cost = earlier.get(write.lead, (0, 0))
+        rows.append(_row(of, write) | {"attempt": attempts + 1, "cost_micros": paid.get(write.lead, 0) - cost})
+    connection.execute(insert(StageOutcomeRow), rows)
+
+
+def _row(of: StageOf, write: OutcomeWrite) -> dict[str, Any]:
+    return {
+        "batch_id": of.batch_id,
+        "lead_uid": write.lead,
+        "stage": of.stage,
+        "is_current": True,
+        "result": write.outcome.result,
+        "code": write.outcome.code,
+        "retryable": write.outcome.retryable,
+        "detail": dict(write.outcome.detail),
+        "evidence_ids": list(write.evidence_ids),
+        "started_at": write.started_at,
+        "finished_at": write.finished_at,
+        "policy_version": of.policy_version,
+        "code_version": of.code_version,
+    }
+
+
+def _earlier(connection: Connection, of: StageOf, leads: Sequence[LeadUid]) -> Mapping[str, tuple[int, int]]:
+    rows = connection.execute(
+        select(StageOutcomeRow.lead_uid, func.max(StageOutcomeRow.attempt), func.sum(StageOutcomeRow.cost_micros))
+        .where(
+            StageOutcomeRow.batch_id == of.batch_id,
+            StageOutcomeRow.stage == of.stage,
+            StageOutcomeRow.lead_uid.in_(leads),
+        )
+        .group_by(StageOutcomeRow.lead_uid)
+    )
+    return {lead: (attempt, int(cost)) for lead, attempt, cost in rows}
+
+
+def _paid(connection: Connection, of: StageOf, leads: Sequence[LeadUid]) -> Mapping[str, int]:
+    rows = connection.execute(
+        select(LedgerEntryRow.lead_uid, func.sum(LedgerEntryRow.amount_micros))
+        .where(
+            LedgerEntryRow.batch_id == of.batch_id,
+            LedgerEntryRow.stage == of.stage,
+            LedgerEntryRow.lead_uid.in_(leads),
+        )
+        .group_by(LedgerEntryRow.lead_uid)
+    )
+    return {lead: int(amount) for lead, amount in rows if lead is not None}
+
+
+def _retire(connection: Connection, of: StageOf, leads: Sequence[LeadUid]) -> None:
+    connection.execute(
+        update(StageOutcomeRow)
+        .where(
+            StageOutcomeRow.batch_id == of.batch_id,
+            StageOutcomeRow.stage == of.stage,
+            StageOutcomeRow.lead_uid.in_(leads),
+            StageOutcomeRow.is_current,
+        )
+        .values(is_current=False)
+    )
+
+
+def settle_costs(connection: Connection, batch_id: str) -> int:
+    """Bring the current outcomes to what the ledger says now; returns how many changed.
+
+    Costs move after an outcome was written when a vendor reports its final figure late (spec 12.4).
+    """
+    ledger = (
+        select(LedgerEntryRow.lead_uid, LedgerEntryRow.stage, func.sum(LedgerEntryRow.amount_micros).label("paid"))
+        .where(LedgerEntryRow.batch_id == batch_id, LedgerEntryRow.lead_uid.is_not(None))
+        .group_by(LedgerEntryRow.lead_uid, LedgerEntryRow.stage)
+        .subquery()
+    )
+    stated = (
+        select(StageOutcomeRow.lead_uid, StageOutcomeRow.stage, func.sum(StageOutcomeRow.cost_micros).label("stated"))
+        .where(StageOutcomeRow.batch_id == batch_id)
+        .group_by(StageOutcomeRow.lead_uid, StageOutcomeRow.stage)
+        .subquery()
+    )
+    differences = connection.execute(
+        select(stated.c.lead_uid, stated.c.stage, (ledger.c.paid - stated.c.stated).label("missing"))
+        .join(ledger, (ledger.c.lead_uid == stated.c.lead_uid) & (ledger.c.stage == stated.c.stage))
+        .where(ledger.c.paid != stated.c.stated)
+    ).all()
+    for lead, stage, missing in differences:
+        connection.execute(
+            update(StageOutcomeRow)
+            .where(
+                StageOutcomeRow.batch_id == batch_id,
+                StageOutcomeRow.lead_uid == lead,
+                StageOutcomeRow.stage == stage,
+                StageOutcomeRow.is_current,
+            )
+            .values(cost_micros=StageOutcomeRow.cost_micros + missing)
+        )
+    return len(differences)

@@ -1,0 +1,114 @@
+"""Searches by fingerprint, the rows of creator lists and the novelty of past runs (spec 5.6, 5.7, 5.11)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.leads import parts
+from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, ListRowRow, SearchRow
+
+FILTERS = "filters"
+LIST = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """One distinct search; `kind` is filters or list."""
+
+    fingerprint: str
+    platform: str
+    kind: str
+    filters: Mapping[str, Any]
+    created_at: datetime
+
+
+def insert_search(connection: Connection, search: Search) -> None:
+    """Store a search unless it is known."""
+    row = {name: getattr(search, name) for name in Search.__slots__}
+    connection.execute(upsert(connection, SearchRow).values(row).on_conflict_do_nothing())
+
+
+def search_kind(connection: Connection, fingerprint: str) -> str:
+    """Whether a stored search is filters or a list."""
+    return connection.execute(select(SearchRow.kind).where(SearchRow.fingerprint == fingerprint)).scalar_one()
+
+
+def insert_list_rows(connection: Connection, fingerprint: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
+    """Rows of a creator list by line; a list that is known stays as it is."""
+    values = [{"fingerprint": fingerprint, "line": line, "row": dict(row)} for line, row in rows.items()]
+    for part in parts(values):
+        connection.execute(upsert(connection, ListRowRow).on_conflict_do_nothing(), part)
+
+
+def list_rows(connection: Connection, fingerprint: str) -> list[tuple[int, Mapping[str, Any]]]:
+    """Rows of a creator list in file order."""
+    found = connection.execute(
+        select(ListRowRow.line, ListRowRow.row).where(ListRowRow.fingerprint == fingerprint).order_by(ListRowRow.line)
+    )
+    return [(line, row) for line, row in found]  # noqa: C416 - typed pairs, not rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """Novelty of one run of a search: distinct identities found and how many were new."""
+
+    fingerprint: str
+    batch_id: str
+    total_found: int
+    new_found: int
+    novelty_rate: str | None
+    """3 decimals; None when nothing was found."""
+    partial: bool
+    ran_at: datetime
+
+
+def write_history(connection: Connection, run: PastRun) -> None:
+    """Record a run's novelty; one row per batch, the latest figures win."""
+    row = {name: getattr(run, name) for name in PastRun.__slots__}
+    statement = upsert(connection, FilterHistoryRow).values(row)
+    changed = ("total_found", "new_found", "novelty_rate", "partial", "ran_at")
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["batch_id"], set_={name: statement.excluded[name] for name in changed}
+        )
+    )
+
+
+def newest_run(connection: Connection, fingerprint: str) -> PastRun | None:
+    """The newest complete run of a search; partial ones never decide staleness (spec 5.7)."""
+    columns = [getattr(FilterHistoryRow, name) for name in PastRun.__slots__]
+    row = connection.execute(
+        select(*columns)
+        .where(FilterHistoryRow.fingerprint == fingerprint, FilterHistoryRow.partial.is_(False))
+        .order_by(FilterHistoryRow.ran_at.desc(), FilterHistoryRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return PastRun(**row._mapping) if row is not None else None  # noqa: SLF001
+
+
+def run_of_batch(connection: Connection, batch_id: str) -> PastRun | None:
+    """What a batch's discovery recorded."""
+    columns = [getattr(FilterHistoryRow, name) for name in PastRun.__slots__]
+    row = connection.execute(select(*columns).where(FilterHistoryRow.batch_id == batch_id)).one_or_none()
+    return PastRun(**row._mapping) if row is not None else None  # noqa: SLF001
+
+
+def runs_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, PastRun]:
+    """What the discoveries of several batches recorded."""
+    columns = [getattr(FilterHistoryRow, name) for name in PastRun.__slots__]
+    found: dict[str, PastRun] = {}
+    for part in parts(batch_ids):
+        rows = connection.execute(select(*columns).where(FilterHistoryRow.batch_id.in_(part)))
+        found |= {row.batch_id: PastRun(**row._mapping) for row in rows}  # noqa: SLF001
+    return found
+
+
+def list_size(connection: Connection, fingerprint: str) -> int:
+    """Rows of a creator list."""
+    return connection.execute(
+        select(func.count()).select_from(ListRowRow).where(ListRowRow.fingerprint == fingerprint)
+    ).scalar_one()

@@ -1,0 +1,111 @@
+"""Results of steps inside a stage, stored as they come so that a crash at step J keeps A to I (I-56)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select
+
+from socialanalyzer_dagster.domain.outcomes import StepState
+from socialanalyzer_dagster.domain.ports import StepResult
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.storage.contacts import candidate_from_json, candidate_json, insert_candidates
+from socialanalyzer_dagster.storage.evidence import insert_evidence, load_evidence
+from socialanalyzer_dagster.storage.leads import parts
+from socialanalyzer_dagster.storage.models_leads import StepResultRow
+
+
+@dataclass(frozen=True, slots=True)
+class StepsOf:
+    """Whose step results: one stage of one batch."""
+
+    batch_id: str
+    stage: Stage
+
+
+def save_steps(connection: Connection, of: StepsOf, results: Mapping[LeadUid, StepResult], now: datetime) -> None:
+    """Store how a step ended for some leads, with its candidates and evidence; a later try is a new row."""
+    insert_evidence(connection, [each for result in results.values() for each in result.evidence], now)
+    insert_candidates(connection, {uid: result.candidates for uid, result in results.items()})
+    tries = _tries(connection, of, results)
+    rows = [
+        {
+            "batch_id": of.batch_id,
+            "lead_uid": uid,
+            "step": result.step,
+            "attempt": tries.get((uid, result.step), 0) + 1,
+            "stage": of.stage,
+            "state": result.state,
+            "detail": dict(result.detail),
+            "candidates": [candidate_json(each) for each in result.candidates],
+            "evidence_ids": [each.evidence_id for each in result.evidence],
+            "finished_at": now,
+        }
+        for uid, result in results.items()
+    ]
+    if rows:
+        connection.execute(insert(StepResultRow), rows)
+
+
+def _tries(connection: Connection, of: StepsOf, results: Mapping[LeadUid, StepResult]) -> Mapping[tuple[str, str], int]:
+    rows = connection.execute(
+        select(StepResultRow.lead_uid, StepResultRow.step, func.max(StepResultRow.attempt))
+        .where(StepResultRow.batch_id == of.batch_id, StepResultRow.lead_uid.in_(list(results)))
+        .group_by(StepResultRow.lead_uid, StepResultRow.step)
+    )
+    return {(uid, step): attempt for uid, step, attempt in rows}
+
+
+def load_steps(connection: Connection, of: StepsOf, leads: Sequence[LeadUid]) -> dict[LeadUid, dict[str, StepResult]]:
+    """Each step's latest result of a stage, by lead."""
+    rows: list[Row[Any]] = []
+    for part in parts(leads):
+        rows += connection.execute(
+            select(
+                StepResultRow.lead_uid,
+                StepResultRow.step,
+                StepResultRow.state,
+                StepResultRow.detail,
+                StepResultRow.candidates,
+                StepResultRow.evidence_ids,
+            )
+            .where(
+                StepResultRow.batch_id == of.batch_id,
+                StepResultRow.stage == of.stage,
+                StepResultRow.lead_uid.in_(part),
+            )
+            .order_by(StepResultRow.attempt)
+        ).all()
+    evidence = load_evidence(connection, [each for row in rows for each in row.evidence_ids])
+    found: dict[LeadUid, dict[str, StepResult]] = {uid: {} for uid in leads}
+    for row in rows:
+        found[LeadUid(row.lead_uid)][row.step] = StepResult(
+            step=row.step,
+            state=StepState(row.state),
+            candidates=tuple(candidate_from_json(each) for each in row.candidates),
+            evidence=tuple(evidence[each] for each in row.evidence_ids),
+            detail=row.detail,
+        )
+    return found
+
+
+def step_counts(connection: Connection, of: StepsOf) -> dict[tuple[str, StepState], int]:
+    """Leads by step and how their latest try ended."""
+    latest = (
+        select(
+            StepResultRow.step,
+            StepResultRow.state,
+            func.row_number()
+            .over(partition_by=(StepResultRow.lead_uid, StepResultRow.step), order_by=StepResultRow.attempt.desc())
+            .label("rank"),
+        )
+        .where(StepResultRow.batch_id == of.batch_id, StepResultRow.stage == of.stage)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(latest.c.step, latest.c.state, func.count())
+        .where(latest.c.rank == 1)
+        .group_by(latest.c.step, latest.c.state)
+    )
+    return {(step, StepState(state)): count for step, state, count in rows}
