@@ -1,5 +1,6 @@
 """Whether an account is publicly active: rules on the dates of its feed, without a model (spec 7.1, 7.2)."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -47,7 +48,7 @@ def _dates_problem(dates: Sequence[datetime], *, now: datetime, screening: Scree
     newest = dates[0]
     if now - newest > timedelta(days=screening.max_inactive_days):
         return rejected(Stage.SCREENED, "inactive", newest=newest.isoformat(), days=(now - newest).days)
-    gaps = [(later - earlier, later, earlier) for later, earlier in zip(dates, dates[1:], strict=False)]
+    gaps = [(later - earlier, later, earlier) for later, earlier in itertools.pairwise(dates)]
     longest = max(gaps, default=None)
     if longest is not None and longest[0] > timedelta(days=screening.max_gap_days):
         gap, later, earlier = longest

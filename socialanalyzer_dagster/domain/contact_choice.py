@@ -1,4 +1,4 @@
-"""Which of several candidate values becomes a lead's contact value, the same in any order of arrival (spec 8.4, I-8)."""
+"""Which of several candidate values becomes a lead's contact value, the same in any order (spec 8.4, I-8)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

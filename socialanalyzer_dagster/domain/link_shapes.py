@@ -24,6 +24,15 @@ class LinkKind(StrEnum):
     RSS = "rss"
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An accepted link; `handle` is the account's name in the address, lower-case where the site ignores case."""
+
+    kind: LinkKind
+    url: str
+    handle: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkShape:
     """A profile of `kind` is a `path` (decoded, without edge slashes) at one of the registered `domains`.

@@ -4,7 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from socialanalyzer_dagster.domain.links import Link, classify
+from socialanalyzer_dagster.domain.link_shapes import Link
+from socialanalyzer_dagster.domain.links import classify
 from socialanalyzer_dagster.domain.policy_search import HostsPolicy
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`{}|\\^\[\]]{4,2000}", re.IGNORECASE)

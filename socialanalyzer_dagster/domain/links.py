@@ -2,21 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
 from socialanalyzer_dagster.domain.hosts import has_known_suffix, is_own_website, parse_web_url, registered_domain
-from socialanalyzer_dagster.domain.link_shapes import SHAPES, SOCIAL_DOMAINS, LinkKind, matched_handle
+from socialanalyzer_dagster.domain.link_shapes import SHAPES, SOCIAL_DOMAINS, Link, LinkKind, matched_handle
 from socialanalyzer_dagster.domain.policy_search import HostsPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """An accepted link; `handle` is the account's name in the address, lower-case where the site ignores case."""
-
-    kind: LinkKind
-    url: str
-    handle: str | None = None
 
 
 _PROFILE_HOST = re.compile(r"(?:(?:www|m|mobile|web|touch|[a-z]{2}(?:-[a-z]{2})?)\.)?")

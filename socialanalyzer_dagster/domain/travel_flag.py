@@ -41,11 +41,9 @@ class TravelFlag:
 
 def text_units(bio: str | None, items: Sequence[ContentItem], screening: ScreeningPolicy) -> list[TextUnit]:
     """The bio, and title + caption of each of the first `travel_items` items, as far as there is text."""
-    units = [TextUnit("bio", bio)] if bio else []
-    for item in items[: screening.travel_items]:
-        if text := "\n".join(part for part in (item.title, item.caption) if part):
-            units.append(TextUnit(f"item:{item.item_id}", text))
-    return [TextUnit(unit.source, unit.text[:MAX_UNIT_CHARS]) for unit in units]
+    shown = items[: screening.travel_items]
+    texts = [(f"item:{item.item_id}", "\n".join(part for part in (item.title, item.caption) if part)) for item in shown]
+    return [TextUnit(source, text[:MAX_UNIT_CHARS]) for source, text in [("bio", bio), *texts] if text]
 
 
 def travel_flag(units: Iterable[TextUnit], screening: ScreeningPolicy) -> TravelFlag | None:

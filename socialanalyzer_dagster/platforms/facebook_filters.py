@@ -1,0 +1,50 @@
+"""What a search for Facebook Groups can ask for (spec 5.4)."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from socialanalyzer_dagster.domain.filters import SearchFilters, check_range, distinct_texts, split_texts
+from socialanalyzer_dagster.domain.found_text import neutral_words
+from socialanalyzer_dagster.domain.types import PlatformKey
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
+class Visibility(StrEnum):
+    """Which groups are wanted."""
+
+    ALL = "all"
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class FacebookFilters(SearchFilters):
+    """Groups by keywords, then by members, visibility and posting rate."""
+
+    platform_key: ClassVar[PlatformKey] = PlatformKey("facebook")
+
+    keywords: Annotated[list[str], BeforeValidator(split_texts)] = Field(
+        description="1 to 5 keywords of 2 to 80 characters; each makes three search queries."
+    )
+    max_results: int = Field(ge=1, le=500, description="How many distinct groups to keep.")
+    min_members: AtLeastOne | None = Field(description="Fewer members are rejected; unknown passes; null = off.")
+    max_members: AtLeastOne | None = Field(description="More members are rejected; unknown passes; null = off.")
+    visibility: Annotated[Visibility, Field(strict=False)] = Field(description="all, public or private.")
+    min_posts_per_month: AtLeastOne | None = Field(default=None, description="Slower groups are rejected.")
+
+    @field_validator("keywords")
+    @classmethod
+    def _are_keywords(cls, values: list[str]) -> list[str]:
+        keywords = distinct_texts(values, min_chars=2, max_chars=80)
+        if not 1 <= len(keywords) <= 5:
+            raise ValueError(f"1 to 5 keywords, not {len(keywords)}")
+        if empty := [keyword for keyword in keywords if len(neutral_words(keyword)) < 2]:
+            raise ValueError(f"nothing to search for is left of {', '.join(map(repr, empty))} without search operators")
+        return keywords
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        check_range(self.min_members, self.max_members)
+        return self
