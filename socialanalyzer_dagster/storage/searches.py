@@ -49,7 +49,7 @@ def list_rows(connection: Connection, fingerprint: str) -> list[tuple[int, Mappi
     found = connection.execute(
         select(ListRowRow.line, ListRowRow.row).where(ListRowRow.fingerprint == fingerprint).order_by(ListRowRow.line)
     )
-    return [(line, row) for line, row in found]  # noqa: C416 - typed pairs, not rows
+    return [(line, row) for line, row in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

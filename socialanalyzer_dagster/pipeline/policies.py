@@ -1,0 +1,150 @@
+"""Versions of the policy document: stored with author, note and difference, exactly one active (spec 4)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, PolicyError, parse_policy, shipped_policy
+from socialanalyzer_dagster.domain.types import canonical_json
+from socialanalyzer_dagster.storage import audit_log
+from socialanalyzer_dagster.storage import policies as rows
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.policies import StoredPolicy
+
+SHIPPED = "shipped"
+_ABSENT = "(absent)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorship:
+    """Who stores a version, why, and when."""
+
+    author: str
+    note: str
+    at: datetime
+
+
+def ensure_initial_policy(database: Database, *, instant: bool, now: datetime) -> Policy:
+    """The active policy; a fresh home first gets the shipped one, and the instant sandbox's as a second version."""
+    for _ in range(2):
+        with database.read() as connection:
+            found = rows.active(connection)
+        if found is not None:
+            return parse_policy(found.document)
+        try:
+            _store_shipped(database, instant=instant, now=now)
+        except IntegrityError:  # another process was first: what it stored is read in the next round
+            continue
+    return active_policy(database)
+
+
+def _store_shipped(database: Database, *, instant: bool, now: datetime) -> None:
+    with database.write() as connection:
+        _activate(connection, shipped_policy(), Authorship(author=SHIPPED, note="default of the package", at=now))
+        if instant:
+            note = "pacing of the instant sandbox"
+            _activate(connection, shipped_policy(INSTANT_POLICY), Authorship(author=SHIPPED, note=note, at=now))
+
+
+def active_policy(database: Database) -> Policy:
+    """The active policy; raises PolicyError in a home that was never initialised."""
+    with database.read() as connection:
+        found = rows.active(connection)
+    if found is None:
+        raise PolicyError("no policy is active: run `socialanalyzer db upgrade`")
+    return parse_policy(found.document)
+
+
+def policy_of_hash(database: Database, policy_hash: str) -> Policy:
+    """A stored version by its digest, as batches pin it; raises PolicyError when it was never stored."""
+    with database.read() as connection:
+        found = rows.by_hash(connection, policy_hash)
+    if found is None:
+        raise PolicyError(f"policy {policy_hash[:12]} is not stored in this database")
+    return _parsed(canonical_json(dict(found.document)))
+
+
+@lru_cache(maxsize=16)
+def _parsed(document: str) -> Policy:
+    return parse_policy(json.loads(document))
+
+
+def activate(database: Database, policy: Policy, by: Authorship) -> StoredPolicy:
+    """Store the policy unless it is stored, and make it the active version; running batches keep theirs."""
+    with database.write() as connection:
+        return _activate(connection, policy, by)
+
+
+def _activate(connection: Connection, policy: Policy, by: Authorship) -> StoredPolicy:
+    before = rows.active(connection)
+    if rows.by_hash(connection, policy.digest) is None:
+        diff = policy_diff(before.document, policy.document()) if before else {}
+        new = StoredPolicy(
+            policy_hash=policy.digest,
+            number=rows.next_number(connection),
+            policy_version=policy.policy_version,
+            document=policy.document(),
+            author=by.author,
+            note=by.note,
+            diff=diff,
+            created_at=by.at,
+            is_active=False,
+        )
+        rows.insert_policy(connection, new)
+    rows.set_active(connection, policy.digest)
+    audit_log.record(
+        connection, at=by.at, actor=by.author, action="policy.activate", subject=policy.digest, note=by.note
+    )
+    stored = rows.by_hash(connection, policy.digest)
+    if stored is None:
+        raise PolicyError(f"policy {policy.digest[:12]} was not stored")
+    return stored
+
+
+def policy_diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Changed leaves by key path: `{"limits.buckets.openai.concurrent": {"old": 20, "new": 40}}`."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return {
+        path: {"old": before.get(path, _ABSENT), "new": after.get(path, _ABSENT)}
+        for path in sorted({*before, *after})
+        if before.get(path, _ABSENT) != after.get(path, _ABSENT)
+    }
+
+
+def _leaves(value: object, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        nested = [_leaves(each, f"{path}.{name}" if path else str(name)) for name, each in value.items()]
+        return [leaf for leaves in nested for leaf in leaves]
+    return [(path, value)] if path else []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceConfirmation:
+    """A person says that a price of the price table is right, or what it is."""
+
+    key: str
+    usd: Decimal
+    by: str
+
+
+def confirm_price(database: Database, confirmed: PriceConfirmation, now: datetime) -> StoredPolicy:
+    """A new active version in which the price is `usd` and confirmed; raises PolicyError for an unknown price key."""
+    policy = active_policy(database)
+    if confirmed.key not in policy.prices:
+        known = ", ".join(sorted(policy.prices))
+        raise PolicyError(f"the price table has no '{confirmed.key}'; it has: {known}")
+    document = policy.document()
+    document["prices"][confirmed.key] |= {
+        "usd": str(confirmed.usd),
+        "confirmed_on": now.date().isoformat(),
+        "confirmed_by": confirmed.by,
+    }
+    note = f"price of {confirmed.key} confirmed at {confirmed.usd} USD"
+    return activate(database, parse_policy(document), Authorship(author=confirmed.by, note=note, at=now))
