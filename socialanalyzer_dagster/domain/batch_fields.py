@@ -17,6 +17,8 @@ MAX_LEADS = 4000
 
 def _exact_amount(value: object) -> object:
     """Numbers become decimals as they are written; text is refused, however much it looks like an amount."""
+    if isinstance(value, str):
+        raise ValueError("must be a number of USD, not text")  # noqa: TRY004 - pydantic reports ValueError
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Decimal(str(value))
     return value

@@ -36,10 +36,11 @@ class FilterProblems(ValueError):
 class SearchFilters(BaseModel):
     """Base of the platforms' filter models: immutable, unknown fields refused, no value converted from another type.
 
-    Validators find the policy in the validation context: use validate_filters, not the constructor.
+    Validators find the policy in the validation context: use validate_filters, not the constructor. Rules over two
+    fields are validators of the later field, so that one wrong field never hides the problems of the others.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
     platform_key: ClassVar[PlatformKey]
 
     max_results: int

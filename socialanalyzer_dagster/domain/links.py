@@ -8,7 +8,6 @@ from socialanalyzer_dagster.domain.hosts import has_known_suffix, is_own_website
 from socialanalyzer_dagster.domain.link_shapes import SHAPES, SOCIAL_DOMAINS, Link, LinkKind, matched_handle
 from socialanalyzer_dagster.domain.policy_search import HostsPolicy
 
-
 _PROFILE_HOST = re.compile(r"(?:(?:www|m|mobile|web|touch|[a-z]{2}(?:-[a-z]{2})?)\.)?")
 _FEED_PATH = re.compile(r"(?:.*/)?(?:feed|rss|atom)(?:/podcast)?|.*\.rss|(?:.*/)?(?:feed|rss|atom|podcast)\.xml")
 _TRACKING = re.compile(r"utm_|fbclid$|gclid$|igshid$|igsh$|mc_cid$|mc_eid$")

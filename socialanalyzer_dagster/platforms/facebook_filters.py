@@ -1,9 +1,9 @@
 """What a search for Facebook Groups can ask for (spec 5.4)."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from socialanalyzer_dagster.domain.filters import SearchFilters, check_range, distinct_texts, split_texts
 from socialanalyzer_dagster.domain.found_text import neutral_words
@@ -44,7 +44,8 @@ class FacebookFilters(SearchFilters):
             raise ValueError(f"nothing to search for is left of {', '.join(map(repr, empty))} without search operators")
         return keywords
 
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        check_range(self.min_members, self.max_members)
-        return self
+    @field_validator("max_members")
+    @classmethod
+    def _is_above_the_minimum(cls, maximum: int | None, info: ValidationInfo) -> int | None:
+        check_range(info.data.get("min_members"), maximum)
+        return maximum

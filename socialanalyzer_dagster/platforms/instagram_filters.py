@@ -1,9 +1,9 @@
 """What a search on Instagram can ask for (spec 5.2)."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from socialanalyzer_dagster.domain.filters import (
     SearchFilters,
@@ -46,10 +46,11 @@ class FollowerRange(BaseModel):
     min: Followers
     max: Followers
 
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        check_range(self.min, self.max)
-        return self
+    @field_validator("max")
+    @classmethod
+    def _is_above_the_minimum(cls, maximum: int, info: ValidationInfo) -> int:
+        check_range(info.data.get("min"), maximum)
+        return maximum
 
 
 class BioClause(BaseModel):
@@ -77,8 +78,10 @@ class InstagramFilters(SearchFilters):
         default=LookalikeType.NONE, description="creator = similar content, audience = matching audience."
     )
     lookalike_username: str | None = Field(default=None, description="The creator to resemble; needs lookalike_type.")
-    creator_interests: Texts = Field(default_factory=list, description="Interests of the creator (values or aliases).")
-    audience_interests: Texts = Field(default_factory=list, description="Interests of the audience.")
+    creator_interests: list[str] = Field(
+        default_factory=list, description="Interests of the creator (values or aliases)."
+    )
+    audience_interests: list[str] = Field(default_factory=list, description="Interests of the audience.")
     hashtags: Texts = Field(default_factory=list, description="Up to 20 hashtags, with or without #.")
     bio_phrase: str = Field(default="", description="A phrase the biography must contain.")
     bio_phrase_advanced: list[BioClause] = Field(
@@ -107,21 +110,24 @@ class InstagramFilters(SearchFilters):
 
     @field_validator("lookalike_username")
     @classmethod
-    def _is_a_handle(cls, name: str | None) -> str | None:
-        handle = one_line(name or "").lstrip("@").strip().lower()
-        if " " in handle or len(handle) > 60:
+    def _fits_the_type(cls, name: str | None, info: ValidationInfo) -> str | None:
+        handle = one_line(name or "").lstrip("@").strip().lower() or None
+        if handle is not None and (" " in handle or len(handle) > 60):
             raise ValueError("must be a username without spaces")
-        return handle or None
+        kind = info.data.get("lookalike_type")
+        if kind is LookalikeType.NONE and handle is not None:
+            raise ValueError("needs lookalike_type 'creator' or 'audience'")
+        if kind in {LookalikeType.CREATOR, LookalikeType.AUDIENCE} and handle is None:
+            raise ValueError(f"is required with lookalike_type '{kind}'")
+        return handle
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.lookalike_type is LookalikeType.NONE and self.lookalike_username is not None:
-            raise ValueError("lookalike_username needs lookalike_type 'creator' or 'audience'")
-        if self.lookalike_type is not LookalikeType.NONE and self.lookalike_username is None:
-            raise ValueError(f"lookalike_type '{self.lookalike_type}' needs a lookalike_username")
-        if len(self.clauses) > MAX_CLAUSES:
-            raise ValueError(f"at most {MAX_CLAUSES} phrases in all, not {len(self.clauses)} (bio_phrase counts)")
-        return self
+    @field_validator("bio_phrase_advanced")
+    @classmethod
+    def _are_few(cls, clauses: list[BioClause], info: ValidationInfo) -> list[BioClause]:
+        count = len(clauses) + bool(clauses and info.data.get("bio_phrase"))
+        if count > MAX_CLAUSES:
+            raise ValueError(f"at most {MAX_CLAUSES} phrases in all, not {count} (bio_phrase counts)")
+        return clauses
 
     @property
     def clauses(self) -> tuple[BioClause, ...]:

@@ -1,8 +1,8 @@
 """What a search on Patreon can ask for (spec 5.3)."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from socialanalyzer_dagster.domain.filters import SearchFilters, check_range, distinct_texts, split_texts
 from socialanalyzer_dagster.domain.outside_text import one_line
@@ -40,7 +40,8 @@ class PatreonFilters(SearchFilters):
             raise ValueError(f"at most 100 characters, not {len(plain)}")
         return plain
 
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        check_range(self.min_patrons, self.max_patrons)
-        return self
+    @field_validator("max_patrons")
+    @classmethod
+    def _is_above_the_minimum(cls, maximum: int | None, info: ValidationInfo) -> int | None:
+        check_range(info.data.get("min_patrons"), maximum)
+        return maximum
