@@ -1,1 +1,1 @@
-"""A simulator of every vendor the pipeline calls, over a seeded world of creators; nothing in production code imports it."""
+"""A simulator of every vendor the pipeline calls, over a seeded world; nothing in production code imports it."""

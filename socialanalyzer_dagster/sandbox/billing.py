@@ -41,7 +41,9 @@ class Bill:
 
     def quote(self, items: Mapping[str, Units], *, factor: Units = 1) -> int:
         """Micro-USD one call with these units would cost: the exact sum, rounded up once."""
-        return math.ceil(sum((Fraction(units) * self._prices[key] for key, units in items.items()), Fraction(0)) * Fraction(factor))
+        return math.ceil(
+            sum((Fraction(units) * self._prices[key] for key, units in items.items()), Fraction(0)) * Fraction(factor)
+        )
 
     def charge(
         self, vendor: str, operation: str, items: Mapping[str, Units], *, factor: Units = 1, reference: str = ""
@@ -58,7 +60,8 @@ class Bill:
             row_micros = math.ceil(exact) - written
             written += row_micros
             self._store.execute(
-                "INSERT INTO bill (call, vendor, operation, price_key, units, micros, reference, at) VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT INTO bill (call, vendor, operation, price_key, units, micros, reference, at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (number, vendor, operation, key, str(Fraction(units)), row_micros, reference, self._clock.iso()),
             )
         return Charge(number, written)
@@ -72,18 +75,19 @@ class Bill:
 
     def rows(self, *, limit: int, after: int = 0) -> list[dict[str, Any]]:
         """Up to ``limit`` bill rows with a number above ``after``, oldest first."""
-        names = ("n", "call", "vendor", "operation", "price_key", "units", "micros", "reference", "at")
+        columns = "n, call, vendor, operation, price_key, units, micros, reference, at"
         found = self._store.select(
-            "SELECT n, call, vendor, operation, price_key, units, micros, reference, at FROM bill WHERE n > ? ORDER BY n LIMIT ?",
+            f"SELECT {columns} FROM bill WHERE n > ? ORDER BY n LIMIT ?",  # noqa: S608 - constant columns
             (after, limit),
         )
-        return [dict(zip(names, row, strict=True)) for row in found]
+        return [dict(zip(columns.split(", "), row, strict=True)) for row in found]
 
     def summary(self) -> dict[str, Any]:
-        """Totals: ``total_micros`` and per vendor ``micros``, ``calls`` and per price key ``calls, units, micros, usd``."""
+        """``total_micros``, and per vendor ``micros``, ``calls`` and per price key ``calls, units, micros, usd``."""
         vendors: dict[str, Any] = {}
         sums = self._store.select(
-            "SELECT vendor, price_key, COUNT(DISTINCT call), SUM(micros) FROM bill GROUP BY vendor, price_key ORDER BY 1, 2"
+            "SELECT vendor, price_key, COUNT(DISTINCT call), SUM(micros) FROM bill "
+            "GROUP BY vendor, price_key ORDER BY vendor, price_key"
         )
         units = self._units_by_key()
         for vendor, key, calls, micros in sums:

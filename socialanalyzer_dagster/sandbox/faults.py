@@ -2,9 +2,10 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from socialanalyzer_dagster.sandbox.config import FaultLevel
+from socialanalyzer_dagster.sandbox.store import Json
 from socialanalyzer_dagster.sandbox.world.dice import Dice
 
 FaultMode = Literal["always", "nth", "probability"]
@@ -148,7 +149,7 @@ class FaultBoard:
         return Dice(self._seed, "fault", position, switch.kind, fingerprint, ordinal).chance(switch.value)
 
 
-def fault_from_json(body: Any) -> Fault:
+def fault_from_json(body: Json) -> Fault:
     """A switch from an admin request; ValueError names what is wrong with it."""
     if not isinstance(body, dict) or not {"vendor", "kind"} <= body.keys():
         raise ValueError("a fault needs at least vendor and kind")

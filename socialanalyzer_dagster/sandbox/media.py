@@ -98,7 +98,9 @@ def video(platform: str, handle: str, code: str, seconds: float) -> bytes:
     brand = _box(b"ftyp", b"isom" + struct.pack(">I", 512) + b"isomiso2mp41")
     header = struct.pack(">IIIII", 0, 0, 0, _TIMESCALE, round(seconds * _TIMESCALE))
     matrix = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-    movie_header = _box(b"mvhd", header + struct.pack(">IH10x", 0x10000, 0x100) + matrix + b"\0" * 24 + struct.pack(">I", 2))
+    movie_header = _box(
+        b"mvhd", header + struct.pack(">IH10x", 0x10000, 0x100) + matrix + b"\0" * 24 + struct.pack(">I", 2)
+    )
     user_data = _box(b"udta", _mark(platform, handle, code, seconds))
     return brand + _box(b"moov", movie_header + user_data) + _box(b"mdat", b"\0" * 1024)
 

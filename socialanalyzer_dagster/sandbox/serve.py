@@ -2,7 +2,6 @@
 
 import argparse
 import ctypes
-import json
 import os
 import signal
 import socket
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,14 +87,16 @@ class SandboxServer:
         _wait_until(lambda: self._server.started, "the sandbox thread did not start")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS)
 
 
 @contextmanager
 def running_sandbox(config: SandboxConfig) -> Iterator[str]:
-    """A sandbox in a thread of this process for as long as the block runs; gives its base URL (port 0 = any free one)."""
+    """A sandbox in a thread of this process while the block runs; gives its base URL (port 0 = any free one)."""
     with SandboxServer(config) as server:
         yield server.base_url
 
@@ -135,7 +136,8 @@ def start_process(config: SandboxConfig) -> SandboxProcess:
     port = config.port or _free_port(config.host)
     arguments = [
         sys.executable, "-m", "socialanalyzer_dagster.sandbox.serve", "--host", config.host, "--port", str(port),
-        "--seed", str(config.seed), "--speed", config.speed, "--faults", config.faults, "--epoch", config.epoch.isoformat(),
+        "--seed", str(config.seed), "--speed", config.speed, "--faults", config.faults, "--epoch",
+        config.epoch.isoformat(),
         "--parent", str(os.getpid()),
     ]  # fmt: skip
     if config.home is not None:
@@ -202,7 +204,7 @@ def _free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until(is_done: Any, complaint: str) -> None:
+def _wait_until(is_done: Callable[[], bool], complaint: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not is_done():
         if time.monotonic() > deadline:

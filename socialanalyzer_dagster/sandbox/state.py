@@ -56,7 +56,8 @@ class SandboxState:
         elif stored_seed != config.seed:
             self.store.close()
             raise WorldMismatchError(
-                f"the sandbox home {home_text(config.home)} holds the world of seed {stored_seed}, not of seed {config.seed}"
+                f"the sandbox home {home_text(config.home)} holds the world of seed {stored_seed}, "
+                f"not of seed {config.seed}"
             )
 
     def memory(self, name: str, factory: Callable[[], T]) -> T:

@@ -1,13 +1,18 @@
-"""The sandbox's durable rows (bill, CRM, jobs, objects, messages) in one SQLite file; committed before an answer is sent."""
+"""The sandbox's durable rows (bill, CRM, jobs, objects, messages) in one SQLite file."""
 
 import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""JSON data as ``json.loads`` gives it."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS docs (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (kind, key));
+CREATE TABLE IF NOT EXISTS docs (
+  n INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (kind, key)
+);
 CREATE TABLE IF NOT EXISTS blobs (kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, key));
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS bill (
@@ -48,20 +53,21 @@ class Store:
         """All rows of one reading statement, uncommitted writes included."""
         return self._db.execute(statement, parameters).fetchall()
 
-    def put(self, kind: str, key: str, body: Any) -> None:
+    def put(self, kind: str, key: str, body: Json) -> None:
         """Insert or replace one JSON document; a replaced document keeps its place in the order."""
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         self.execute(
-            "INSERT INTO docs (kind, key, body) VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+            "INSERT INTO docs (kind, key, body) VALUES (?, ?, ?) "
+            "ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
             (kind, key, text),
         )
 
-    def get(self, kind: str, key: str) -> Any | None:
+    def get(self, kind: str, key: str) -> Json | None:
         """The document, or None when there is none."""
         rows = self.select("SELECT body FROM docs WHERE kind = ? AND key = ?", (kind, key))
         return json.loads(rows[0][0]) if rows else None
 
-    def items(self, kind: str) -> Iterator[tuple[str, Any]]:
+    def items(self, kind: str) -> Iterator[tuple[str, Json]]:
         """Every (key, document) of a kind in the order of first insertion."""
         for key, body in self.select("SELECT key, body FROM docs WHERE kind = ? ORDER BY n", (kind,)):
             yield key, json.loads(body)

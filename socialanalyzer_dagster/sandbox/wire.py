@@ -20,6 +20,7 @@ from socialanalyzer_dagster.sandbox.connection import close_connection
 from socialanalyzer_dagster.sandbox.faults import GENERIC_KINDS, Fault
 from socialanalyzer_dagster.sandbox.limits import Usage
 from socialanalyzer_dagster.sandbox.state import SandboxState
+from socialanalyzer_dagster.sandbox.store import Json
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Call:
         """Where the caller reached the sandbox, without a trailing slash (from its Host header)."""
         return str(self.request.base_url).rstrip("/")
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """The body as JSON; None when it is empty; ValueError when it is not JSON."""
         return json.loads(self.body) if self.body else None
 
@@ -92,14 +93,20 @@ class VendorWire:
     rate_headers: Callable[[Call], Mapping[str, str]] | None = None
 
 
-def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A compact JSON answer."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status_code=status, headers=dict(headers or {}), media_type="application/json")
 
 
 def endpoint(
-    state: SandboxState, vendor: VendorWire, *, operation: str, path: str, handler: Handler, methods: tuple[str, ...] = ("GET",)
+    state: SandboxState,
+    vendor: VendorWire,
+    *,
+    operation: str,
+    path: str,
+    handler: Handler,
+    methods: tuple[str, ...] = ("GET",),
 ) -> Route:
     """A route for one call of a vendor: ``path`` is below the vendor's prefix and written without a trailing slash.
 

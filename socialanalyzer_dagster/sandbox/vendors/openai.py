@@ -11,7 +11,7 @@ from socialanalyzer_dagster.sandbox.vendors.openai_audio import transcriptions
 from socialanalyzer_dagster.sandbox.vendors.openai_chat import chat_completions
 from socialanalyzer_dagster.sandbox.vendors.openai_embeddings import embeddings
 from socialanalyzer_dagster.sandbox.vendors.openai_responses import responses
-from socialanalyzer_dagster.sandbox.vendors.openai_wire import MODELS, WIRE, RefusedError, base_model, refused
+from socialanalyzer_dagster.sandbox.vendors.openai_wire import MODELS, WIRE, answering, base_model
 from socialanalyzer_dagster.sandbox.wire import Call, endpoint, json_response
 
 _RELEASED_AT = 1_715_367_049
@@ -36,7 +36,7 @@ def routes(state: SandboxState) -> list[Route]:
         ("models", "GET", "/models/{model}", _model),
     )
     return [
-        endpoint(state, WIRE, operation=operation, path=path, handler=handler, methods=(method,))
+        endpoint(state, WIRE, operation=operation, path=path, handler=answering(handler), methods=(method,))
         for operation, method, path, handler in table
     ]
 
@@ -46,10 +46,7 @@ def _models(call: Call) -> Response:
 
 
 def _model(call: Call) -> Response:
-    try:
-        base_model(call.path_params["model"])
-    except RefusedError as error:
-        return refused(error)
+    base_model(call.path_params["model"])
     return json_response(_description(call.path_params["model"]))
 
 

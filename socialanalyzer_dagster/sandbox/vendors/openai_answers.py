@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from socialanalyzer_dagster.sandbox.store import Json
 from socialanalyzer_dagster.sandbox.vendors.openai_fields import CLAIMS, UNKNOWN, Asked, field_value, triage
 from socialanalyzer_dagster.sandbox.vendors.openai_judgement import Judgement
 from socialanalyzer_dagster.sandbox.world.dice import Dice
@@ -25,7 +26,7 @@ class _Walk:
         self._asked = asked
         self._root = root
 
-    def value(self, schema: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    def value(self, schema: Mapping[str, Any], path: tuple[str, ...]) -> Json:
         schema = self._resolved(schema)
         kinds = _kinds(schema)
         if kinds == {"object"} or "properties" in schema:
@@ -39,7 +40,7 @@ class _Walk:
         """Follow references and take the first branch that is not null of a union."""
         while True:
             if "$ref" in schema:
-                target: Any = self._root
+                target: Json = self._root
                 for step in str(schema["$ref"]).removeprefix("#/").split("/"):
                     target = target[step]
                 schema = target
@@ -86,7 +87,7 @@ class _Walk:
         most = min(self._asked.judgement.shown, int(schema.get("maximum", 12)), 12)
         return self._asked.dice.between(1, max(1, most // 2))
 
-    def _generic(self, schema: Mapping[str, Any], kinds: set[str], path: tuple[str, ...]) -> Any:
+    def _generic(self, schema: Mapping[str, Any], kinds: set[str], path: tuple[str, ...]) -> Json:
         dice = self._asked.dice
         if "const" in schema:
             return schema["const"]
@@ -121,17 +122,25 @@ def _kinds(schema: Mapping[str, Any]) -> set[str]:
     return {kind} if isinstance(kind, str) else set(kind)
 
 
-def _is_allowed(value: Any, schema: Mapping[str, Any], kinds: set[str]) -> bool:
+def _is_allowed(value: Json, schema: Mapping[str, Any], kinds: set[str]) -> bool:
     if "enum" in schema:
         return value in schema["enum"]
-    wanted = "boolean" if isinstance(value, bool) else "number" if isinstance(value, float) else "array" if isinstance(value, list) else "string"
+    wanted = (
+        "boolean"
+        if isinstance(value, bool)
+        else "number"
+        if isinstance(value, float)
+        else "array"
+        if isinstance(value, list)
+        else "string"
+    )
     if wanted == "array":
         entry = schema.get("items", {})
         return "array" in kinds and "enum" not in entry and entry.get("type", "string") == "string"
     return wanted in kinds
 
 
-def _fitted(value: Any, schema: Mapping[str, Any]) -> Any:
+def _fitted(value: Json, schema: Mapping[str, Any]) -> Json:
     """The value within the lengths and bounds the schema gives."""
     if isinstance(value, str):
         return _stretched(value, int(schema.get("minLength", 0)))[: int(schema.get("maxLength", 2000))]

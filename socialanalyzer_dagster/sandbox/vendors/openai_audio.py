@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from socialanalyzer_dagster.sandbox.media import MediaMark, movie_seconds, read_mark
 from socialanalyzer_dagster.sandbox.prices import TRANSCRIPTION_MODELS
-from socialanalyzer_dagster.sandbox.vendors.openai_wire import RefusedError, base_model, multipart_parts, refused
+from socialanalyzer_dagster.sandbox.vendors.openai_wire import RefusedError, base_model, multipart_parts
 from socialanalyzer_dagster.sandbox.wire import Call, json_response
 from socialanalyzer_dagster.sandbox.world import texts
 from socialanalyzer_dagster.sandbox.world.dice import Dice
@@ -23,16 +23,13 @@ _SECONDS_PER_SENTENCE = 8
 
 def transcriptions(call: Call) -> Response:
     """``POST /audio/transcriptions``: the spoken text, billed by exact seconds / 60."""
-    try:
-        parts = multipart_parts(call)
-        upload = parts.get("file")
-        if upload is None or "model" not in parts:
-            raise RefusedError(400, "Missing required parameter: 'file' and 'model' are needed.", param="file")
-        model = base_model(parts["model"].body.decode())
-        wanted = parts["response_format"].body.decode() if "response_format" in parts else "json"
-        _check(model, upload.filename or "", upload.body, wanted)
-    except RefusedError as error:
-        return refused(error)
+    parts = multipart_parts(call)
+    upload = parts.get("file")
+    if upload is None or "model" not in parts:
+        raise RefusedError(400, "Missing required parameter: 'file' and 'model' are needed.", param="file")
+    model = base_model(parts["model"].body.decode())
+    wanted = parts["response_format"].body.decode() if "response_format" in parts else "json"
+    _check(model, upload.filename or "", upload.body, wanted)
     mark = read_mark(upload.body)
     seconds = _seconds(upload.body, mark)
     text = _spoken(call, mark, seconds)

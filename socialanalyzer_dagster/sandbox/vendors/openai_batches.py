@@ -8,7 +8,7 @@ from starlette.responses import Response
 from socialanalyzer_dagster.sandbox.prices import BATCH_FACTOR
 from socialanalyzer_dagster.sandbox.vendors import openai_files
 from socialanalyzer_dagster.sandbox.vendors.openai_chat import charge, complete, completion_body
-from socialanalyzer_dagster.sandbox.vendors.openai_wire import RefusedError, body_object, error_body, refused
+from socialanalyzer_dagster.sandbox.vendors.openai_wire import RefusedError, body_object, error_body
 from socialanalyzer_dagster.sandbox.wire import Call, json_response
 from socialanalyzer_dagster.sandbox.world.dice import Dice, token
 
@@ -17,27 +17,34 @@ _ENDPOINT = "/v1/chat/completions"
 _DAY_SECONDS = 86_400
 _MOST_REQUESTS = 50_000
 _DEFAULT_PAGE, _LARGEST_PAGE = 20, 100
-_STAGES = ("in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at")
+_STAGES = (
+    "in_progress_at",
+    "finalizing_at",
+    "completed_at",
+    "failed_at",
+    "expired_at",
+    "cancelling_at",
+    "cancelled_at",
+)
 _FINAL = frozenset({"failed", "completed", "expired", "cancelled"})
 
 
 def create(call: Call) -> Response:
     """``POST /batches`` over an uploaded file; every call makes a new batch."""
-    try:
-        body = body_object(call)
-        if body.get("endpoint") != _ENDPOINT:
-            raise RefusedError(400, f"Invalid endpoint; supported: {_ENDPOINT}", param="endpoint")
-        if body.get("completion_window") != "24h":
-            raise RefusedError(400, "completion_window must be '24h'", param="completion_window")
-        if openai_files.content_of(call, str(body.get("input_file_id"))) is None:
-            raise RefusedError(400, f"No such File object: {body.get('input_file_id')}", param="input_file_id")
-    except RefusedError as error:
-        return refused(error)
+    body = body_object(call)
+    if body.get("endpoint") != _ENDPOINT:
+        raise RefusedError(400, f"Invalid endpoint; supported: {_ENDPOINT}", param="endpoint")
+    if body.get("completion_window") != "24h":
+        raise RefusedError(400, "completion_window must be '24h'", param="completion_window")
+    if openai_files.content_of(call, str(body.get("input_file_id"))) is None:
+        raise RefusedError(400, f"No such File object: {body.get('input_file_id')}", param="input_file_id")
     now = call.state.clock.timestamp()
     batch = {
-        "id": f"batch_{call.state.mint_hex('openai.batch', call.fingerprint)}", "object": "batch", "endpoint": _ENDPOINT,
+        "id": f"batch_{call.state.mint_hex('openai.batch', call.fingerprint)}", "object": "batch",
+        "endpoint": _ENDPOINT,
         "errors": None, "input_file_id": body["input_file_id"], "completion_window": "24h", "status": "validating",
-        "output_file_id": None, "error_file_id": None, "created_at": now, **dict.fromkeys(_STAGES), "expires_at": now + _DAY_SECONDS,
+        "output_file_id": None, "error_file_id": None, "created_at": now, **dict.fromkeys(_STAGES),
+        "expires_at": now + _DAY_SECONDS,
         "request_counts": {"total": 0, "completed": 0, "failed": 0}, "metadata": body.get("metadata"),
     }  # fmt: skip
     _save(call, batch, polls=0)
@@ -95,7 +102,9 @@ def _move_on(call: Call, batch: dict[str, Any], polls: int) -> None:
     elif batch["status"] == "finalizing":
         is_expired = call.fault == "batch_expired"
         _finish(call, batch, is_expired=is_expired)
-        batch |= {"status": "expired", "expired_at": now} if is_expired else {"status": "completed", "completed_at": now}
+        batch |= (
+            {"status": "expired", "expired_at": now} if is_expired else {"status": "completed", "completed_at": now}
+        )
 
 
 def _lines(call: Call, batch: dict[str, Any]) -> list[dict[str, Any]]:
@@ -125,15 +134,27 @@ def _finish(call: Call, batch: dict[str, Any], *, is_expired: bool) -> None:
     worked = lines[: len(lines) // 2] if is_expired else lines
     results = [_result(call, batch["id"], line) for line in worked]
     for line in lines[len(worked) :]:
-        late = {"code": "batch_expired", "message": "This request could not be executed before the completion window expired."}
-        results.append({"id": _request_id(call, batch["id"], line), "custom_id": line["custom_id"], "response": None, "error": late})
+        late = {
+            "code": "batch_expired",
+            "message": "This request could not be executed before the completion window expired.",
+        }
+        results.append(
+            {
+                "id": _request_id(call, batch["id"], line),
+                "custom_id": line["custom_id"],
+                "response": None,
+                "error": late,
+            }
+        )
     good = [result for result in results if result["error"] is None and result["response"]["status_code"] == 200]
     bad = [result for result in results if result not in good]
     for name, rows in (("output_file_id", good), ("error_file_id", bad)):
         if rows:
             file_id = f"file-{token(22, call.state.config.seed, batch['id'], name)}"
             text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            openai_files.save(call, file_id, text.encode(), filename=f"{batch['id']}_{name[:-8]}.jsonl", purpose="batch_output")
+            openai_files.save(
+                call, file_id, text.encode(), filename=f"{batch['id']}_{name[:-8]}.jsonl", purpose="batch_output"
+            )
             batch[name] = file_id
     batch["request_counts"] |= {"completed": len(good), "failed": len(bad)}
 

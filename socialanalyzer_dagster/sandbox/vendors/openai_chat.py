@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from socialanalyzer_dagster.sandbox.prices import CHAT_MODELS
+from socialanalyzer_dagster.sandbox.store import Json
 from socialanalyzer_dagster.sandbox.vendors.openai_answers import answer_text
 from socialanalyzer_dagster.sandbox.vendors.openai_judgement import judge
 from socialanalyzer_dagster.sandbox.vendors.openai_tokens import prompt_tokens, text_tokens, texts_of
@@ -17,7 +18,6 @@ from socialanalyzer_dagster.sandbox.vendors.openai_wire import (
     base_model,
     body_object,
     error_body,
-    refused,
     snapshot,
 )
 from socialanalyzer_dagster.sandbox.wire import Call, json_response
@@ -48,18 +48,16 @@ class Completion:
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
             "completion_tokens_details": {
-                "reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
+                "reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0,
+                "rejected_prediction_tokens": 0,
             },
         }  # fmt: skip
 
 
 def chat_completions(call: Call) -> Response:
     """``POST /chat/completions``: a completion, billed by its usage; refused requests cost nothing."""
-    try:
-        body = body_object(call)
-        done = complete(call, body)
-    except RefusedError as error:
-        return refused(error)
+    body = body_object(call)
+    done = complete(call, body)
     if call.fault == "out_of_money":
         message = "You exceeded your current quota, please check your plan and billing details."
         return json_response(error_body(message, "insufficient_quota", code="insufficient_quota"), 429)
@@ -76,7 +74,7 @@ def charge(call: Call, operation: str, done: Completion, *, factor: Fraction | i
 
 def completion_body(call: Call, done: Completion, identity: str) -> dict[str, Any]:
     """The answer of a completion; ``identity`` decides its id."""
-    message = {"role": "assistant", "content": done.content, "refusal": done.refusal, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": done.content, "refusal": done.refusal, "annotations": []}
     return {
         "id": f"chatcmpl-{base62(29, call.state.config.seed, identity)}",
         "object": "chat.completion",
@@ -96,7 +94,9 @@ def complete(call: Call, body: Mapping[str, Any]) -> Completion:
     if model not in CHAT_MODELS:
         raise RefusedError(404, "This is not a chat model and thus not supported in this endpoint.", param="model")
     if not isinstance(messages, list) or not messages:
-        raise RefusedError(400, "Missing required parameter: 'messages'.", param="messages", code="missing_required_parameter")
+        raise RefusedError(
+            400, "Missing required parameter: 'messages'.", param="messages", code="missing_required_parameter"
+        )
     if body.get("stream"):
         raise RefusedError(400, "Streaming is not available for this organization.", param="stream")
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or _DEFAULT_TOKEN_LIMIT
@@ -136,7 +136,9 @@ def _content(call: Call, body: Mapping[str, Any], prompt: str) -> str:
     name, schema = described.get("name"), described.get("schema")
     if not isinstance(name, str) or not isinstance(schema, dict):
         raise RefusedError(400, "Missing required parameter: 'response_format.json_schema'.", param="response_format")
-    return structured(call, prompt, name=name, schema=schema, is_strict=bool(described.get("strict")), ordinal=_ordinal(body))
+    return structured(
+        call, prompt, name=name, schema=schema, is_strict=bool(described.get("strict")), ordinal=_ordinal(body)
+    )
 
 
 def structured(call: Call, prompt: str, *, name: str, schema: dict[str, Any], is_strict: bool, ordinal: int) -> str:
@@ -164,28 +166,29 @@ def _out_of_range(text: str) -> str:
     return json.dumps(answer, ensure_ascii=False)
 
 
-def check_strict(schema: Any, name: str, place: str) -> None:
+def check_strict(schema: Json, name: str, place: str) -> None:
     """RefusedError 400 unless every object lists all its properties as required and forbids others (strict mode)."""
     if isinstance(schema, list):
         for part in schema:
             check_strict(part, name, place)
     if not isinstance(schema, dict):
         return
-    if schema.get("type") == "object" or "properties" in schema:
-        properties = schema.get("properties", {})
-        complaint = None
-        if schema.get("additionalProperties") is not False:
-            complaint = "'additionalProperties' is required to be supplied and to be false."
-        elif set(schema.get("required", [])) != set(properties):
-            complaint = "'required' is required to be supplied and to be an array including every key in properties."
-        if complaint is not None:
-            message = f"Invalid schema for response_format '{name}': In context={place}, {complaint}"
-            raise RefusedError(400, message, param="response_format")
-    elif place == "()" and "$ref" not in schema:
-        raise RefusedError(400, f"Invalid schema for response_format '{name}': schema must be a JSON Schema of 'type: \"object\"'.")
+    complaint = _complaint(schema, is_root=place == "()")
+    if complaint is not None:
+        message = f"Invalid schema for response_format '{name}': In context={place}, {complaint}"
+        raise RefusedError(400, message, param="response_format")
     for key in ("properties", "$defs"):
         for inner_name, inner in (schema.get(key) or {}).items():
             check_strict(inner, name, f"({inner_name!r})")
     for key in ("items", "anyOf"):
-        if key in schema:
-            check_strict(schema[key], name, f"({key!r})")
+        check_strict(schema.get(key), name, f"({key!r})")
+
+
+def _complaint(schema: dict[str, Any], *, is_root: bool) -> str | None:
+    if schema.get("type") != "object" and "properties" not in schema:
+        return "schema must be a JSON Schema of 'type: \"object\"'." if is_root and "$ref" not in schema else None
+    if schema.get("additionalProperties") is not False:
+        return "'additionalProperties' is required to be supplied and to be false."
+    if set(schema.get("required", [])) != set(schema.get("properties", {})):
+        return "'required' is required to be supplied and to be an array including every key in properties."
+    return None

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from socialanalyzer_dagster.sandbox.vendors.openai_tokens import text_tokens
-from socialanalyzer_dagster.sandbox.vendors.openai_wire import EMBEDDING_MODELS, RefusedError, base_model, body_object, refused
+from socialanalyzer_dagster.sandbox.vendors.openai_wire import EMBEDDING_MODELS, RefusedError, base_model, body_object
 from socialanalyzer_dagster.sandbox.wire import Call, json_response
 from socialanalyzer_dagster.sandbox.world.dice import Dice
 
@@ -22,20 +22,21 @@ _WORD = re.compile(r"\w+")
 
 def embeddings(call: Call) -> Response:
     """``POST /embeddings``: base64 or float vectors of length 1, ``dimensions`` honoured, billed by input tokens."""
-    try:
-        body = body_object(call)
-        model = base_model(body.get("model"))
-        if model not in EMBEDDING_MODELS:
-            raise RefusedError(400, "You are not allowed to generate embeddings from this model", param="model")
-        texts = _inputs(body)
-        length = _length(body, model)
-    except RefusedError as error:
-        return refused(error)
+    body = body_object(call)
+    model = base_model(body.get("model"))
+    if model not in EMBEDDING_MODELS:
+        raise RefusedError(400, "You are not allowed to generate embeddings from this model", param="model")
+    texts = _inputs(body)
+    length = _length(body, model)
     tokens = [text_tokens(len(text.encode())) for text in texts]
     call.state.bill.charge("openai", "embeddings", {f"openai.{model}.input": sum(tokens)}, reference=call.fingerprint)
     is_packed = body.get("encoding_format", "float") == "base64"
     data = [
-        {"object": "embedding", "index": index, "embedding": _packed(text, length) if is_packed else list(_vector(text, length))}
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _packed(text, length) if is_packed else list(_vector(text, length)),
+        }
         for index, text in enumerate(texts)
     ]
     usage = {"prompt_tokens": sum(tokens), "total_tokens": sum(tokens)}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from socialanalyzer_dagster.sandbox.store import Json
 from socialanalyzer_dagster.sandbox.vendors.openai_judgement import Judgement
 from socialanalyzer_dagster.sandbox.world.dice import Dice
 from socialanalyzer_dagster.sandbox.world.models import DIMENSIONS
@@ -17,7 +18,13 @@ _DOUBT_SHARE = 0.03
 _QUOTE_CHARACTERS = 160
 _EVENTS = ("retreat", "workshop", "group trip", "meetup", "class")
 _INCOMES = ("courses", "coaching", "paid membership", "merchandise", "brand partnerships", "books")
-_SIGNALS = ("regular calls with members", "replies to comments", "members know each other", "monthly challenges", "a private chat")
+_SIGNALS = (
+    "regular calls with members",
+    "replies to comments",
+    "members know each other",
+    "monthly challenges",
+    "a private chat",
+)
 _LINE = re.compile(r"[^\n]{24,}")
 
 
@@ -78,13 +85,15 @@ def is_claimed(asked: Asked, path: tuple[str, ...]) -> bool:
 
 
 CLAIMS = frozenset(
-    {"evidence_found", "event_promotion", "asks_questions", "invitational_language", "facilitates_engagement", "shares_personal_details",
-     "shows_vulnerability", "shows_authenticity", "shows_pov", "niche_identified", "consistent_theme", "visible_in_content",
+    {"evidence_found", "event_promotion", "asks_questions", "invitational_language", "facilitates_engagement",
+    "shares_personal_details",
+     "shows_vulnerability", "shows_authenticity", "shows_pov", "niche_identified", "consistent_theme",
+     "visible_in_content",
      "admin_identifiable"}
 )  # fmt: skip
 
 
-def field_value(asked: Asked, path: tuple[str, ...]) -> Any:
+def field_value(asked: Asked, path: tuple[str, ...]) -> Json:
     """The value of a field known by its name, or ``UNKNOWN``."""
     name = path[-1]
     if name in CLAIMS:
@@ -106,9 +115,12 @@ def _confidence(asked: Asked) -> float:
 def _summary(asked: Asked) -> str:
     niche = asked.judgement.niche
     first, second = asked.subjects[:2]
-    tone = "speaks openly about setbacks" if is_claimed(asked, ("shows_vulnerability",)) else "stays factual and friendly"
+    tone = (
+        "speaks openly about setbacks" if is_claimed(asked, ("shows_vulnerability",)) else "stays factual and friendly"
+    )
     invitation = f"A {niche.trip} is offered." if asked.judgement.leads_trips else "Nothing is offered for sale."
-    return f"The item is about {first} and touches on {second}. The creator {tone} and addresses people interested in {niche.label.lower()}. {invitation}"
+    addressed = f"The creator {tone} and addresses people interested in {niche.label.lower()}."
+    return f"The item is about {first} and touches on {second}. {addressed} {invitation}"
 
 
 def _niche_description(asked: Asked) -> str:
@@ -119,7 +131,8 @@ def _niche_description(asked: Asked) -> str:
 def _reasoning(asked: Asked) -> str:
     judgement = asked.judgement
     if judgement.reject_code is not None:
-        return f"The primary focus is {judgement.niche.label.lower()} and the profile falls under {judgement.reject_code.replace('_', ' ')}."
+        reason = judgement.reject_code.replace("_", " ")
+        return f"The primary focus is {judgement.niche.label.lower()} and the profile falls under {reason}."
     return f"A person talks about {judgement.niche.label.lower()} regularly; nothing speaks against a closer look."
 
 
@@ -128,16 +141,19 @@ def _score_reasoning(asked: Asked) -> str:
     identity = _level(niche, ("a clear shared identity", "a recognisable interest", "a loose interest"))
     presence = _level(authenticity, ("is warm and very present", "is present", "is hardly visible"))
     basis = _level((money + community) / 2, ("an owned community and paid offers", "first offers", "no offers yet"))
-    return f"The audience shares {identity} around {asked.judgement.niche.label.lower()}. The host {presence}. There is {basis}."
+    topic = asked.judgement.niche.label.lower()
+    return f"The audience shares {identity} around {topic}. The host {presence}. There is {basis}."
 
 
 def _assessment(asked: Asked) -> str:
-    return f"{_score_reasoning(asked)} Overall a {_level(sum(asked.judgement.dimensions) / 5, ('strong', 'possible', 'weak'))} candidate for a {asked.judgement.niche.trip}."
+    strength = _level(sum(asked.judgement.dimensions) / 5, ("strong", "possible", "weak"))
+    return f"{_score_reasoning(asked)} Overall a {strength} candidate for a {asked.judgement.niche.trip}."
 
 
 def _about(topic: str, number: int) -> Callable[[Asked], str]:
     def text(asked: Asked) -> str:
-        return f"{topic}: {_level(_dimension(asked, number), ('strong and steady', 'present at times', 'hardly any'))}, around {asked.judgement.niche.label.lower()}"
+        extent = _level(_dimension(asked, number), ("strong and steady", "present at times", "hardly any"))
+        return f"{topic}: {extent}, around {asked.judgement.niche.label.lower()}"
 
     return text
 
@@ -157,7 +173,11 @@ def _quotes(asked: Asked) -> list[str]:
 
 def _suggestions(asked: Asked) -> list[str]:
     text = asked.judgement.text.lower()
-    ideas = [phrase for phrase in asked.judgement.niche.phrases + asked.judgement.niche.hashtags if phrase.lower() not in text]
+    ideas = [
+        phrase
+        for phrase in asked.judgement.niche.phrases + asked.judgement.niche.hashtags
+        if phrase.lower() not in text
+    ]
     return ideas[:8] or ["slow travel"]
 
 
@@ -198,7 +218,9 @@ _MAKERS: dict[str, Callable[[Asked], Any]] = {
     "monetization_sophistication": lambda asked: _level(_dimension(asked, 2), ("high", "medium", "low")),
     "community_health": lambda asked: _level(_dimension(asked, 3), ("healthy", "moderate", "low")),
     "engagement_level": lambda asked: _level(_dimension(asked, 4), ("high", "medium", "low")),
-    "travel_relevance": lambda asked: "high" if asked.judgement.leads_trips else _level(_dimension(asked, 0) - 0.1, ("high", "medium", "low")),
+    "travel_relevance": lambda asked: (
+        "high" if asked.judgement.leads_trips else _level(_dimension(asked, 0) - 0.1, ("high", "medium", "low"))
+    ),
     "frequency": _frequency,
     "quotes": _quotes,
     "suggestions": _suggestions,
@@ -214,7 +236,7 @@ _MAKERS: dict[str, Callable[[Asked], Any]] = {
 def triage(asked: Asked, codes: list[str | None]) -> tuple[str, str | None, float]:
     """Decision, code and confidence of a triage whose schema allows these codes.
 
-    About 3 % of the true rejects come with little confidence, and 2 % of the others are rejected with little confidence.
+    About 3 % of the true rejects, and 2 % of the others, are rejects with little confidence.
     """
     wanted = asked.judgement.reject_code
     fitting = [code for code in codes if code is not None and wanted is not None and _is_same_code(code, wanted)]

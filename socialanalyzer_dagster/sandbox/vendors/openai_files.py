@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from socialanalyzer_dagster.sandbox.vendors.openai_wire import RefusedError, error_body, multipart_parts, refused
+from socialanalyzer_dagster.sandbox.vendors.openai_wire import RefusedError, error_body, multipart_parts
 from socialanalyzer_dagster.sandbox.wire import Call, json_response
 
 _KIND = "openai.file"
@@ -14,32 +14,42 @@ _LARGEST_BYTES = 200 * 1024 * 1024
 
 def upload(call: Call) -> Response:
     """``POST /files`` with purpose batch."""
-    try:
-        parts = multipart_parts(call)
-        if "file" not in parts or "purpose" not in parts:
-            raise RefusedError(400, "'file' and 'purpose' are required.", param="file")
-        purpose = parts["purpose"].body.decode()
-        if purpose != "batch":
-            raise RefusedError(400, f"'{purpose}' is not one of ['batch'] - 'purpose'", param="purpose")
-        if len(parts["file"].body) > _LARGEST_BYTES:
-            raise RefusedError(413, "The file is too large.")
-    except RefusedError as error:
-        return refused(error)
+    parts = multipart_parts(call)
+    if "file" not in parts or "purpose" not in parts:
+        raise RefusedError(400, "'file' and 'purpose' are required.", param="file")
+    purpose = parts["purpose"].body.decode()
+    if purpose != "batch":
+        raise RefusedError(400, f"'{purpose}' is not one of ['batch'] - 'purpose'", param="purpose")
+    if len(parts["file"].body) > _LARGEST_BYTES:
+        raise RefusedError(413, "The file is too large.")
     file_id = f"file-{call.state.mint_base62('openai.file', call.fingerprint, 22)}"
     lifetime = parts["expires_after[seconds"].body if "expires_after[seconds" in parts else b""
     seconds = int(lifetime) if lifetime.isdigit() else _LIFETIME_SECONDS
     return json_response(
-        save(call, file_id, parts["file"].body, filename=parts["file"].filename or "batch.jsonl", lifetime_seconds=seconds)
+        save(
+            call,
+            file_id,
+            parts["file"].body,
+            filename=parts["file"].filename or "batch.jsonl",
+            lifetime_seconds=seconds,
+        )
     )
 
 
 def save(
-    call: Call, file_id: str, body: bytes, *, filename: str, purpose: str = "batch", lifetime_seconds: int = _LIFETIME_SECONDS
+    call: Call,
+    file_id: str,
+    body: bytes,
+    *,
+    filename: str,
+    purpose: str = "batch",
+    lifetime_seconds: int = _LIFETIME_SECONDS,
 ) -> dict[str, Any]:
     """Store a file and return its description."""
     created = call.state.clock.timestamp()
     row = {
-        "id": file_id, "object": "file", "bytes": len(body), "created_at": created, "expires_at": created + lifetime_seconds,
+        "id": file_id, "object": "file", "bytes": len(body), "created_at": created,
+        "expires_at": created + lifetime_seconds,
         "filename": filename, "purpose": purpose, "status": "processed",
     }  # fmt: skip
     call.state.store.put(_KIND, file_id, row)

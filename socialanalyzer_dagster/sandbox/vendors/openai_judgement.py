@@ -1,4 +1,4 @@
-"""What a model would think of the creator a prompt is about: the world's hidden truth, or a keyword function outside it."""
+"""What a model would think of a prompt's creator: the world's hidden truth, or a keyword function outside it."""
 
 import re
 from dataclasses import dataclass
@@ -18,8 +18,10 @@ _NUMBERED = re.compile(r"^\s*(?:#|\[|caption |item |post )?(\d{1,2})[\]).:]", re
 _WORD = re.compile(r"[a-z]+")
 _MOST_SHOWN = 12
 _HOST_WORDS = frozenset(
-    {"retreat", "retreats", "workshop", "workshops", "trip", "trips", "travel", "tour", "tours", "community", "host", "hosting",
-     "members", "membership", "newsletter", "discord", "class", "classes", "course", "courses", "teach", "teacher", "coach",
+    {"retreat", "retreats", "workshop", "workshops", "trip", "trips", "travel", "tour", "tours", "community", "host",
+    "hosting",
+     "members", "membership", "newsletter", "discord", "class", "classes", "course", "courses", "teach", "teacher",
+     "coach",
      "meetup", "join", "together", "podcast", "stories", "personal", "honest", "friends", "patrons", "support"}
 )  # fmt: skip
 _ADULT_WORDS = frozenset({"nsfw", "hentai", "lewd", "adult", "porn", "erotic", "18"})
@@ -29,7 +31,7 @@ _BASE_QUALITY, _QUALITY_PER_WORD, _BEST_BY_WORDS = 0.34, 0.045, 0.82
 
 @dataclass(frozen=True)
 class Judgement:
-    """What answers are made from; ``uid`` seeds the noise, ``dimensions`` are in the order of the score's five fields."""
+    """What answers are made from; ``uid`` seeds the noise, ``dimensions`` are in the order of ``DIMENSIONS``."""
 
     uid: str
     name: str | None
@@ -64,9 +66,12 @@ def judge(world: World, prompt: str) -> Judgement:
 def _from_truth(creator: Creator, prompt: str) -> Judgement:
     truth = creator.truth
     return Judgement(
-        uid=creator.uid, name=creator.display_name, first_name=creator.contact.first_name if creator.display_name else None,
-        niche=BY_KEY[creator.niche], dimensions=truth.dimensions, category=truth.category, reject_code=truth.reject_code,
-        is_minor=truth.is_minor, is_brand=truth.is_brand, leads_trips=truth.leads_trips, shown=_shown(prompt), text=prompt,
+        uid=creator.uid, name=creator.display_name,
+        first_name=creator.contact.first_name if creator.display_name else None,
+        niche=BY_KEY[creator.niche], dimensions=truth.dimensions, category=truth.category,
+        reject_code=truth.reject_code,
+        is_minor=truth.is_minor, is_brand=truth.is_brand, leads_trips=truth.leads_trips, shown=_shown(prompt),
+        text=prompt,
     )  # fmt: skip
 
 
@@ -79,7 +84,9 @@ def _from_words(uid: str, prompt: str) -> Judgement:
     niche = max(NICHES, key=lambda candidate: niche_fit(candidate, " ".join(sorted(words))))
     is_brand = len(words & _BRAND_WORDS) > 1
     is_adult = bool(words & _ADULT_WORDS) or "18+" in lowered
-    reject_code = "profile_explicit_offensive" if is_adult else "profile_brand_no_person" if is_brand else niche.reject_code
+    reject_code = (
+        "profile_explicit_offensive" if is_adult else "profile_brand_no_person" if is_brand else niche.reject_code
+    )
     return Judgement(
         uid=uid, name=None, first_name=None, niche=niche,
         dimensions=(dimensions[0], dimensions[1], dimensions[2], dimensions[3], dimensions[4]),
@@ -89,7 +96,7 @@ def _from_words(uid: str, prompt: str) -> Judgement:
 
 
 def _shown(prompt: str) -> int:
-    """How many items the prompt shows: a line like ``captions: 9``, else the highest number that starts a line, else 12."""
+    """How many items the prompt shows: told by a line like ``captions: 9``, else its numbered lines, else 12."""
     told = [int(number) for number in _SHOWN.findall(prompt)]
     if told:
         return min(_MOST_SHOWN, *told) if len(told) > 1 else min(_MOST_SHOWN, told[0])

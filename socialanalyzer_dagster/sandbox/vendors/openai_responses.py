@@ -4,8 +4,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from socialanalyzer_dagster.sandbox.store import Json
 from socialanalyzer_dagster.sandbox.vendors.openai_chat import Completion, charge, complete
-from socialanalyzer_dagster.sandbox.vendors.openai_wire import RefusedError, body_object, refused, snapshot
+from socialanalyzer_dagster.sandbox.vendors.openai_wire import RefusedError, body_object, snapshot
 from socialanalyzer_dagster.sandbox.wire import Call, json_response
 from socialanalyzer_dagster.sandbox.world.dice import token
 
@@ -14,11 +15,8 @@ _TEXT_PARTS = ("input_text", "output_text", "text")
 
 def responses(call: Call) -> Response:
     """``POST /responses``: billed like a chat completion of the same text."""
-    try:
-        body = body_object(call)
-        done = complete(call, _as_chat(body))
-    except RefusedError as error:
-        return refused(error)
+    body = body_object(call)
+    done = complete(call, _as_chat(body))
     answer = _answer(call, body, done)
     charge(call, "responses", done, reference=answer["id"])
     return json_response(answer)
@@ -26,7 +24,9 @@ def responses(call: Call) -> Response:
 
 def _as_chat(body: dict[str, Any]) -> dict[str, Any]:
     given = body.get("input")
-    messages = [{"role": "user", "content": given}] if isinstance(given, str) else [_message(item) for item in given or []]
+    messages = (
+        [{"role": "user", "content": given}] if isinstance(given, str) else [_message(item) for item in given or []]
+    )
     if isinstance(body.get("instructions"), str):
         messages.insert(0, {"role": "system", "content": body["instructions"]})
     wanted = (body.get("text") or {}).get("format") or {"type": "text"}
@@ -38,7 +38,7 @@ def _as_chat(body: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _message(item: Any) -> dict[str, Any]:
+def _message(item: Json) -> dict[str, Any]:
     if not isinstance(item, dict):
         raise RefusedError(400, "Invalid type for 'input'.", param="input")
     content = item.get("content")
@@ -63,9 +63,11 @@ def _answer(call: Call, body: dict[str, Any], done: Completion) -> dict[str, Any
     reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(done.finish_reason)
     return {
         "id": f"resp_{identity}", "object": "response", "created_at": call.state.clock.timestamp(),
-        "status": "incomplete" if is_cut else "completed", "error": None, "incomplete_details": {"reason": reason} if reason else None,
+        "status": "incomplete" if is_cut else "completed", "error": None,
+        "incomplete_details": {"reason": reason} if reason else None,
         "instructions": body.get("instructions"), "metadata": body.get("metadata") or {}, "model": snapshot(done.model),
-        "output": [{"type": "message", "id": f"msg_{identity}", "status": "incomplete" if is_cut else "completed", "role": "assistant",
+        "output": [{"type": "message", "id": f"msg_{identity}", "status": "incomplete" if is_cut else "completed",
+        "role": "assistant",
                     "content": [content]}],
         "parallel_tool_calls": True, "temperature": body.get("temperature", 1), "top_p": body.get("top_p", 1),
         "tool_choice": "auto", "tools": [],

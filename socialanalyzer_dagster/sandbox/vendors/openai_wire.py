@@ -1,7 +1,7 @@
 """How the simulated OpenAI speaks: bearer keys, error bodies, rate headers, models and multipart uploads."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,9 +74,16 @@ def body_object(call: Call) -> dict[str, Any]:
     return body
 
 
-def refused(error: RefusedError) -> Response:
-    """The answer for a refused request."""
-    return json_response(error.body, error.status)
+def answering(handler: Callable[[Call], Response]) -> Callable[[Call], Response]:
+    """The handler, with every ``RefusedError`` turned into the vendor's error answer."""
+
+    def answer(call: Call) -> Response:
+        try:
+            return handler(call)
+        except RefusedError as error:
+            return json_response(error.body, error.status)
+
+    return answer
 
 
 @dataclass(frozen=True)

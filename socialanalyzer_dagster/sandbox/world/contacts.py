@@ -8,7 +8,17 @@ from socialanalyzer_dagster.sandbox.world.models import Contact, Links, Platform
 TLDS = ("com", "com", "com", "com", "com", "com", "com", "co", "net", "org", "studio", "life")
 PERSONAL_PROVIDERS = ("gmail.com", "gmail.com", "gmail.com", "yahoo.com", "outlook.com", "icloud.com")
 AGGREGATORS = ("linktr.ee", "linktr.ee", "linktr.ee", "beacons.ai", "lnk.bio", "solo.to", "campsite.bio")
-EXPOSURES = ("bio", "aggregator", "website_home", "website_contact", "feed", "youtube", "side_instagram", "side_twitter", "google")
+EXPOSURES = (
+    "bio",
+    "aggregator",
+    "website_home",
+    "website_contact",
+    "feed",
+    "youtube",
+    "side_instagram",
+    "side_twitter",
+    "google",
+)
 _TITLES = ("Founder", "Owner", "Creator", "Host", "Founder & Host", "Teacher", "Organizer")
 _LETTER_OF: dict[Platform, str] = {"instagram": "i", "patreon": "p", "facebook": "f"}
 PLATFORM_OF_LETTER: dict[str, Platform] = {letter: platform for platform, letter in _LETTER_OF.items()}
@@ -51,7 +61,9 @@ def make(dice: Dice, seed: int, owner: Owner, *, website_share: float) -> tuple[
         linkedin_url=f"https://www.linkedin.com/in/{first}-{last}" if dice.chance(0.35) else None,
         domain=host if has_website else None,
     )
-    return contact, _links(dice, owner, website=f"https://www.{host}" if has_website else None, linkedin=contact.linkedin_url)
+    return contact, _links(
+        dice, owner, website=f"https://www.{host}" if has_website else None, linkedin=contact.linkedin_url
+    )
 
 
 def _links(dice: Dice, owner: Owner, *, website: str | None, linkedin: str | None) -> Links:
@@ -69,7 +81,9 @@ def _links(dice: Dice, owner: Owner, *, website: str | None, linkedin: str | Non
         facebook=f"https://www.facebook.com/{handle}" if has["facebook"] and own != "facebook" else None,
         tiktok=f"https://www.tiktok.com/@{handle}" if has["tiktok"] else None,
         twitch=f"https://www.twitch.tv/{handle.replace('.', '_')}" if has["twitch"] else None,
-        patreon=f"https://www.patreon.com/{handle.replace('.', '_')}" if has["patreon"] and own == "instagram" else None,
+        patreon=f"https://www.patreon.com/{handle.replace('.', '_')}"
+        if has["patreon"] and own == "instagram"
+        else None,
         linkedin=linkedin,
         discord=f"https://discord.gg/{handle.replace('.', '')[:10]}" if has["discord"] else None,
         rss=f"{website}/podcast/feed.xml" if has["rss"] and website is not None else None,

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from socialanalyzer_dagster.sandbox.world import contacts, persons, texts, truths
 from socialanalyzer_dagster.sandbox.world.dice import Dice, hash64
-from socialanalyzer_dagster.sandbox.world.models import FacebookGroup, Place
+from socialanalyzer_dagster.sandbox.world.models import FacebookGroup, Place, Truth
 from socialanalyzer_dagster.sandbox.world.names import GROUP_NOUNS, Numbering, WordParser, letters
 from socialanalyzer_dagster.sandbox.world.niches import NICHES, Niche
 from socialanalyzer_dagster.sandbox.world.patreon import niche_fit
@@ -74,20 +74,23 @@ def make(seed: int, index: int) -> FacebookGroup:
     truth = truths.make(dice, niche, language=language, activity="active", has_email=contact.email is not None)
     return FacebookGroup(
         platform="facebook", index=index, handle=handle_of(seed, index), display_name=title,
-        bio=_description(dice, niche, truth), place=Place(city, state, "United States", "US"), language=language, niche=niche.key,
+        bio=_description(dice, niche, truth), place=Place(city, state, "United States", "US"), language=language,
+        niche=niche.key,
         links=links, contact=contact, truth=truth, member_count=int(10 ** dice.spread(2.3, 5.1)),
         posts_per_month=dice.between(4, 240) if dice.chance(0.55) else None,
         visibility="private" if dice.chance(0.4) else "public", organiser=f"{first} {last}",
     )  # fmt: skip
 
 
-def _description(dice: Dice, niche: Niche, truth: truths.Truth) -> str:
+def _description(dice: Dice, niche: Niche, truth: Truth) -> str:
     if truth.language != "en" or (truth.reject_code or "").startswith("profile_"):
         return texts.caption_body(dice, niche, truth)
     said = [f"A group for {niche.group_word} who like {', '.join(dice.some(niche.subjects, 2))}."]
     if truth.leads_trips:
         said.append(f"We plan a {niche.trip} together every year.")
-    said.append(dice.pick(("Be kind.", "New members welcome.", "No selling.", "Ask anything.", "Monthly meetups in town.")))
+    said.append(
+        dice.pick(("Be kind.", "New members welcome.", "No selling.", "Ask anything.", "Monthly meetups in town."))
+    )
     return " ".join(said)
 
 

@@ -23,10 +23,7 @@ _Found = tuple[str, str, str]
 
 def search(world: World, query: str) -> list[GoogleResult]:
     """Results in rank order: (title, url, snippet) as a search page shows them."""
-    if "facebook.com/groups" in query:
-        found = _groups(world, query)
-    else:
-        found = _people(world, query)
+    found = _groups(world, query) if "facebook.com/groups" in query else _people(world, query)
     return [GoogleResult(position, *result) for position, result in enumerate(islice(found, MAX_RESULTS), start=1)]
 
 
@@ -40,7 +37,11 @@ def _groups(world: World, query: str) -> Iterator[_Found]:
     for group in islice(world.search_facebook(words, visibility), dice.below(5), None, dice.pick((1, 2, 3))):
         url = group.url + ("/" if group.index % 3 else "")
         if group.index % 11 == 0:
-            yield f"{group.display_name} | {group.place.city} meetups | Facebook", f"{url.rstrip('/')}/posts/{group.index + 1000}", group.bio or ""
+            yield (
+                f"{group.display_name} | {group.place.city} meetups | Facebook",
+                f"{url.rstrip('/')}/posts/{group.index + 1000}",
+                group.bio or "",
+            )
         yield f"{group.display_name}{' | Facebook' if group.index % 4 else ' - Facebook'}", url, _group_snippet(group)
 
 
@@ -71,16 +72,20 @@ def _people(world: World, query: str) -> Iterator[_Found]:
     dice = Dice(world.seed, "noise", query)
     topic = " ".join(phrases) or query
     for number in range(dice.below(4)):
-        yield f"{topic} - results and reviews", f"https://www.creator-directory.net/list/{dice.below(10_000)}?p={number}", f"Listings that mention {topic}."
+        yield (
+            f"{topic} - results and reviews",
+            f"https://www.creator-directory.net/list/{dice.below(10_000)}?p={number}",
+            f"Listings that mention {topic}.",
+        )
 
 
 def _linkedin_results(owner: Creator) -> Iterator[_Found]:
-    contact = owner.contact
+    contact, name = owner.contact, owner.display_name or owner.handle
     if contact.linkedin_url is not None:
         yield (
-            f"{contact.first_name} {contact.last_name} - {contact.title} - {owner.display_name or owner.handle} | LinkedIn",
+            f"{contact.first_name} {contact.last_name} - {contact.title} - {name} | LinkedIn",
             contact.linkedin_url,
-            f"{owner.place.city}, {owner.place.country} · {contact.title} · {owner.display_name or owner.handle}",
+            f"{owner.place.city}, {owner.place.country} · {contact.title} · {name}",
         )
 
 
@@ -89,9 +94,17 @@ def _contact_results(world: World, owner: Creator) -> Iterator[_Found]:
     shows_email = "google" in contacts.exposures(world.seed, owner.platform, owner.index) and contact.email is not None
     said = f"Contact: {contact.email}. " if shows_email else ""
     if owner.domain is not None:
-        yield f"{name} - Contact", f"https://www.{owner.domain}/contact", f"{said}{contact.title} {contact.first_name} {contact.last_name}."
+        yield (
+            f"{name} - Contact",
+            f"https://www.{owner.domain}/contact",
+            f"{said}{contact.title} {contact.first_name} {contact.last_name}.",
+        )
     elif shows_email:
-        yield f"{name} | Community pages", f"https://www.creator-directory.net/c/{owner.handle}", f"{said}Organizer {contact.first_name} {contact.last_name}."
+        yield (
+            f"{name} | Community pages",
+            f"https://www.creator-directory.net/c/{owner.handle}",
+            f"{said}Organizer {contact.first_name} {contact.last_name}.",
+        )
     for label, url in (("Instagram", links.instagram), ("YouTube", links.youtube), ("X", links.twitter)):
         if url is not None:
             yield f"{name} • {label}", url, f"{name} on {label}."

@@ -1,5 +1,6 @@
 """Instagram creators: made by rank of followers, found by handle, searched by the provider's filters."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -10,9 +11,17 @@ from socialanalyzer_dagster.sandbox.world.models import InstagramCreator, Instag
 from socialanalyzer_dagster.sandbox.world.niches import BY_KEY, NICHES, Niche
 
 COUNT = persons.COUNTS["instagram"]
-_STYLES = ("{first}.{last}", "{first}_{last}", "{last}.{first}", "{first}{last}", "{last}_{first}", "the.{first}.{last}")
+_STYLES = (
+    "{first}.{last}",
+    "{first}_{last}",
+    "{last}.{first}",
+    "{first}{last}",
+    "{last}_{first}",
+    "the.{first}.{last}",
+)
 _CURVE = (
-    (0.0, 6_500_000), (0.005, 1_400_000), (0.02, 700_000), (0.10, 230_000), (0.30, 90_000), (0.60, 38_000), (0.85, 15_000), (1.0, 2_000),
+    (0.0, 6_500_000), (0.005, 1_400_000), (0.02, 700_000), (0.10, 230_000), (0.30, 90_000), (0.60, 38_000), (0.85,
+    15_000), (1.0, 2_000),
 )  # fmt: skip
 _WEIGHTED = tuple(position for position, niche in enumerate(NICHES) for _ in range(niche.weight))
 _NICHE_STEP = 0x9E3779B97F4A7C15
@@ -36,7 +45,7 @@ def seed_key(seed: int) -> int:
 def followers_of(index: int) -> int:
     """Followers by rank; never rising with the index."""
     share = index / (COUNT - 1)
-    for (low_share, high), (high_share, low) in zip(_CURVE, _CURVE[1:], strict=False):
+    for (low_share, high), (high_share, low) in itertools.pairwise(_CURVE):
         if share <= high_share:
             part = (share - low_share) / (high_share - low_share)
             return int(math.exp(math.log(high) * (1 - part) + math.log(low) * part))
@@ -73,18 +82,23 @@ def make(seed: int, index: int) -> InstagramCreator:
     followers = followers_of(index)
     rate = _engagement_rate(dice, truth.dimensions[4], followers)
     return InstagramCreator(
-        platform="instagram", index=index, handle=owner.handle, display_name=_display_name(dice, first, last, truth.is_brand),
-        bio=texts.bio(dice, niche, truth, shown), place=place, language=language, niche=niche.key, links=links, contact=contact,
+        platform="instagram", index=index, handle=owner.handle, display_name=_display_name(dice, first, last,
+        truth.is_brand),
+        bio=texts.bio(dice, niche, truth, shown), place=place, language=language, niche=niche.key, links=links,
+        contact=contact,
         truth=truth, id=str(_ID_FACTOR * (index + seed % 1_000_003 + 1) % _ID_MODULUS), follower_count=followers,
         following_count=dice.between(80, 2_400), post_count=dice.between(60, 3_000), engagement_rate=rate,
-        average_likes=int(followers * rate * 0.95), average_views=int(followers * rate * 6), is_private=dice.chance(0.012),
+        average_likes=int(followers * rate * 0.95), average_views=int(followers * rate * 6),
+        is_private=dice.chance(0.012),
         is_verified=dice.chance(0.03 if followers < 200_000 else 0.3),
         account_type=dice.pick(("CREATOR", "CREATOR", "BUSINESS", "PERSONAL")),
-        gender=dice.pick(("FEMALE", "FEMALE", "MALE", None)), age_group=dice.pick(("18-24", "25-34", "25-34", "35-44", "45-64", None)),
+        gender=dice.pick(("FEMALE", "FEMALE", "MALE", None)), age_group=dice.pick(("18-24", "25-34", "25-34",
+        "35-44", "45-64", None)),
         interests=niche.interests, hashtags=tuple(dice.some(niche.hashtags, 3)),
         audience_interests=(*niche.interests, dice.pick(NICHES).interests[0]),
         audience_usa_share=round(dice.spread(25, 85) if place.country_code == "US" else dice.spread(3, 40), 1),
-        audience_credibility=dice.pick(("HIGH", "NORMAL", "EXCELLENT", "HIGH", "NORMAL", "NORMAL", "EXCELLENT", "HIGH", "LOW", "BAD")),
+        audience_credibility=dice.pick(("HIGH", "NORMAL", "EXCELLENT", "HIGH", "NORMAL", "NORMAL", "EXCELLENT",
+        "HIGH", "LOW", "BAD")),
     )  # fmt: skip
 
 
@@ -100,7 +114,7 @@ def _activity(dice: Dice) -> truths.Activity:
 
 
 def _engagement_rate(dice: Dice, engagement: float, followers: int) -> float:
-    size_effect = (50_000 / followers) ** 0.2
+    size_effect: float = (50_000 / followers) ** 0.2
     return round(max(0.001, min(0.15, (0.008 + 0.035 * engagement) * size_effect * dice.spread(0.6, 1.4))), 5)
 
 
@@ -117,9 +131,7 @@ def _display_name(dice: Dice, first: str, last: str, is_brand: bool) -> str | No
     return f"{first} {last}"
 
 
-def candidates(
-    seed: int, query: InstagramQuery, find: Callable[[str], InstagramCreator | None]
-) -> Iterator[int]:
+def candidates(seed: int, query: InstagramQuery, find: Callable[[str], InstagramCreator | None]) -> Iterator[int]:
     """Indexes in the asked order whose followers and niche can match; a superset of the matches."""
     allowed = _allowed_niches(query, find)
     if not allowed:

@@ -11,7 +11,12 @@ from socialanalyzer_dagster.sandbox.world.models import Creator, MailboxStatus
 if TYPE_CHECKING:
     from socialanalyzer_dagster.sandbox.world.world import World
 
-_SHARES: tuple[tuple[MailboxStatus, float], ...] = (("ok", 0.80), ("catch_all", 0.08), ("unknown", 0.05), ("invalid", 0.06))
+_SHARES: tuple[tuple[MailboxStatus, float], ...] = (
+    ("ok", 0.80),
+    ("catch_all", 0.08),
+    ("unknown", 0.05),
+    ("invalid", 0.06),
+)
 _STAFF_OK_SHARE = 0.85
 _SUFFIXES = (".hello", ".creates")
 

@@ -10,6 +10,7 @@ from socialanalyzer_dagster.sandbox.world.dice import Dice
 from socialanalyzer_dagster.sandbox.world.models import Creator, SideAccount
 from socialanalyzer_dagster.sandbox.world.niches import BY_KEY
 
+_REDIRECT = "https://www.youtube.com/redirect?event=channel_description&q="
 _CONTACT_PATHS = ("/contact", "/contact", "/contact-us", "/about/team", "/get-in-touch", "/work-with-me/contact")
 
 
@@ -28,21 +29,29 @@ def _document(title: str, body: str) -> str:
 def _anchors(owner: Creator, *, with_website: bool) -> str:
     links = owner.links
     named = {
-        "Website": links.website if with_website else None, "Instagram": links.instagram, "YouTube": links.youtube, "X": links.twitter,
-        "Facebook": links.facebook, "TikTok": links.tiktok, "Twitch": links.twitch, "Patreon": links.patreon, "LinkedIn": links.linkedin,
+        "Website": links.website if with_website else None, "Instagram": links.instagram, "YouTube": links.youtube,
+        "X": links.twitter,
+        "Facebook": links.facebook, "TikTok": links.tiktok, "Twitch": links.twitch, "Patreon": links.patreon,
+        "LinkedIn": links.linkedin,
         "Discord": links.discord, "Podcast feed": links.rss,
     }  # fmt: skip
     return "".join(f'<li><a href="{escape(url)}">{label}</a></li>' for label, url in named.items() if url is not None)
 
 
 def written_email(owner: Creator) -> str:
-    """The creator's e-mail as HTML: a mailto link, plain text, or with at and dot in brackets; "" when there is none."""
+    """The creator's e-mail as HTML: mailto link, plain text, or at and dot in brackets; "" when there is none."""
     email = owner.contact.email
     if email is None:
         return ""
     local, _, domain = email.partition("@")
     hidden = f"{local} [at] {domain.replace('.', ' [dot] ')}"
-    forms = (f'<a href="mailto:{email}?subject=Hello">Write to me</a>', email, hidden, f"{local}(at){domain}", f"<b>{email}</b>")
+    forms = (
+        f'<a href="mailto:{email}?subject=Hello">Write to me</a>',
+        email,
+        hidden,
+        f"{local}(at){domain}",
+        f"<b>{email}</b>",
+    )
     return Dice("written", owner.uid).pick(forms)
 
 
@@ -56,7 +65,10 @@ def link_page(owner: Creator, *, shows_email: bool) -> str:
     email = owner.contact.email
     button = f'<li><a href="mailto:{email}">Email me</a></li>' if shows_email and email is not None else ""
     share = f'<li><a href="https://twitter.com/intent/tweet?text={quote(_name(owner))}">Share</a></li>'
-    return _document(f"{_name(owner)} | Links", f"<h1>@{escape(owner.handle)}</h1><ul>{_anchors(owner, with_website=True)}{button}{share}</ul>")
+    return _document(
+        f"{_name(owner)} | Links",
+        f"<h1>@{escape(owner.handle)}</h1><ul>{_anchors(owner, with_website=True)}{button}{share}</ul>",
+    )
 
 
 def home_page(owner: Creator, *, shows_email: bool) -> str:
@@ -65,31 +77,50 @@ def home_page(owner: Creator, *, shows_email: bool) -> str:
     offer = f"<p>Join our next {escape(trip)}: spots available.</p>" if owner.truth.leads_trips else ""
     email = f"<footer>{written_email(owner)}</footer>" if shows_email else ""
     text = texts.about(Dice("home", owner.uid), BY_KEY[owner.niche], owner.truth, None) or ""
-    navigation = f'<nav><a href="/about">About</a> <a href="{contact_path(owner)}">Contact</a> <a href="/shop">Shop</a></nav>'
+    navigation = (
+        f'<nav><a href="/about">About</a> <a href="{contact_path(owner)}">Contact</a> <a href="/shop">Shop</a></nav>'
+    )
     image = '<img src="/img/hero@2x.png" alt="">'
-    return _document(_name(owner), f"{navigation}{image}<h1>{escape(_name(owner))}</h1><p>{escape(text)}</p>{offer}<ul>{_anchors(owner, with_website=False)}</ul>{email}")
+    return _document(
+        _name(owner),
+        f"{navigation}{image}<h1>{escape(_name(owner))}</h1><p>{escape(text)}</p>{offer}"
+        f"<ul>{_anchors(owner, with_website=False)}</ul>{email}",
+    )
 
 
 def contact_page(owner: Creator, *, shows_email: bool) -> str:
     """The contact page: an address, or only a form and words that merely look like one."""
     if shows_email and owner.contact.email is not None:
-        return _document(f"Contact {_name(owner)}", f"<h1>Contact</h1><p>For bookings: {written_email(owner)}</p><p>Automatic mail comes from noreply@{owner.domain}.</p>")
-    return _document(f"Contact {_name(owner)}", '<h1>Contact</h1><p>Please use the form, or find me at work dot in person.</p><form action="/send"></form>')
+        return _document(
+            f"Contact {_name(owner)}",
+            f"<h1>Contact</h1><p>For bookings: {written_email(owner)}</p>"
+            f"<p>Automatic mail comes from noreply@{owner.domain}.</p>",
+        )
+    return _document(
+        f"Contact {_name(owner)}",
+        '<h1>Contact</h1><p>Please use the form, or find me at work dot in person.</p><form action="/send"></form>',
+    )
 
 
 def about_page(owner: Creator) -> str:
     """Who stands behind the site."""
     contact = owner.contact
     text = texts.about(Dice("about", owner.uid), BY_KEY[owner.niche], owner.truth, None) or ""
-    return _document(f"About {_name(owner)}", f"<h1>About</h1><p>{contact.title}: {contact.first_name} {contact.last_name}</p><p>{escape(text)}</p>")
+    return _document(
+        f"About {_name(owner)}",
+        f"<h1>About</h1><p>{contact.title}: {contact.first_name} {contact.last_name}</p><p>{escape(text)}</p>",
+    )
 
 
 def youtube_about(channel: SideAccount) -> str:
     """A channel's about page: description and outgoing links behind the platform's redirect."""
     links = channel.owner.links
     outgoing = [url for url in (links.website, links.aggregator, links.instagram, links.linkedin) if url is not None]
-    anchors = "".join(f'<a href="https://www.youtube.com/redirect?event=channel_description&q={quote(url, safe="")}">{escape(url)}</a>' for url in outgoing)
-    return _document(f"{channel.display_name} - YouTube", f'<div id="description">{escape(channel.bio)}</div><div>{channel.follower_count} subscribers</div>{anchors}')
+    anchors = "".join(f'<a href="{_REDIRECT}{quote(url, safe="")}">{escape(url)}</a>' for url in outgoing)
+    return _document(
+        f"{channel.display_name} - YouTube",
+        f'<div id="description">{escape(channel.bio)}</div><div>{channel.follower_count} subscribers</div>{anchors}',
+    )
 
 
 def feed(owner: Creator, epoch: datetime, *, shows_email: bool) -> str:
@@ -97,7 +128,9 @@ def feed(owner: Creator, epoch: datetime, *, shows_email: bool) -> str:
     niche = BY_KEY[owner.niche]
     dice = Dice("feed", owner.uid)
     person = f"{owner.contact.first_name} {owner.contact.last_name}"
-    email = f"<itunes:email>{owner.contact.email}</itunes:email>" if shows_email and owner.contact.email is not None else ""
+    email = (
+        f"<itunes:email>{owner.contact.email}</itunes:email>" if shows_email and owner.contact.email is not None else ""
+    )
     episodes = "".join(
         f"<item><title>{escape(dice.pick(niche.subjects).capitalize())}</title><guid>{owner.handle}-{number}</guid>"
         f"<pubDate>{format_datetime(epoch - timedelta(days=7 * number + 2))}</pubDate></item>"

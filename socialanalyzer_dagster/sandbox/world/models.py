@@ -49,8 +49,8 @@ class Contact:
 class Truth:
     """The hidden truth that model answers and simulated judges read; never shown in any vendor's data.
 
-    ``dimensions`` are 0..1 in the order of ``DIMENSIONS``. ``reject_code`` is a triage code (``topic_*``, ``profile_*``)
-    or None. ``category`` is one of the ten category keys or ``unknown``.
+    ``dimensions`` are 0..1 in the order of ``DIMENSIONS``. ``reject_code`` is a triage code (``topic_*`` or
+    ``profile_*``) or None. ``category`` is one of the ten category keys or ``unknown``.
     """
 
     dimensions: tuple[float, float, float, float, float]
@@ -195,7 +195,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class PatreonCreator(Creator):
-    """A Patreon page; ``handle`` is its vanity, ``campaign_id`` its number. Counts are None when the page hides them."""
+    """A Patreon page; ``handle`` is its vanity, ``campaign_id`` its number; hidden counts are None."""
 
     campaign_id: str
     creation_name: str
@@ -214,7 +214,7 @@ class PatreonCreator(Creator):
 
 @dataclass(frozen=True, slots=True)
 class FacebookGroup(Creator):
-    """A Facebook group; ``handle`` is what its address ends in (a slug or a number), ``bio`` its search snippet's text."""
+    """A Facebook group; ``handle`` is what its address ends in (slug or number), ``bio`` its snippet's text."""
 
     member_count: int
     posts_per_month: int | None
@@ -294,8 +294,8 @@ class BioClause:
 class InstagramQuery:
     """A creator search by the provider's filters; None and empty mean not asked for.
 
-    Any one of ``interests`` / ``hashtags`` / ``credibility`` matches; all AND clauses must, at least one OR clause must,
-    no NOT clause may match. ``language`` and ``country_code`` are those of the creator. ``lookalike`` is a handle:
+    Any one of ``interests`` / ``hashtags`` / ``credibility`` matches; all AND clauses must, at least one OR clause
+    must, no NOT clause may match. ``language`` and ``country_code`` are the creator's. ``lookalike`` is a handle:
     creators of the same niche match. ``requires_email`` keeps creators whose address the provider lists.
     """
 

@@ -1,35 +1,43 @@
-"""Invented names: disjoint word lists per platform, and the parser that finds the words in any handle, name or domain."""
+"""Invented names: disjoint word lists per platform, and the parser that finds the words in a handle or domain."""
 
 import re
 from collections.abc import Iterator, Sequence
 
 FIRST_NAMES = (
-    "maya", "nadia", "elena", "priya", "zoe", "clara", "ines", "talia", "freya", "noor", "lucia", "hana", "amara", "greta",
-    "selma", "odette", "rosa", "mina", "petra", "ada", "leila", "joanna", "bianca", "carmen", "dahlia", "esther", "fatima",
-    "gwen", "helena", "iris", "juno", "keira", "owen", "mateo", "felix", "hugo", "jonas", "kai", "leon", "marcus", "nico",
+    "maya", "nadia", "elena", "priya", "zoe", "clara", "ines", "talia", "freya", "noor", "lucia", "hana", "amara",
+    "greta",
+    "selma", "odette", "rosa", "mina", "petra", "ada", "leila", "joanna", "bianca", "carmen", "dahlia", "esther",
+    "fatima",
+    "gwen", "helena", "iris", "juno", "keira", "owen", "mateo", "felix", "hugo", "jonas", "kai", "leon", "marcus",
+    "nico",
     "oscar", "pablo", "quentin", "rafael", "samir", "tobias", "umar", "victor", "wesley", "xavier", "yusuf", "anton",
     "bruno", "cedric", "dario", "elias", "gideon", "henrik", "ivan", "jasper", "kofi", "luca", "milo",
 )  # fmt: skip
 ADJECTIVES = (
-    "wild", "quiet", "amber", "silver", "hollow", "bright", "copper", "misty", "velvet", "sunny", "golden", "frost", "cedar",
+    "wild", "quiet", "amber", "silver", "hollow", "bright", "copper", "misty", "velvet", "sunny", "golden", "frost",
+    "cedar",
     "marble", "crimson", "ivory", "indigo", "olive", "rustic", "sable", "tidal", "umber", "vivid", "willow", "azure",
     "birch", "coral", "dusky", "ember", "fern", "gentle", "hazel", "iron", "jade", "keen", "lunar", "mellow", "noble",
     "opal", "prairie",
 )  # fmt: skip
 INSTAGRAM_NOUNS = (
-    "brook", "meadow", "ridge", "hart", "wick", "stone", "field", "grove", "lark", "moor", "vale", "wren", "shore", "dell",
+    "brook", "meadow", "ridge", "hart", "wick", "stone", "field", "grove", "lark", "moor", "vale", "wren", "shore",
+    "dell",
     "ford", "glen", "haven", "isle", "knoll", "leaf", "marsh", "nook", "orchard", "peak", "quarry", "reed", "slate",
     "thorn", "well", "yard", "arbor", "bay", "cliff", "dune", "fjord", "gate", "hollow", "bloom", "kestrel", "loch",
 )  # fmt: skip
 PATREON_NOUNS = (
-    "harbor", "lantern", "anvil", "beacon", "compass", "drum", "easel", "flint", "garnet", "hammer", "inkwell", "kettle",
+    "harbor", "lantern", "anvil", "beacon", "compass", "drum", "easel", "flint", "garnet", "hammer", "inkwell",
+    "kettle",
     "loom", "mirror", "needle", "oboe", "pepper", "quill", "rocket", "saddle", "tin", "urn", "violin", "wagon", "acorn",
     "badger", "cinder", "dragon", "eagle", "falcon", "goblet", "heron", "ibex", "juniper", "koala", "lemon", "magpie",
     "nutmeg", "otter", "parrot",
 )  # fmt: skip
 PATREON_CRAFTS = (
-    "studio", "makes", "podcast", "atelier", "press", "workshop", "collective", "theatre", "kitchen", "garage", "academy",
-    "journal", "radio", "films", "library", "lab", "sessions", "stories", "guild", "archive", "circle", "almanac", "show",
+    "studio", "makes", "podcast", "atelier", "press", "workshop", "collective", "theatre", "kitchen", "garage",
+    "academy",
+    "journal", "radio", "films", "library", "lab", "sessions", "stories", "guild", "archive", "circle", "almanac",
+    "show",
     "notebook",
 )  # fmt: skip
 GROUP_NOUNS = (
@@ -37,7 +45,8 @@ GROUP_NOUNS = (
     "gathering",
 )  # fmt: skip
 ORGANISER_NOUNS = (
-    "ashby", "berwick", "calder", "denholm", "elmsley", "farrow", "galton", "hadley", "ingram", "jarrow", "kelso", "linton",
+    "ashby", "berwick", "calder", "denholm", "elmsley", "farrow", "galton", "hadley", "ingram", "jarrow", "kelso",
+    "linton",
     "marlow", "norwood", "oakham", "penrith", "quorn", "radley", "selby", "thirsk",
 )  # fmt: skip
 LAST_NAME_ENDINGS = {"instagram": INSTAGRAM_NOUNS, "patreon": PATREON_NOUNS, "facebook": ORGANISER_NOUNS}

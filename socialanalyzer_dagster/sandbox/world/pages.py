@@ -13,9 +13,25 @@ if TYPE_CHECKING:
     from socialanalyzer_dagster.sandbox.world.world import World
 
 _HTML = "text/html; charset=utf-8"
-_NOT_FOUND = Page(404, _HTML, "<!doctype html><html><head><title>Not found</title></head><body><h1>404</h1></body></html>")
-_WALLED = ("instagram.com", "facebook.com", "tiktok.com", "linkedin.com", "twitter.com", "x.com", "patreon.com", "twitch.tv", "discord.gg")
-_WALL = Page(200, _HTML, "<!doctype html><html><head><title>Log in</title></head><body>Log in or sign up to continue.</body></html>")
+_NOT_FOUND = Page(
+    404, _HTML, "<!doctype html><html><head><title>Not found</title></head><body><h1>404</h1></body></html>"
+)
+_WALLED = (
+    "instagram.com",
+    "facebook.com",
+    "tiktok.com",
+    "linkedin.com",
+    "twitter.com",
+    "x.com",
+    "patreon.com",
+    "twitch.tv",
+    "discord.gg",
+)
+_WALL = Page(
+    200,
+    _HTML,
+    "<!doctype html><html><head><title>Log in</title></head><body>Log in or sign up to continue.</body></html>",
+)
 _DOWN_PER_THOUSAND = 20
 
 

@@ -7,7 +7,14 @@ from functools import lru_cache
 from socialanalyzer_dagster.sandbox.world import contacts, persons, places, texts, truths
 from socialanalyzer_dagster.sandbox.world.dice import Dice, hash64
 from socialanalyzer_dagster.sandbox.world.models import Links, PatreonCreator, Tier
-from socialanalyzer_dagster.sandbox.world.names import ADJECTIVES, PATREON_CRAFTS, PATREON_NOUNS, Numbering, WordParser, letters
+from socialanalyzer_dagster.sandbox.world.names import (
+    ADJECTIVES,
+    PATREON_CRAFTS,
+    PATREON_NOUNS,
+    Numbering,
+    WordParser,
+    letters,
+)
 from socialanalyzer_dagster.sandbox.world.niches import NICHES, Niche
 
 COUNT = persons.COUNTS["patreon"]
@@ -72,13 +79,17 @@ def make(seed: int, index: int) -> PatreonCreator:
     about = texts.about(dice, niche, truth, shown)
     patrons = int(10 ** dice.spread(1.0, 4.2))
     return PatreonCreator(
-        platform="patreon", index=index, handle=vanity, display_name=title_of(seed, index), bio=about, place=place, language=language,
+        platform="patreon", index=index, handle=vanity, display_name=title_of(seed, index), bio=about, place=place,
+        language=language,
         niche=niche.key, links=_shown_links(dice, links), contact=contact, truth=truth, campaign_id=campaign_of(index),
-        creation_name=f"{niche.label} {PATREON_CRAFTS[hash64(seed, 'creation', index) % len(PATREON_CRAFTS)]}", about=about,
-        patron_count=None if dice.chance(0.06) else patrons, paid_count=None if dice.chance(0.3) else int(patrons * dice.spread(0.2, 0.9)),
+        creation_name=f"{niche.label} {PATREON_CRAFTS[hash64(seed, 'creation', index) % len(PATREON_CRAFTS)]}",
+        about=about,
+        patron_count=None if dice.chance(0.06) else patrons,
+        paid_count=None if dice.chance(0.3) else int(patrons * dice.spread(0.2, 0.9)),
         post_count=None if dice.chance(0.05) else dice.between(3, 900),
         is_nsfw=truth.reject_code == "profile_explicit_offensive" or dice.chance(0.02),
-        tiers=tuple(Tier(title, 300 * (place_in_list + 1) ** 2) for place_in_list, title in enumerate(_TIER_TITLES[: dice.between(0, 5)])),
+        tiers=tuple(Tier(title, 300 * (place_in_list + 1) ** 2) for place_in_list,
+        title in enumerate(_TIER_TITLES[: dice.between(0, 5)])),
     )  # fmt: skip
 
 
@@ -110,7 +121,10 @@ def matches(creator: PatreonCreator, keyword: str, location: str | None) -> bool
 @lru_cache(maxsize=8192)
 def _fit(niche: Niche, keyword: str) -> int:
     """How many words of a keyword the niche's texts contain (plural s ignored); 0 = does not fit."""
-    said = {word.rstrip("s") for word in _WORD.findall(texts.niche_text(niche) + " " + niche.key.replace("_", " ") + " " + niche.group_word)}
+    said = {
+        word.rstrip("s")
+        for word in _WORD.findall(texts.niche_text(niche) + " " + niche.key.replace("_", " ") + " " + niche.group_word)
+    }
     return sum(word.rstrip("s") in said for word in _WORD.findall(keyword.lower()) if len(word) > 2)
 
 

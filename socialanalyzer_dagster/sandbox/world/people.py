@@ -44,14 +44,23 @@ def _owner(world: World, wanted: Identifiers) -> Creator | None:
     owner = None if domain is None else sides.owner_of_domain(world, domain)
     if owner is None and wanted.linkedin_url is not None:
         slug = wanted.linkedin_url.rstrip("/").rpartition("/")[2]
-        found = [sides.by_place(world, platform, index) for platform in persons.COUNTS for index in persons.indexes_of(platform, world.seed, slug)]
-        owner = next((creator for creator in found if creator is not None and creator.contact.linkedin_url is not None), None)
+        found = [
+            sides.by_place(world, platform, index)
+            for platform in persons.COUNTS
+            for index in persons.indexes_of(platform, world.seed, slug)
+        ]
+        owner = next(
+            (creator for creator in found if creator is not None and creator.contact.linkedin_url is not None), None
+        )
     return owner
 
 
 def _is_named(owner: Creator, name: str) -> bool:
     """True when the name shares a word with the person's or the page's name."""
-    known = {letters(word) for word in f"{owner.contact.first_name} {owner.contact.last_name} {owner.display_name or ''}".split()}
+    known = {
+        letters(word)
+        for word in f"{owner.contact.first_name} {owner.contact.last_name} {owner.display_name or ''}".split()
+    }
     return bool({letters(word) for word in name.split()} & known - {""}) or letters(owner.handle) == letters(name)
 
 
@@ -61,7 +70,8 @@ def _owner_person(world: World, owner: Creator) -> Person:
     is_personal = contact.email is not None and contact.email.rpartition("@")[2] in contacts.PERSONAL_PROVIDERS
     return Person(
         id=token(24, world.seed, "person", owner.uid), first_name=contact.first_name, last_name=contact.last_name,
-        title=contact.title, email=contact.owner_email, personal_email=contact.email if is_personal else None, phone=contact.phone,
+        title=contact.title, email=contact.owner_email, personal_email=contact.email if is_personal else None,
+        phone=contact.phone,
         linkedin_url=contact.linkedin_url, city=owner.place.city, state=owner.place.state, country=owner.place.country,
         organization=owner.display_name or owner.handle, domain=domain,
     )  # fmt: skip
@@ -76,11 +86,15 @@ def leads(world: World, domain: str) -> list[Person]:
     host = owner.domain or domain
     found = [_owner_person(world, owner)]
     for number in range(dice.pick((0, 0, 0, 1, 2))):
-        first, last = dice.pick(FIRST_NAMES).capitalize(), (dice.pick(ADJECTIVES) + dice.pick(ORGANISER_NOUNS)).capitalize()
+        first, last = (
+            dice.pick(FIRST_NAMES).capitalize(),
+            (dice.pick(ADJECTIVES) + dice.pick(ORGANISER_NOUNS)).capitalize(),
+        )
         found.append(
             dataclasses.replace(
                 found[0], id=token(24, world.seed, "staff", owner.uid, number), first_name=first, last_name=last,
-                title=dice.pick(_STAFF_TITLES), email=f"{first.lower()}@{host}", personal_email=None, phone=None, linkedin_url=None,
+                title=dice.pick(_STAFF_TITLES), email=f"{first.lower()}@{host}", personal_email=None, phone=None,
+                linkedin_url=None,
             )
         )  # fmt: skip
     return found

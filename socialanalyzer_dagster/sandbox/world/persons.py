@@ -3,12 +3,17 @@
 from functools import lru_cache
 
 from socialanalyzer_dagster.sandbox.world.models import Platform
-from socialanalyzer_dagster.sandbox.world.names import ADJECTIVES, FIRST_NAMES, LAST_NAME_ENDINGS, Numbering, WordParser, letters
+from socialanalyzer_dagster.sandbox.world.names import (
+    ADJECTIVES,
+    FIRST_NAMES,
+    LAST_NAME_ENDINGS,
+    Numbering,
+    WordParser,
+    letters,
+)
 
 COUNTS: dict[Platform, int] = {"instagram": 100_000, "patreon": 30_000, "facebook": 20_000}
-_PARSERS = {
-    platform: WordParser(FIRST_NAMES, ADJECTIVES, endings) for platform, endings in LAST_NAME_ENDINGS.items()
-}
+_PARSERS = {platform: WordParser(FIRST_NAMES, ADJECTIVES, endings) for platform, endings in LAST_NAME_ENDINGS.items()}
 _REVERSED_PARSERS = {
     platform: WordParser(ADJECTIVES, endings, FIRST_NAMES) for platform, endings in LAST_NAME_ENDINGS.items()
 }
@@ -32,6 +37,8 @@ def indexes_of(platform: Platform, seed: int, text: str) -> list[int]:
     compact = letters(text)
     numbers = numbering(platform, seed)
     readings = [*_PARSERS[platform].readings(compact)]
-    readings += [(first, adjective, ending) for adjective, ending, first in _REVERSED_PARSERS[platform].readings(compact)]
+    readings += [
+        (first, adjective, ending) for adjective, ending, first in _REVERSED_PARSERS[platform].readings(compact)
+    ]
     found = (numbers.index_of(reading) for reading in readings)
     return [index for index in found if index is not None]

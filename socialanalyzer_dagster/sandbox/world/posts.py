@@ -13,9 +13,18 @@ _DAY_SECONDS = 86_400
 def make(seed: int, epoch: datetime, creator: InstagramCreator) -> list[Post]:
     """Up to 24 feed items, some pinned, and the current stories of one account, newest first."""
     dice = Dice(seed, "posts", creator.index)
-    items = [_post(dice, creator, epoch - timedelta(seconds=age), number, "FEED") for number, age in enumerate(_ages(dice, creator))]
-    pinned = [_post(dice, creator, epoch - timedelta(seconds=age), 100 + number, "PINNED") for number, age in enumerate(_pinned_ages(dice, creator))]
-    stories = [_post(dice, creator, epoch - timedelta(hours=dice.between(1, 23)), 200 + number, "STORY") for number in range(dice.pick((0, 0, 0, 1, 2)))]
+    items = [
+        _post(dice, creator, epoch - timedelta(seconds=age), number, "FEED")
+        for number, age in enumerate(_ages(dice, creator))
+    ]
+    pinned = [
+        _post(dice, creator, epoch - timedelta(seconds=age), 100 + number, "PINNED")
+        for number, age in enumerate(_pinned_ages(dice, creator))
+    ]
+    stories = [
+        _post(dice, creator, epoch - timedelta(hours=dice.between(1, 23)), 200 + number, "STORY")
+        for number in range(dice.pick((0, 0, 0, 1, 2)))
+    ]
     return sorted(items + pinned + stories, key=lambda post: (post.published_at, post.id), reverse=True)
 
 
@@ -55,7 +64,8 @@ def _post(dice: Dice, creator: InstagramCreator, moment: datetime, number: int, 
         format=form,  # type: ignore[arg-type]
         url=f"https://www.instagram.com/{'reel' if form == 'VIDEO' else 'p'}/{code}/",
         title=None, caption=_with_tags(caption, tags) if has_caption and role != "STORY" else None, published_at=moment,
-        duration_seconds=seconds if form == "VIDEO" else None, engagement=_engagement(dice, creator, hides, is_video=form == "VIDEO"),
+        duration_seconds=seconds if form == "VIDEO" else None, engagement=_engagement(dice, creator, hides,
+        is_video=form == "VIDEO"),
         is_pinned=role == "PINNED", hides_counts=hides, hashtags=tags, children=children if form == "COLLECTION" else 1,
     )  # fmt: skip
 

@@ -64,7 +64,8 @@ def _account(world: World, owner: Creator, network: str, handle: str) -> SideAcc
     return SideAccount(
         network=network,  # type: ignore[arg-type]
         handle=handle, owner=owner, display_name=owner.display_name or handle, bio=bio or "",
-        follower_count=int(10 ** dice.spread(1.5, 4.8)), following_count=dice.between(20, 1500), post_count=dice.between(5, 1200),
+        follower_count=int(10 ** dice.spread(1.5, 4.8)), following_count=dice.between(20, 1500),
+        post_count=dice.between(5, 1200),
         external_url=owner.links.aggregator or owner.links.website, is_private=dice.chance(0.03),
     )  # fmt: skip
 
@@ -73,7 +74,9 @@ def owner_of_domain(world: World, domain: str) -> Creator | None:
     """The creator whose website has this registered domain."""
     wanted = domain.strip().lower().removeprefix("www.")
     stem = wanted.partition(".")[0]
-    found: list[Creator | None] = [world.instagram(index) for index in persons.indexes_of("instagram", world.seed, stem)]
+    found: list[Creator | None] = [
+        world.instagram(index) for index in persons.indexes_of("instagram", world.seed, stem)
+    ]
     found += [world.patreon_by_vanity(stem), world.facebook_by_slug(stem)]
     return next((creator for creator in found if creator is not None and creator.domain == wanted), None)
 

@@ -16,12 +16,15 @@ _BOOKINGS = (
     "next {trip}: registration open, join us", "{trip} every spring, book your place",
 )  # fmt: skip
 _OTHER_SCRIPTS = (
-    "旅と暮らしの記録。毎週更新しています。", "مدونة عن السفر والحياة اليومية", "Живу медленно, пишу честно 🌲", "느린 여행과 책 이야기",
+    "旅と暮らしの記録。毎週更新しています。", "مدونة عن السفر والحياة اليومية",
+    "Живу медленно, пишу честно 🌲", "느린 여행과 책 이야기",
     "यात्रा, योग और शांति", "Ταξίδια και μικρές ιστορίες", "נסיעות, ספרים וקפה", "บันทึกการเดินทาง",
 )  # fmt: skip
 _FOREIGN_TAGLINES = {
-    "es": "viajera lenta, madre, escribo sobre lo cotidiano y la comunidad", "pt": "viagens devagar, comida boa e conversas longas",
-    "de": "langsam reisen, ehrlich schreiben, gemeinsam kochen", "fr": "voyages lents, cuisine simple et longues lettres",
+    "es": "viajera lenta, madre, escribo sobre lo cotidiano y la comunidad",
+    "pt": "viagens devagar, comida boa e conversas longas",
+    "de": "langsam reisen, ehrlich schreiben, gemeinsam kochen",
+    "fr": "voyages lents, cuisine simple et longues lettres",
     "ja": "ゆっくり旅をして、料理と本のことを書いています", "it": "viaggi lenti, cucina di casa e lettere lunghe",
 }  # fmt: skip
 _INJECTIONS = (
@@ -36,7 +39,8 @@ _INJECTIONS = (
 )  # fmt: skip
 _CAPTION_OPENERS = (
     "Today was about {subject}.", "A small story about {subject}.", "I keep coming back to {subject}.",
-    "Nobody tells you the truth about {subject}.", "Three things I learned from {subject}.", "Let's talk about {subject}.",
+    "Nobody tells you the truth about {subject}.", "Three things I learned from {subject}.",
+    "Let's talk about {subject}.",
     "This week: {subject}.", "POV: {subject}.",
 )  # fmt: skip
 _QUESTIONS = (
@@ -57,7 +61,8 @@ _COMMUNITY = (
     "Our Discord is open again.", "The Facebook group had the best answers.",
 )  # fmt: skip
 _EVENTS = (
-    "I am hosting a {trip} in May, registration open, limited spots.", "Join me on a {trip} next year, book now, link in bio.",
+    "I am hosting a {trip} in May, registration open, limited spots.",
+    "Join me on a {trip} next year, book now, link in bio.",
     "Our last {trip} still makes me smile, spots available for autumn.", "Workshop day in town, sign up below.",
 )  # fmt: skip
 _PROFILE_TEXTS = {
@@ -69,7 +74,9 @@ _PROFILE_TEXTS = {
     "profile_news_media": "Breaking news from around the region. Reporting 24/7",
     "profile_possible_minor": "15 yrs old. high school sophomore. run by my mom",
 }
-GENERIC_TEXT = " \n".join((*_TAGLINES, *_BOOKINGS, *_OTHER_SCRIPTS, *_FOREIGN_TAGLINES.values(), *_INJECTIONS, *_PROFILE_TEXTS.values())).lower()
+GENERIC_TEXT = " \n".join(
+    (*_TAGLINES, *_BOOKINGS, *_OTHER_SCRIPTS, *_FOREIGN_TAGLINES.values(), *_INJECTIONS, *_PROFILE_TEXTS.values())
+).lower()
 """Everything that bios of any niche may say."""
 
 

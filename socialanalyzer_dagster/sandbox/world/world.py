@@ -1,9 +1,19 @@
-"""The world's public face: look anything up by index, handle, address or query; nothing is made before it is asked for."""
+"""The world's public face: look anything up by index, handle, address or query; all is made on first demand."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from socialanalyzer_dagster.sandbox.world import facebook, google, instagram, mailboxes, pages, patreon, people, posts, sides
+from socialanalyzer_dagster.sandbox.world import (
+    facebook,
+    google,
+    instagram,
+    mailboxes,
+    pages,
+    patreon,
+    people,
+    posts,
+    sides,
+)
 from socialanalyzer_dagster.sandbox.world.models import (
     Creator,
     FacebookGroup,
@@ -89,21 +99,21 @@ class World:
         return None if creator is None else people.truth_document(creator)
 
     def search_instagram(self, query: InstagramQuery) -> Iterator[InstagramCreator]:
-        """Matches by followers, most first (fewest first when ``is_ascending``); made one by one as they are read."""
+        """Matches by followers, most first (fewest first when ``is_ascending``), made one by one as they are read."""
         for index in instagram.candidates(self.seed, query, self.instagram_by_handle):
             creator = self.instagram(index)
             if instagram.matches(creator, query):
                 yield creator
 
     def search_patreon(self, keyword: str, location: str | None = None) -> Iterator[PatreonCreator]:
-        """Pages that fit a keyword (and a country, state or city named in ``location``), best match first, fixed order."""
+        """Pages that fit a keyword and a country, state or city (``location``), best match first, in a fixed order."""
         for index in patreon.candidates(self.seed, keyword):
             creator = self.patreon(index)
             if patreon.matches(creator, keyword, location):
                 yield creator
 
     def search_facebook(self, terms: str, visibility: str | None = None) -> Iterator[FacebookGroup]:
-        """Groups whose topic, name or place the words of ``terms`` name, in a fixed order; visibility public or private."""
+        """Groups whose topic or place the words of ``terms`` name, in a fixed order; visibility public or private."""
         for index in facebook.candidates(self.seed, terms):
             group = self.facebook(index)
             if facebook.matches(group, terms, visibility):
