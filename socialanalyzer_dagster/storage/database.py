@@ -101,4 +101,5 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
 
 def _postgres_engine(url: URL) -> Engine:
     options: dict[str, Any] = {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True}
+    options["executemany_mode"] = "values_plus_batch"  # many UPDATEs in one round trip
     return create_engine(url, connect_args={"application_name": "socialanalyzer"}, **options)

@@ -10,9 +10,10 @@ from socialanalyzer_dagster.storage.columns import Base, Digest, JsonColumn, Lab
 
 
 class ProviderAttemptRow(Base):
-    """One paid or free call with its money: reserved -> settled | released | unknown (spec 12.4).
+    """One sending of a call with its money: reserved -> settled | released | unknown (spec 12.4).
 
-    `fingerprint` is the request without lead or batch; it finds answers to reuse across batches.
+    `fingerprint` is the request without lead or batch; it finds answers to reuse across batches. `call_key` names the
+    call for its lead or batch; its sendings are numbered by `issue`.
     """
 
     __tablename__ = "provider_attempts"
@@ -22,6 +23,7 @@ class ProviderAttemptRow(Base):
     )
 
     attempt_key: Mapped[Digest] = mapped_column(primary_key=True)
+    call_key: Mapped[Digest]
     fingerprint: Mapped[Digest]
     provider: Mapped[Short]
     operation: Mapped[Short]

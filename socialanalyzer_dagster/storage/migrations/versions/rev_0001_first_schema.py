@@ -152,6 +152,7 @@ def upgrade() -> None:
     op.create_table(
         "provider_attempts",
         sa.Column("attempt_key", sa.String(length=64), nullable=False),
+        sa.Column("call_key", sa.String(length=64), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("provider", sa.String(length=80), nullable=False),
         sa.Column("operation", sa.String(length=80), nullable=False),

@@ -1,0 +1,139 @@
+"""Group commit: one writer per event loop commits what has gathered every few milliseconds (architecture section 4)."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.writes import Write
+
+R = TypeVar("R")
+_Pending: TypeAlias = tuple[Write[Any], asyncio.Future[Any]]
+_DATABASE_FAULTS = (OperationalError, InterfaceError)
+_DEADLOCK_CODES = frozenset({"40P01", "40001"})
+_TRANSACTION_TRIES = 3
+
+
+class WriterClosed(RuntimeError):
+    """A write came after the writer was closed."""
+
+
+class GroupWriter:
+    """Commits writes of many tasks in few transactions, in a thread of its own.
+
+    `async with GroupWriter(database) as writer: result = await writer.submit(write)`. A submitted write is applied even
+    when the task that waits for it is cancelled. At the end of the block everything submitted has been committed.
+    """
+
+    def __init__(self, database: Database, *, gather_seconds: float = 0.002) -> None:
+        self._database = database
+        self._gather_seconds = gather_seconds
+        self._pending: list[_Pending] = []
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="group-writer")
+        self._worker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._worker = asyncio.create_task(self._work(), name="group-writer")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        self._wake.set()
+        if self._worker is not None:
+            await asyncio.shield(self._worker)
+        self._thread.shutdown(wait=False)
+
+    def submit(self, write: Write[R]) -> asyncio.Future[R]:
+        """Queue a write; the future has its result after the commit, or the exception that refused it.
+
+        A failure of the database itself is raised to everybody whose write was in that transaction.
+        """
+        if self._closing or self._worker is None:
+            raise WriterClosed("the group writer is not open")
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._pending.append((write, future))
+        self._wake.set()
+        return future
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if not self._closing:
+                await asyncio.sleep(self._gather_seconds)
+            while self._pending:
+                await self._commit(self._take())
+            if self._closing:
+                return
+
+    def _take(self) -> list[_Pending]:
+        """The next transaction: everything gathered, up to what each kind allows in one."""
+        taken: list[_Pending] = []
+        counts: dict[type[Write[Any]], int] = defaultdict(int)
+        for index, (write, future) in enumerate(self._pending):
+            kind = type(write)
+            if counts[kind] >= kind.most_per_transaction:
+                self._pending = self._pending[index:]
+                return taken
+            counts[kind] += 1
+            taken.append((write, future))
+        self._pending = []
+        return taken
+
+    async def _commit(self, group: Sequence[_Pending]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            results = await loop.run_in_executor(self._thread, self._apply, [write for write, _ in group])
+        except Exception as error:  # noqa: BLE001 - handed to everybody who waits for this transaction
+            results = [error] * len(group)
+        for (_, future), result in zip(group, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    def _apply(self, writes: Sequence[Write[Any]]) -> list[Any]:
+        for left in reversed(range(_TRANSACTION_TRIES)):
+            try:
+                with self._database.write() as connection:
+                    return _apply_by_kind(connection, writes)
+            except OperationalError as error:
+                if not left or getattr(error.orig, "pgcode", None) not in _DEADLOCK_CODES:
+                    raise
+        raise AssertionError("unreachable")
+
+
+def _apply_by_kind(connection: Connection, writes: Sequence[Write[Any]]) -> list[Any]:
+    kinds: dict[type[Write[Any]], list[int]] = defaultdict(list)
+    for index, write in enumerate(writes):
+        kinds[type(write)].append(index)
+    results: list[Any] = [None] * len(writes)
+    for kind, indexes in kinds.items():
+        found = _apply_kind(connection, kind, [writes[index] for index in indexes])
+        for index, result in zip(indexes, found, strict=True):
+            results[index] = result
+    return results
+
+
+def _apply_kind(connection: Connection, kind: type[Write[Any]], writes: Sequence[Write[Any]]) -> Sequence[Any]:
+    try:
+        with connection.begin_nested():
+            return kind.apply(connection, writes)
+    except _DATABASE_FAULTS:
+        raise
+    except Exception as error:  # noqa: BLE001 - tried one by one, so that it reaches only its author (I-35)
+        if len(writes) == 1:
+            return [error]
+        return [_apply_kind(connection, kind, [write])[0] for write in writes]
