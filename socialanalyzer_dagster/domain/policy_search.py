@@ -86,6 +86,23 @@ class ScreeningPolicy(Section):
     travel_items: Positive
 
 
+class PageStep(Section):
+    """How one crawling step reads its pages (spec 8.1)."""
+
+    seconds: Positive
+    concurrency: Positive
+    text_chars: Positive
+    links: Positive
+
+
+class SearchStep(Section):
+    """How one searching step asks (spec 8.1)."""
+
+    seconds: Positive
+    queries_per_call: Positive
+    results_per_query: Positive
+
+
 class EnrichmentPolicy(Section):
     """Which steps run, in which size of chunks, and what a lead may cost (spec 8.1)."""
 
@@ -98,6 +115,10 @@ class EnrichmentPolicy(Section):
     finder_leads_per_domain: Positive
     finder_max_leads: Positive
     unmapped_share_max: Share
+    page_steps: Mapping[str, PageStep]
+    search_steps: Mapping[str, SearchStep]
+    profile_seconds: Positive
+    finder_seconds: Positive
 
 
 class HostsPolicy(Section):
