@@ -1,0 +1,125 @@
+"""Pictures: decoding what strangers published within limits, and composing the two images models look at (I-64)."""
+
+import base64
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+MOST_PIXELS = 40_000_000
+WIDTH, HEIGHT = 1200, 1600
+_BACKGROUND, _GREY, _BLACK = (255, 255, 255), (200, 200, 200), (20, 20, 20)
+_THUMB, _THUMB_COLUMNS, _THUMB_ROWS, _GAP = 200, 5, 2, 20
+_TILE, _TILE_COLUMNS, _TILE_ROWS, _QUALITY = 400, 3, 4, 85
+_MARGIN, _HEADER_TOP, _BIO_TOP, _BIO_LINES, _BIO_LINE_CHARS = 60, 60, 190, 4, 62
+_THUMBS_TOP = 500
+
+
+class ImageRefusedError(ValueError):
+    """The bytes are no picture we accept: another format, too many pixels or damaged."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture as it is sent to a model."""
+
+    data: bytes
+    content_type: str
+    width: int
+    height: int
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest of the bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @cached_property
+    def base64_text(self) -> str:
+        """The bytes for an inline data URL."""
+        return base64.b64encode(self.data).decode("ascii")
+
+
+def read_picture(data: bytes) -> Picture:
+    """The picture as it is, with size and type read from its header; raises ImageRefusedError."""
+    with _opened(data) as image:
+        return Picture(data, Image.MIME[image.format or ""], image.width, image.height)
+
+
+def triage_picture(
+    *, handle: str, followers: int | None, bio: str | None, thumbnails: Sequence[bytes | None]
+) -> Picture:
+    """PNG of spec 7.3: @handle, followers, up to four lines of bio, up to ten thumbnails; grey where one is missing."""
+    canvas = Image.new("RGB", (WIDTH, HEIGHT), _BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((_MARGIN, _HEADER_TOP), f"@{handle}"[:40], fill=_BLACK, font=_font(48))
+    count = "followers not known" if followers is None else f"{followers:,} followers"
+    draw.text((_MARGIN, _HEADER_TOP + 70), count, fill=_BLACK, font=_font(32))
+    for number, line in enumerate(bio_lines(bio)):
+        draw.text((_MARGIN, _BIO_TOP + number * 50), line, fill=_BLACK, font=_font(30))
+    left = (WIDTH - _THUMB_COLUMNS * _THUMB - (_THUMB_COLUMNS - 1) * _GAP) // 2
+    for index, data in enumerate(thumbnails[: _THUMB_COLUMNS * _THUMB_ROWS]):
+        row, column = divmod(index, _THUMB_COLUMNS)
+        position = (left + column * (_THUMB + _GAP), _THUMBS_TOP + row * (_THUMB + _GAP))
+        canvas.paste(_tile(data, _THUMB), position)
+    return _encoded(canvas, "PNG")
+
+
+def evidence_grid(thumbnails: Sequence[bytes | None]) -> Picture:
+    """JPEG of spec 9.2: up to twelve thumbnails of 400 pixels in three columns, grey where one is missing."""
+    canvas = Image.new("RGB", (WIDTH, HEIGHT), _GREY)
+    for index, data in enumerate(thumbnails[: _TILE_COLUMNS * _TILE_ROWS]):
+        row, column = divmod(index, _TILE_COLUMNS)
+        canvas.paste(_tile(data, _TILE), (column * _TILE, row * _TILE))
+    return _encoded(canvas, "JPEG")
+
+
+def bio_lines(bio: str | None) -> list[str]:
+    """The bio in at most four lines that fit the header, cut without mercy."""
+    words = " ".join((bio or "").split())
+    lines: list[str] = []
+    while words and len(lines) < _BIO_LINES:
+        cut = words if len(words) <= _BIO_LINE_CHARS else words[: _BIO_LINE_CHARS + 1].rpartition(" ")[0]
+        line = cut or words[:_BIO_LINE_CHARS]
+        lines.append(line)
+        words = words[len(line) :].lstrip()
+    return lines
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise ImageRefusedError("not a picture in an accepted format") from None
+    if image.width * image.height > MOST_PIXELS:
+        raise ImageRefusedError("the picture has too many pixels")
+    return image
+
+
+def _tile(data: bytes | None, side: int) -> Image.Image:
+    """A square of the picture's middle; grey when there is none or it cannot be read."""
+    grey = Image.new("RGB", (side, side), _GREY)
+    if data is None:
+        return grey
+    try:
+        with _opened(data) as image:
+            image.draft("RGB", (side, side))
+            return ImageOps.fit(image.convert("RGB"), (side, side), method=Image.Resampling.BILINEAR)
+    except (ImageRefusedError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return grey
+
+
+def _encoded(canvas: Image.Image, image_format: str) -> Picture:
+    target = io.BytesIO()
+    if image_format == "PNG":
+        canvas.save(target, "PNG", compress_level=1)
+    else:
+        canvas.save(target, "JPEG", quality=_QUALITY)
+    return Picture(target.getvalue(), Image.MIME[image_format], canvas.width, canvas.height)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

@@ -1,0 +1,113 @@
+"""The socket level of every vendor client: no proxies from outside, no wire logs, loopback only in the sandbox."""
+
+import ipaddress
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+CONNECT_SECONDS = 5.0
+_OPEN_CONNECTIONS = 200
+_WIRE_LOGGERS = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "openai",
+    "openai._base_client",
+)
+
+
+class HostRefused(httpx.TransportError):
+    """The host is outside of what this client may reach; nothing was sent (I-70)."""
+
+
+class _Progress:
+    """Notes how much of a request left the machine."""
+
+    def __init__(self) -> None:
+        self.began = False
+        self.complete = False
+
+    async def __call__(self, event: str, _info: Mapping[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.began = True
+        elif event.endswith("send_request_body.complete"):
+            self.complete = True
+
+
+class WatchedTransport(httpx.AsyncBaseTransport):
+    """Passes requests on, refuses hosts that are not allowed and notes on failure whether the whole request left."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, *, loopback_only: bool) -> None:
+        self._inner = inner
+        self._loopback_only = loopback_only
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send; a failed request carries `was_sent` in its extensions."""
+        if self._loopback_only and not is_loopback(request.url.host):
+            raise HostRefused("a sandbox client reaches loopback addresses only", request=request)
+        progress = _Progress()
+        request.extensions = {**request.extensions, "trace": progress}
+        try:
+            return await self._inner.handle_async_request(request)
+        except httpx.RequestError as error:
+            never_left = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+            cut_off = progress.began and not progress.complete
+            request.extensions = {**request.extensions, "was_sent": not (never_left or cut_off)}
+            raise
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost` and loopback addresses; names are not resolved."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def was_sent(error: httpx.RequestError) -> bool:
+    """False when the vendor certainly did not get the whole request."""
+    if isinstance(error, HostRefused | httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return False
+    try:
+        return bool(error.request.extensions.get("was_sent", True))
+    except RuntimeError:
+        return True
+
+
+def silence_wire_logs() -> None:
+    """Switch off the library loggers that would write URLs, headers or bodies (I-61)."""
+    for name in _WIRE_LOGGERS:
+        logging.getLogger(name).disabled = True
+
+
+def new_client(
+    *,
+    read_seconds: float,
+    loopback_only: bool,
+    headers: Mapping[str, str] | None = None,
+    inner: httpx.AsyncBaseTransport | None = None,
+) -> httpx.AsyncClient:
+    """A client that follows no redirect, keeps no cookie of interest and reads nothing from the environment.
+
+    `inner` replaces the network, e.g. by an ASGI app.
+    """
+    silence_wire_logs()
+    limits = httpx.Limits(max_connections=_OPEN_CONNECTIONS, max_keepalive_connections=_OPEN_CONNECTIONS)
+    network = inner or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+    return httpx.AsyncClient(
+        transport=WatchedTransport(network, loopback_only=loopback_only),
+        timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
+        headers=dict(headers or {}),
+        follow_redirects=False,
+        trust_env=False,
+    )
