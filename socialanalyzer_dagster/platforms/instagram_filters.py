@@ -78,9 +78,7 @@ class InstagramFilters(SearchFilters):
         default=LookalikeType.NONE, description="creator = similar content, audience = matching audience."
     )
     lookalike_username: str | None = Field(default=None, description="The creator to resemble; needs lookalike_type.")
-    creator_interests: list[str] = Field(
-        default_factory=list, description="Interests of the creator (values or aliases)."
-    )
+    creator_interests: list[str] = Field(default_factory=list, description="Interests of the creator.")
     audience_interests: list[str] = Field(default_factory=list, description="Interests of the audience.")
     hashtags: Texts = Field(default_factory=list, description="Up to 20 hashtags, with or without #.")
     bio_phrase: str = Field(default="", description="A phrase the biography must contain.")

@@ -1,0 +1,131 @@
+"""What a batch will probably cost, and at most, before anything is paid (spec 12.1, 12.2)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
+
+from socialanalyzer_dagster.domain.money import MICROS_PER_USD, micros_from_usd
+from socialanalyzer_dagster.domain.policy_money import EstimatePolicy
+from socialanalyzer_dagster.domain.types import Micros, PlatformKey, Stage
+
+PAID_STAGES = (Stage.DISCOVERED, Stage.SCREENED, Stage.ENRICHED, Stage.ANALYZED, Stage.SCORED)
+_PASSED_BY_ALL = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """USD per lead entering a stage, the share that passes it (absent = all), and where the figures come from."""
+
+    stage_usd: Mapping[Stage, Decimal]
+    pass_rates: Mapping[Stage, Decimal]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFigures:
+    """What one completed batch showed: leads in, leads passed and micro-USD settled per stage.
+
+    For discovered, `entered` counts the distinct identities found.
+    """
+
+    finished_at: datetime
+    is_list: bool
+    entered: Mapping[Stage, int]
+    passed: Mapping[Stage, int]
+    cost_micros: Mapping[Stage, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """Leads expected to enter one stage and what they cost there."""
+
+    stage: Stage
+    leads: int
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """`worst_case_usd` assumes that no lead drops out; `source` says which rates were used."""
+
+    stages: tuple[StageEstimate, ...]
+    worst_case_usd: Decimal
+    source: str
+
+    @property
+    def usd(self) -> Decimal:
+        """The expected cost, exact."""
+        return sum((stage.usd for stage in self.stages), Decimal(0))
+
+    @property
+    def micros(self) -> Micros:
+        """The expected cost in whole micro-USD, rounded up."""
+        return micros_from_usd(self.usd)
+
+    @property
+    def worst_case_micros(self) -> Micros:
+        """The cost without drop-out in whole micro-USD, rounded up."""
+        return micros_from_usd(self.worst_case_usd)
+
+
+def estimate_search(max_results: int, max_leads: int, rates: Rates) -> Estimate:
+    """The estimate of a search; the same max_results is sent to the provider (I-24)."""
+    return _estimate(max_results, max_leads, rates)
+
+
+def estimate_list(usable_rows: int, max_leads: int, rates: Rates) -> Estimate:
+    """The estimate of a creator list: discovery is free and every usable row is found (spec 5.11)."""
+    free = Rates(
+        stage_usd={**rates.stage_usd, Stage.DISCOVERED: Decimal(0)},
+        pass_rates={**rates.pass_rates, Stage.DISCOVERED: _PASSED_BY_ALL},
+        source=rates.source,
+    )
+    return _estimate(usable_rows, max_leads, free)
+
+
+def default_rates(platform: PlatformKey, policy: EstimatePolicy) -> Rates:
+    """The policy's figures; raises KeyError for a platform the policy has no prices for."""
+    return Rates(
+        stage_usd=policy.stage_usd[platform],
+        pass_rates=policy.pass_rates,
+        source="defaults of the policy, not measured",
+    )
+
+
+def current_rates(
+    platform: PlatformKey, batches: Iterable[BatchFigures], *, now: datetime, policy: EstimatePolicy
+) -> Rates:
+    """Measured rates once `measured_from_batches` completed batches lie within `measured_days`, else the defaults.
+
+    A stage that no lead entered keeps its default. Lists say nothing about discovery and are left out there.
+    """
+    defaults = default_rates(platform, policy)
+    since = now - timedelta(days=policy.measured_days)
+    recent = [batch for batch in batches if since <= batch.finished_at <= now]
+    if len(recent) < policy.measured_from_batches:
+        return defaults
+    stage_usd, pass_rates = dict(defaults.stage_usd), dict(defaults.pass_rates)
+    for stage in PAID_STAGES:
+        counted = [batch for batch in recent if not (batch.is_list and stage is Stage.DISCOVERED)]
+        entered = sum(batch.entered.get(stage, 0) for batch in counted)
+        if entered:
+            cost = sum(batch.cost_micros.get(stage, 0) for batch in counted)
+            stage_usd[stage] = Decimal(cost) / MICROS_PER_USD / entered
+            pass_rates[stage] = Decimal(sum(batch.passed.get(stage, 0) for batch in counted)) / entered
+    source = f"measured in {len(recent)} batches of the last {policy.measured_days} days"
+    return Rates(stage_usd=stage_usd, pass_rates=pass_rates, source=source)
+
+
+def _estimate(found: int, max_leads: int, rates: Rates) -> Estimate:
+    stages: list[StageEstimate] = []
+    worst = Decimal(0)
+    leads, all_leads = found, found
+    for stage in PAID_STAGES:
+        price = rates.stage_usd.get(stage, Decimal(0))
+        stages.append(StageEstimate(stage, leads, leads * price))
+        worst += all_leads * price
+        leads = int((leads * rates.pass_rates.get(stage, _PASSED_BY_ALL)).to_integral_value(rounding=ROUND_FLOOR))
+        if stage is Stage.DISCOVERED:
+            leads, all_leads = min(leads, max_leads), min(all_leads, max_leads)
+    return Estimate(stages=tuple(stages), worst_case_usd=worst, source=rates.source)
