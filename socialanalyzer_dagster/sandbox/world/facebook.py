@@ -17,6 +17,7 @@ _TOPIC_WORDS = tuple(niche.group_word for niche in NICHES)
 _PARSER = WordParser(_CITY_WORDS, _TOPIC_WORDS, GROUP_NOUNS)
 _ID_BASE, _ID_FACTOR, _ID_MODULUS = 100_000_000_000_000, 104_729_000_011, 899_999_999_999_947
 _NUMERIC_SHARE = 30
+_LOOSE_STEP = 997
 
 
 @lru_cache(maxsize=16)
@@ -95,10 +96,11 @@ def _description(dice: Dice, niche: Niche, truth: Truth) -> str:
 
 
 def candidates(seed: int, terms: str) -> Iterator[int]:
-    """Indexes of groups whose topic the words name, in index order."""
+    """Indexes of groups whose topic the words name, in index order; of other words a few loosely related groups."""
     fits = [niche_fit(niche, terms) for niche in NICHES]
     best = max(fits)
     if best == 0:
+        yield from range(hash64(seed, "loose", letters(terms)) % _LOOSE_STEP, COUNT, _LOOSE_STEP)
         return
     numbers = _numbering(seed)
     for index in range(COUNT):

@@ -141,8 +141,16 @@ def candidates(seed: int, query: InstagramQuery, find: Callable[[str], Instagram
     key = seed_key(seed)
     everything = len(allowed) == len(NICHES)
     for index in range(end - 1, start - 1, -1) if query.is_ascending else range(start, end):
-        if everything or niche_of(key, index).key in allowed:
+        if (everything or niche_of(key, index).key in allowed) and _place_fits(seed, index, query):
             yield index
+
+
+def _place_fits(seed: int, index: int, query: InstagramQuery) -> bool:
+    """Language and country alone, from the first draws of ``make``: cheaper than a whole creator."""
+    if query.language is None and query.country_code is None:
+        return True
+    place, language = places.make(Dice(seed, "instagram", index))
+    return query.language in (None, language) and query.country_code in (None, place.country_code)
 
 
 def _first_at_most(followers: int) -> int:

@@ -21,6 +21,7 @@ COUNT = persons.COUNTS["patreon"]
 _PARSER = WordParser(ADJECTIVES, PATREON_NOUNS, PATREON_CRAFTS)
 _CAMPAIGN_BASE, _CAMPAIGN_FACTOR, _CAMPAIGN_MODULUS = 1_000_000, 7_919, 899_981
 _WORD = re.compile(r"[a-z0-9]+")
+_LOOSE_STEP = 701
 _TIER_TITLES = ("Friend", "Supporter", "Insider", "Patron of the arts", "Inner circle")
 
 
@@ -99,13 +100,30 @@ def _shown_links(dice: Dice, links: Links) -> Links:
 
 
 def candidates(seed: int, keyword: str) -> Iterator[int]:
-    """Indexes whose niche a keyword speaks of, those of the best fitting niche first."""
-    ranked = sorted(((-_fit(niche, keyword), place) for place, niche in enumerate(NICHES)))
+    """Indexes whose niche a keyword speaks of, those of the best fitting niche first.
+
+    Of a keyword that fits no niche: pages whose name has one of its words, else a few loosely related ones.
+    """
+    ranked = sorted(((-niche_fit(niche, keyword), place) for place, niche in enumerate(NICHES)))
+    if ranked[0][0] == 0:
+        yield from _loose_candidates(seed, keyword)
+        return
     for fit, place in ranked:
         if fit == 0:
             return
         offset = (place - seed) * pow(7, -1, len(NICHES)) % len(NICHES)
         yield from range(offset, COUNT, len(NICHES))
+
+
+def _loose_candidates(seed: int, keyword: str) -> Iterator[int]:
+    words = {word.rstrip("s") for word in _WORD.findall(keyword.lower())}
+    crafts = {place for place, craft in enumerate(PATREON_CRAFTS) if craft.rstrip("s") in words}
+    numbers = _numbering(seed)
+    if crafts:
+        yield from (index for index in range(COUNT) if numbers.words_of(index)[2] in crafts)
+    else:
+        start = hash64(seed, "loose", *sorted(words)) % _LOOSE_STEP
+        yield from range(start, COUNT, _LOOSE_STEP)
 
 
 def matches(creator: PatreonCreator, keyword: str, location: str | None) -> bool:
@@ -119,15 +137,8 @@ def matches(creator: PatreonCreator, keyword: str, location: str | None) -> bool
 
 
 @lru_cache(maxsize=8192)
-def _fit(niche: Niche, keyword: str) -> int:
-    """How many words of a keyword the niche's texts contain (plural s ignored); 0 = does not fit."""
-    said = {
-        word.rstrip("s")
-        for word in _WORD.findall(texts.niche_text(niche) + " " + niche.key.replace("_", " ") + " " + niche.group_word)
-    }
-    return sum(word.rstrip("s") in said for word in _WORD.findall(keyword.lower()) if len(word) > 2)
-
-
 def niche_fit(niche: Niche, keyword: str) -> int:
-    """The same measure for other searches."""
-    return _fit(niche, keyword)
+    """How many words of a keyword the niche's texts contain (plural s ignored); 0 = does not fit."""
+    told = f"{texts.niche_text(niche)} {niche.key.replace('_', ' ')} {niche.group_word}"
+    said = {word.rstrip("s") for word in _WORD.findall(told)}
+    return sum(word.rstrip("s") in said for word in _WORD.findall(keyword.lower()) if len(word) > 2)

@@ -27,7 +27,7 @@ def make(dice: Dice, niche: Niche, *, language: str, activity: Activity, has_ema
     dimensions = tuple(_share(quality + dice.normal(0.0, 0.08)) for _ in range(5))
     mailbox = _mailbox(dice)
     apollo_knows, finder_knows = dice.chance(0.45), dice.chance(0.35)
-    leads_trips = dice.chance(max(0.02, 0.55 * (quality - 0.35)))
+    leads_trips = dice.chance(max(0.02, 0.6 * (quality - 0.3)))
     return Truth(
         dimensions=(dimensions[0], dimensions[1], dimensions[2], dimensions[3], dimensions[4]),
         category=niche.category if not dice.chance(0.02) else "unknown",
@@ -60,7 +60,7 @@ def _reject_code(dice: Dice, niche: Niche, language: str) -> str | None:
 
 def _quality(dice: Dice, niche: Niche, *, is_reject: bool) -> float:
     is_bad_fit = dice.chance(_BAD_FIT_SHARE)
-    quality = dice.normal(0.55 + niche.appeal, 0.17)
+    quality = dice.normal(0.44 + niche.appeal, 0.18)
     if is_bad_fit or is_reject:
         quality = dice.normal(0.14, 0.06)
     return min(0.97, max(0.02, quality))
