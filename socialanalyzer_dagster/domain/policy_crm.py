@@ -19,6 +19,9 @@ class CrmPolicy(Section):
     legal_basis_property: str
     legal_basis_value: str
     batch_size: int = Field(ge=1, le=100)
+    community_labels: Mapping[str, str]
+    """Community key -> option of `community_platforms_detected`; other communities are not shown (spec 11.4)."""
+    no_community_label: str
 
 
 class GatesPolicy(Section):
@@ -53,6 +56,10 @@ class PrivacyPolicy(Section):
     lawful_basis: str | None
     notice_plan: str | None
     notice_days: Positive
+    sensitive_terms: Mapping[str, tuple[str, ...]]
+    """Kind of attribute -> words that a model may not state about a person (spec 19.6)."""
+    person_words: tuple[str, ...]
+    sensitive_reach_words: Positive
 
 
 class WarningsPolicy(Section):

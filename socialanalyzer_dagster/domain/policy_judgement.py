@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from string import Template
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from socialanalyzer_dagster.domain.policy_search import Count, Positive, Section, Share
 from socialanalyzer_dagster.domain.scores import DIMENSIONS
@@ -19,14 +20,34 @@ class ModelsPolicy(Section):
     transcription: str
 
 
+SLOTS = frozenset({
+    "reject_topics", "reject_profiles", "never_reject", "reject_confidence", "thumbnails_selected", "categories",
+    "communities", "max_quotes", "quote_chars", "examples",
+})  # fmt: skip
+"""What an instruction may refer to as $name; the text comes from other policy keys and the example file."""
+
+
 class Prompt(Section):
-    """One versioned instruction; `model` names a role of ModelsPolicy."""
+    """One versioned instruction; `model` names a role of ModelsPolicy.
+
+    `instructions` may hold $names of SLOTS, filled from the policy when the prompt is built.
+    """
 
     version: Positive
     model: str = Field(pattern="^(vision|text|small)$")
     instructions: str = Field(min_length=20)
     max_output_tokens: Positive
     temperature: Decimal = Field(ge=0, le=2)
+
+    @field_validator("instructions")
+    @classmethod
+    def _names_known_slots(cls, instructions: str) -> str:
+        template = Template(instructions)
+        if not template.is_valid():
+            raise ValueError("a dollar sign must be written $$ unless it begins one of the known names")
+        if unknown := sorted(set(template.get_identifiers()) - SLOTS):
+            raise ValueError(f"unknown names: {', '.join(unknown)}; known are {', '.join(sorted(SLOTS))}")
+        return instructions
 
 
 class LlmPolicy(Section):
@@ -52,6 +73,8 @@ class AnalysisPolicy(Section):
     min_comments: Positive
     transcription_tries: Positive
     transcription_wait_seconds: Decimal = Field(ge=0)
+    community_platforms: tuple[str, ...] = Field(min_length=1)
+    """The communities a bio may name (S-3)."""
 
 
 class CategoriesPolicy(Section):
