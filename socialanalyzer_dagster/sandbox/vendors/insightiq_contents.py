@@ -83,7 +83,7 @@ def _items(call: Call, body: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(offset, int) or offset < 0:
         raise bad_request("offset must be a whole number")
     if creator.is_private:
-        return [private_item(call, creator)]
+        return [private_item(call, creator, published=published)]
     posts = [post for post in call.state.world.instagram_posts(creator.handle) or () if wanted in {None, post.kind}]
     page = posts[offset : offset + ITEMS_PER_FETCH]
     _served(call).update({post.code: creator.handle for post in page})

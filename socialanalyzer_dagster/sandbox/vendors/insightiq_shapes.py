@@ -143,9 +143,10 @@ def content_profile(call: Call, creator: InstagramCreator) -> JsonObject:
     }
 
 
-def private_item(call: Call, creator: InstagramCreator) -> JsonObject:
+def private_item(call: Call, creator: InstagramCreator, *, published: bool) -> JsonObject:
     """Return the only row of a private account: no content, but a profile that says why."""
-    return {"work_platform": work_platform(call, INSTAGRAM), "profile": content_profile(call, creator)}
+    row = {"work_platform": work_platform(call, INSTAGRAM), "profile": content_profile(call, creator)}
+    return without_nulls(row) if published else row
 
 
 def without_nulls(body: Mapping[str, Any]) -> JsonObject:
