@@ -12,8 +12,7 @@ PLATFORM_NAMES = {"instagram", "patreon", "facebook"}
 BANNED_MODULES = {"utils.py", "helpers.py", "common.py", "misc.py", "manager.py"}
 WIRE_NAMES = {
     # link kinds (spec 6.5) and the CRM's, vendors' and actors' own names: the platform is part of somebody else's vocabulary
-    "domain/links.py",
-    "domain/hosts.py",
+    "domain/link_shapes.py",
     "domain/crm_properties.py",
     "vendors/apify_actors.py",
     "vendors/apify_items.py",
@@ -33,7 +32,9 @@ def docstring_nodes(tree: ast.AST) -> set[int]:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
-    } | {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    } | {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
 
 
 def strings_naming_a_platform(path: Path) -> list[str]:
@@ -72,7 +73,9 @@ def test_no_module_is_longer_than_300_lines() -> None:
 def test_only_the_settings_module_reads_the_environment() -> None:
     reads = re.compile(r"os\.environ|os\.getenv|getenv\(")
     readers = {
-        str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if reads.search(path.read_text(encoding="utf-8"))
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if reads.search(path.read_text(encoding="utf-8"))
     }
     assert readers <= {"settings.py"}
 
