@@ -22,8 +22,8 @@ _EVERYDAY_SUFFIXES = frozenset({
 def links_in_text(text: str | None, hosts: HostsPolicy) -> list[Link]:
     """The accepted links of a text, distinct, first seen first.
 
-    A bare 'name.com' counts only under an everyday suffix and in lower case, so that a missing space after a full stop
-    makes no link.
+    A bare 'name.travel' counts only under an everyday suffix and in lower case (any case before '.com'), so that a
+    missing space after a full stop makes no link.
     """
     if not text:
         return []
@@ -54,7 +54,7 @@ def _spans(text: str) -> Iterator[tuple[int, str]]:
         inside = cursor < len(full) and full[cursor][0] <= matched.start()
         address = _trimmed(matched.group())
         host = address.split("/", maxsplit=1)[0]
-        plausible = host == host.lower() or "/" in address or host.lower().startswith("www.")
+        plausible = host == host.lower() or "/" in address or host.lower().startswith("www.") or host.endswith(".com")
         if not inside and plausible and host.lower().rsplit(".", maxsplit=1)[-1] in _EVERYDAY_SUFFIXES:
             yield matched.start(), address
 

@@ -1,0 +1,132 @@
+"""Items of a JSON array, of JSON lines or of the one list in an object, read as a stream (spec 5.11)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from socialanalyzer_dagster.domain.list_columns import ListRefused
+from socialanalyzer_dagster.domain.list_encodings import detect_encoding, open_text
+
+_CHUNK_CHARS = 65_536
+_MAX_ITEM_CHARS = 4_000_000
+_BLANK = " \t\r\n\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class BadItem:
+    """What stands in the place of an item that cannot be used, with the reason."""
+
+    reason: str
+
+
+def read_json(path: Path) -> Iterator[object]:
+    """The items in order; a broken line of JSON lines and an object that names a field twice come as BadItem.
+
+    Raises ListRefused for empty and binary files and for JSON that is broken, too deep or no list; items before the
+    broken place have been yielded by then.
+    """
+    encoding = detect_encoding(path)
+    with open_text(path, encoding) as text:
+        start = text.read(_CHUNK_CHARS).lstrip(_BLANK)[:1]
+    if start not in {"[", "{"}:
+        raise ListRefused("the file is no JSON list: it must start with [ or {")
+    with open_text(path, encoding) as text:
+        if start == "[":
+            yield from _array_items(text)
+        elif _has_json_lines(path, encoding):
+            yield from (_item(line) for line in _lines(text))
+        else:
+            yield from _list_in_object(text)
+
+
+def _lines(text: IO[str]) -> Iterator[str]:
+    return (line for line in iter(lambda: text.readline(_MAX_ITEM_CHARS), "") if line.strip(_BLANK))
+
+
+def _has_json_lines(path: Path, encoding: str) -> bool:
+    """True when the first line is an object of its own, and no object that only wraps a list."""
+    with open_text(path, encoding) as text:
+        first = _item(next(_lines(text), ""))
+    return isinstance(first, dict) and not any(isinstance(value, list) for value in first.values())
+
+
+def _item(line: str) -> object:
+    try:
+        return json.loads(line.strip(_BLANK), object_pairs_hook=_object)
+    except (ValueError, RecursionError):
+        return BadItem("the line is no JSON")
+
+
+def _list_in_object(text: IO[str]) -> Iterator[object]:
+    try:
+        document = json.loads(text.read().strip(_BLANK), object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise ListRefused(f"the file is no JSON: {str(error)[:200]}") from error
+    if isinstance(document, BadItem):
+        raise ListRefused(document.reason)
+    lists = [value for value in document.values() if isinstance(value, list)]
+    if len(lists) != 1:
+        raise ListRefused(f"the JSON object holds {len(lists)} lists; the file must be one list of creators")
+    yield from lists[0]
+
+
+def _array_items(text: IO[str]) -> Iterator[object]:
+    """Decode item by item, reading on while an item is incomplete."""
+    source = _Buffer(text)
+    source.take("[")
+    number = 0
+    while not source.take("]"):
+        number += 1
+        yield source.item(number)
+        if not source.take(",") and not source.peek("]"):
+            raise ListRefused(f"the JSON is broken after item {number}")
+
+
+class _Buffer:
+    """The part of a JSON text that was read and not used yet."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self._rest = ""
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object)
+
+    def peek(self, sign: str) -> bool:
+        """True when the next character that is not blank is the sign."""
+        self._rest = self._rest.lstrip(_BLANK)
+        while not self._rest and (more := self._text.read(_CHUNK_CHARS)):
+            self._rest = more.lstrip(_BLANK)
+        return self._rest.startswith(sign)
+
+    def take(self, sign: str) -> bool:
+        """Use up the sign when it comes next."""
+        found = self.peek(sign)
+        if found:
+            self._rest = self._rest[len(sign) :]
+        return found
+
+    def item(self, number: int) -> object:
+        """The next value; raises ListRefused when it is broken, too deep, too long or cut off."""
+        more = self._rest
+        while True:
+            try:
+                item, end = self._decoder.raw_decode(self._rest)
+            except RecursionError as error:
+                raise ListRefused(f"item {number} of the JSON is too deep") from error
+            except ValueError as error:
+                if not more or len(self._rest) > _MAX_ITEM_CHARS:
+                    raise ListRefused(f"item {number} of the JSON is broken: {str(error)[:200]}") from error
+            else:
+                # a number at the very end of what was read may go on
+                if end < len(self._rest) or not more:
+                    self._rest = self._rest[end:]
+                    return item
+            more = self._text.read(max(_CHUNK_CHARS, len(self._rest)))
+            self._rest += more
+
+
+def _object(pairs: list[tuple[str, object]]) -> object:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return BadItem(f"the item names {', '.join(map(repr, twice))} twice") if twice else dict(pairs)
