@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
 from socialanalyzer_dagster.storage.database import upsert
-from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
+from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow, SearchRow
 
 TERMINAL = frozenset({"completed", "completed_empty", "failed", "stopped"})
 """Statuses in which nobody works on a batch; only an explicit retry leaves them (spec 2.4)."""
@@ -171,15 +171,33 @@ def batches_with_status(connection: Connection, statuses: Sequence[str]) -> list
     return [Batch(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
 
 
-def completed_since(connection: Connection, platform: PlatformKey, since: datetime) -> list[str]:
-    """Ids of the platform's batches completed after an instant that were neither capped nor a held canary."""
-    query = select(LeadBatchRow.batch_id).where(
-        LeadBatchRow.platform == platform,
-        LeadBatchRow.status.in_(("completed", "completed_empty")),
-        LeadBatchRow.capped.is_(False),
-        LeadBatchRow.finished_at >= since,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A batch that went through undisturbed by a cap."""
+
+    batch_id: str
+    finished_at: datetime
+    is_list: bool
+
+
+def completed_since(connection: Connection, platform: PlatformKey, since: datetime) -> list[Completed]:
+    """The platform's batches completed after an instant, capped ones left out: their drop-out is not the search's."""
+    rows = connection.execute(
+        select(LeadBatchRow.batch_id, LeadBatchRow.finished_at, SearchRow.kind)
+        .join(SearchRow, SearchRow.fingerprint == LeadBatchRow.search_fingerprint)
+        .where(
+            LeadBatchRow.platform == platform,
+            LeadBatchRow.status.in_(("completed", "completed_empty")),
+            LeadBatchRow.capped.is_(False),
+            LeadBatchRow.finished_at >= since,
+        )
+        .order_by(LeadBatchRow.finished_at)
     )
-    return list(connection.execute(query).scalars())
+    return [
+        Completed(batch_id=batch_id, finished_at=finished_at, is_list=kind == "list")
+        for batch_id, finished_at, kind in rows
+        if finished_at is not None
+    ]
 
 
 def newest_completed(connection: Connection, platform: PlatformKey, limit: int) -> Sequence[Row[Any]]:

@@ -26,6 +26,11 @@ class Search:
     created_at: datetime
 
 
+def lock_search(connection: Connection, fingerprint: str) -> None:
+    """Hold the row of a search until the transaction ends, so that one batch of it is made at a time."""
+    connection.execute(select(SearchRow.kind).where(SearchRow.fingerprint == fingerprint).with_for_update())
+
+
 def insert_search(connection: Connection, search: Search) -> None:
     """Store a search unless it is known."""
     row = {name: getattr(search, name) for name in Search.__slots__}
@@ -78,16 +83,16 @@ def write_history(connection: Connection, run: PastRun) -> None:
     )
 
 
-def newest_run(connection: Connection, fingerprint: str) -> PastRun | None:
-    """The newest complete run of a search; partial ones never decide staleness (spec 5.7)."""
+def runs_of_search(connection: Connection, fingerprint: str, limit: int = 20) -> list[PastRun]:
+    """The newest runs of a search, partial ones among them."""
     columns = [getattr(FilterHistoryRow, name) for name in PastRun.__slots__]
-    row = connection.execute(
+    rows = connection.execute(
         select(*columns)
-        .where(FilterHistoryRow.fingerprint == fingerprint, FilterHistoryRow.partial.is_(False))
+        .where(FilterHistoryRow.fingerprint == fingerprint)
         .order_by(FilterHistoryRow.ran_at.desc(), FilterHistoryRow.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return PastRun(**row._mapping) if row is not None else None  # noqa: SLF001
+        .limit(limit)
+    )
+    return [PastRun(**row._mapping) for row in rows]  # noqa: SLF001
 
 
 def run_of_batch(connection: Connection, batch_id: str) -> PastRun | None:

@@ -1,0 +1,110 @@
+"""What a person should know before a batch starts: used-up and similar searches (spec 5.7, 5.8)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.novelty import (
+    FilterRun,
+    Novelty,
+    PastYield,
+    Suggestion,
+    look_up_novelty,
+    suggest_variations,
+)
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.similarity import PastSearch, SimilarBatch, similar_batches
+from socialanalyzer_dagster.domain.types import PlatformKey, Stage
+from socialanalyzer_dagster.pipeline.batch_requests import CheckedRequest
+from socialanalyzer_dagster.storage import batch_figures, batches, searches
+
+
+def novelty_of(connection: Connection, fingerprint: str, *, policy: Policy, now: datetime) -> Novelty | None:
+    """How new the results of this search were last time; None when it never ran."""
+    runs = [
+        FilterRun(
+            batch_id=run.batch_id,
+            total_found=run.total_found,
+            new_found=run.new_found,
+            ran_at=run.ran_at,
+            is_partial=run.partial,
+        )
+        for run in searches.runs_of_search(connection, fingerprint)
+    ]
+    return look_up_novelty(runs, now=now, policy=policy.novelty)
+
+
+def similar_to(
+    connection: Connection, platform: PlatformKey, filters: Mapping[str, Any], *, policy: Policy, now: datetime
+) -> list[SimilarBatch]:
+    """Completed batches of the platform that resemble the filters, most similar first."""
+    newest = batches.newest_completed(connection, platform, policy.similarity.newest_batches)
+    ids = [row.batch_id for row in newest]
+    runs = searches.runs_of(connection, ids)
+    passed = batch_figures.passed_counts(connection, ids)
+    past = [
+        PastSearch(
+            batch_id=row.batch_id,
+            filters=row.filters,
+            found=runs[row.batch_id].total_found if row.batch_id in runs else 0,
+            synced=passed.get(row.batch_id, {}).get(Stage.SYNCED, 0),
+            finished_at=row.finished_at,
+        )
+        for row in newest
+    ]
+    return similar_batches(filters, past, now=now, policy=policy.similarity)
+
+
+def variations(
+    connection: Connection, platform: PlatformKey, filters: Mapping[str, Any], *, policy: Policy
+) -> list[Suggestion]:
+    """What to try instead of a used-up search, the best measured first."""
+    newest = batches.newest_completed(connection, platform, policy.similarity.newest_batches)
+    ids = [row.batch_id for row in newest]
+    runs = searches.runs_of(connection, ids)
+    costs = batch_figures.costs(connection, ids)
+    past = [
+        PastYield(
+            filters=row.filters,
+            new_found=runs[row.batch_id].new_found,
+            cost_micros=sum(costs.get(row.batch_id, {}).values()),
+        )
+        for row in newest
+        if row.batch_id in runs
+    ]
+    return suggest_variations(filters, past)
+
+
+def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: Policy, now: datetime) -> list[str]:
+    """Sentences about staleness and similarity."""
+    warnings: list[str] = []
+    platform, filters = checked.platform.key, checked.filters_json
+    novelty = novelty_of(connection, checked.fingerprint, policy=policy, now=now)
+    if novelty is not None and novelty.is_stale:
+        tries = "; ".join(_suggestion(each) for each in variations(connection, platform, filters, policy=policy))
+        warnings.append(
+            f"This search ran {novelty.days_since} days ago and {novelty.novelty_percent} % of its "
+            f"{novelty.total_found} results were new." + (f" Try instead: {tries}." if tries else "")
+        )
+    similar = similar_to(connection, platform, filters, policy=policy, now=now)
+    if similar:
+        best = similar[0]
+        key = batches.batch_by_id(connection, best.batch_id)
+        name = key.partition_key if key else best.batch_id
+        warnings.append(
+            f"Batch {name} of {best.days_ago} days ago searched for much the same (similarity {best.similarity}): "
+            f"it found {best.found} leads, {best.synced} were synced."
+        )
+    return warnings
+
+
+def _suggestion(suggestion: Suggestion) -> str:
+    rate = suggestion.new_leads_per_usd
+    return suggestion.text + (f" ({_rounded(rate)} new leads per dollar so far)" if rate is not None else "")
+
+
+def _rounded(rate: Decimal) -> str:
+    return f"{rate:.1f}"

@@ -1,0 +1,166 @@
+"""Making lead batches: checked, estimated, confirmed and stored under a partition key of their own (spec 2.4, 5.1)."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from socialanalyzer_dagster.domain.batch_keys import BadBatchKey, BatchKeyParts, parse_batch_key
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.types import BatchKey
+from socialanalyzer_dagster.pipeline.batch_drafts import (
+    AlreadyRunning,
+    Draft,
+    IdempotencyConflict,
+    batch_row,
+    list_row_json,
+)
+from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest, check_request
+from socialanalyzer_dagster.pipeline.batch_warnings import search_warnings
+from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import audit_log, batches, presets, searches
+from socialanalyzer_dagster.storage.batches import Batch
+
+_KEY_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedBatch:
+    """What the caller gets: `created` is False when an earlier request with the same idempotency key made the batch."""
+
+    key: BatchKey
+    batch_id: str
+    estimate_micros: int
+    worst_case_micros: int
+    cap_micros: int
+    warnings: tuple[str, ...]
+    status: str
+    created: bool = True
+
+
+def create_batch(workplace: Workplace, request: BatchRequest) -> CreatedBatch:
+    """A stored batch, queued or waiting for confirmation of its estimate.
+
+    Raises FilterProblems (every wrong field at once), UnknownPreset, EstimateOverCap, AlreadyRunning,
+    IdempotencyConflict, WrongConfirmation.
+    """
+    policy = active_policy(workplace.database)
+    for _ in range(_KEY_TRIES - 1):
+        try:
+            return _create(workplace, request, policy)
+        except IntegrityError:  # somebody took the key, or made the same request, between our look and our write
+            continue
+    return _create(workplace, request, policy)
+
+
+def _create(workplace: Workplace, request: BatchRequest, policy: Policy) -> CreatedBatch:
+    with workplace.database.write() as connection:
+        earlier = _same_request(connection, request)
+        if earlier is not None:
+            return _as_created(earlier, (), created=False)
+        checked = check_request(connection, workplace, request, policy)
+        return _store(connection, workplace, Draft(connection, workplace, checked, policy), parts=None)
+
+
+def batch_from_key(workplace: Workplace, key: str, *, confirm_estimate_micro: int | None = None) -> Batch:
+    """The batch a partition key names, made from the preset in the key when there is none yet (architecture 2).
+
+    Raises BadBatchKey for a malformed key or one without batch and preset; the text lists what exists.
+    """
+    parts = parse_batch_key(key, sorted(workplace.platforms))
+    with workplace.database.read() as connection:
+        found = batches.batch_by_key(connection, parts.key)
+        preset = presets.preset_by_slug(connection, parts.platform, parts.slug)
+        known = presets.presets(connection, parts.platform)
+    if found is not None:
+        return found
+    if preset is None:
+        listed = ", ".join(each.slug for each in known) or "none yet"
+        raise BadBatchKey(
+            f"there is no batch '{key}', and no preset '{parts.slug}' on {parts.platform} to make it from; "
+            f"presets on {parts.platform}: {listed}"
+        )
+    policy = active_policy(workplace.database)
+    request = BatchRequest(
+        platform=parts.platform,
+        preset=preset.name,
+        fields={"confirm_estimate_micro": confirm_estimate_micro, "idempotency_key": f"key:{key}"},
+        requested_by="dagster",
+    )
+    with workplace.database.write() as connection:
+        found = batches.batch_by_key(connection, parts.key)
+        if found is None:
+            checked = check_request(connection, workplace, request, policy)
+            _store(connection, workplace, Draft(connection, workplace, checked, policy), parts=parts)
+            found = batches.batch_by_key(connection, parts.key)
+    if found is None:
+        raise BadBatchKey(f"batch '{key}' was not stored")
+    return found
+
+
+def _same_request(connection: Connection, request: BatchRequest) -> Batch | None:
+    key = request.fields.get("idempotency_key")
+    earlier = batches.batch_by_idempotency_key(connection, str(key)) if key else None
+    if earlier is not None and earlier.idempotency_hash != request.body_hash:
+        raise IdempotencyConflict(
+            f"idempotency key '{key}' was used for another request, which made batch {earlier.partition_key}"
+        )
+    return earlier
+
+
+def _store(connection: Connection, workplace: Workplace, draft: Draft, *, parts: BatchKeyParts | None) -> CreatedBatch:
+    draft.refuse_over_cap()
+    checked = draft.checked
+    _store_search(connection, draft)
+    warnings = [*search_warnings(connection, checked, policy=draft.policy, now=draft.now)]
+    running = batches.running_with_fingerprint(connection, checked.platform.key, checked.fingerprint)
+    if running is not None:
+        sentence = f"batch {running.partition_key} runs the same search and is {running.status}"
+        if checked.request.force_reason is None:
+            raise AlreadyRunning(f"{sentence}; wait for it, or force a second one with a reason")
+        warnings.append(f"{sentence[0].upper()}{sentence[1:]}.")
+    batch = batch_row(connection, draft, mode=workplace.mode, parts=parts)
+    batches.insert_batch(connection, batch)
+    audit_log.record(
+        connection,
+        at=draft.now,
+        actor=checked.request.requested_by,
+        action="batch.create",
+        subject=batch.partition_key,
+        estimate_micros=batch.estimate_micros,
+        cap_micros=batch.cap_micros,
+        force_reason=checked.request.force_reason,
+    )
+    workplace.announce(batch.partition_key)
+    return _as_created(batch, tuple(warnings), created=True)
+
+
+def _store_search(connection: Connection, draft: Draft) -> None:
+    checked = draft.checked
+    kind = searches.FILTERS if checked.list_summary is None else searches.LIST
+    search = searches.Search(
+        fingerprint=checked.fingerprint,
+        platform=checked.platform.key,
+        kind=kind,
+        filters=checked.filters_json,
+        created_at=draft.now,
+    )
+    searches.insert_search(connection, search)
+    searches.lock_search(connection, checked.fingerprint)
+    if kind == searches.LIST and not searches.list_size(connection, checked.fingerprint):
+        rows = {row.line: list_row_json(row) for row in checked.request.creator_list or ()}
+        searches.insert_list_rows(connection, checked.fingerprint, rows)
+
+
+def _as_created(batch: Batch, warnings: tuple[str, ...], *, created: bool) -> CreatedBatch:
+    return CreatedBatch(
+        key=batch.partition_key,
+        batch_id=batch.batch_id,
+        estimate_micros=batch.estimate_micros,
+        worst_case_micros=batch.worst_case_micros,
+        cap_micros=batch.cap_micros,
+        warnings=warnings,
+        status=batch.status,
+        created=created,
+    )

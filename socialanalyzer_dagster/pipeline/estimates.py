@@ -1,0 +1,53 @@
+"""What a batch will cost, from measured batches where there are enough of them (spec 12.2)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.estimate import BatchFigures, Estimate, Rates, current_rates
+from socialanalyzer_dagster.domain.money import micros_from_usd
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.types import PlatformKey, Stage
+from socialanalyzer_dagster.storage import batch_figures, batches, searches
+
+
+def measured_rates(connection: Connection, platform: PlatformKey, *, policy: Policy, now: datetime) -> Rates:
+    """Rates of the platform's completed batches of the last days, or the policy's defaults; the source says which."""
+    since = now - timedelta(days=policy.estimate.measured_days)
+    figures = completed_figures(connection, batches.completed_since(connection, platform, since))
+    return current_rates(platform, figures, now=now, policy=policy.estimate)
+
+
+def completed_figures(connection: Connection, completed: list[batches.Completed]) -> list[BatchFigures]:
+    """Leads in, leads passed and cost per stage of completed batches: five queries, however many there are."""
+    ids = [each.batch_id for each in completed]
+    runs = searches.runs_of(connection, ids)
+    passed = batch_figures.passed_counts(connection, ids)
+    judged = batch_figures.judged_counts(connection, ids)
+    costs = batch_figures.costs(connection, ids)
+    return [
+        BatchFigures(
+            finished_at=each.finished_at,
+            is_list=each.is_list,
+            entered={
+                **judged.get(each.batch_id, {}),
+                Stage.DISCOVERED: runs[each.batch_id].total_found if each.batch_id in runs else 0,
+            },
+            passed=passed.get(each.batch_id, {}),
+            cost_micros=costs.get(each.batch_id, {}),
+        )
+        for each in completed
+    ]
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """The stored and printed form: leads and micro-USD per stage, and where the rates come from."""
+    return {
+        "source": estimate.source,
+        "micros": estimate.micros,
+        "worst_case_micros": estimate.worst_case_micros,
+        "stages": {
+            str(each.stage): {"leads": each.leads, "micros": micros_from_usd(each.usd)} for each in estimate.stages
+        },
+    }

@@ -1,0 +1,32 @@
+"""What every action on batches needs, whoever asks for it: database, platforms, clock and where things lie."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from socialanalyzer_dagster.domain.ports import Clock
+from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey
+from socialanalyzer_dagster.platforms.base import Platform
+from socialanalyzer_dagster.storage.database import Database
+
+Announce = Callable[[BatchKey], None]
+
+
+def announce_nothing(_key: BatchKey) -> None:
+    """For callers without an orchestrator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """`mode` is stored with each batch (sandbox or live).
+
+    `announce` is told the key of a new batch before its row is committed, so that the partition exists when a sensor
+    sees the row (architecture section 2).
+    """
+
+    database: Database
+    platforms: Mapping[PlatformKey, Platform]
+    clock: Clock
+    home: Path
+    mode: str
+    announce: Announce = announce_nothing

@@ -1,0 +1,95 @@
+"""Figures of several batches at once, for estimates and lists: grouped counts, never lead payloads (I-54)."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, case, func, select
+
+from socialanalyzer_dagster.domain.outcomes import Result
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.storage.leads import parts
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow
+from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+
+StageCounts = Mapping[Stage, int]
+
+
+def passed_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
+    """Leads passed per stage, by batch."""
+    return _counts(connection, batch_ids, only_passed=True)
+
+
+def judged_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
+    """Leads that a stage really worked on (passed, rejected or failed), by batch."""
+    return _counts(connection, batch_ids, only_passed=False)
+
+
+def _counts(connection: Connection, batch_ids: Sequence[str], *, only_passed: bool) -> dict[str, StageCounts]:
+    results = (Result.PASSED,) if only_passed else (Result.PASSED, Result.REJECTED, Result.FAILED)
+    found: dict[str, dict[Stage, int]] = defaultdict(dict)
+    for part in parts(batch_ids):
+        rows = connection.execute(
+            select(StageOutcomeRow.batch_id, StageOutcomeRow.stage, func.count())
+            .where(StageOutcomeRow.batch_id.in_(part), StageOutcomeRow.is_current, StageOutcomeRow.result.in_(results))
+            .group_by(StageOutcomeRow.batch_id, StageOutcomeRow.stage)
+        )
+        for batch_id, stage, count in rows:
+            found[batch_id][Stage(stage)] = count
+    return dict(found)
+
+
+def costs(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
+    """Micro-USD of the ledger per stage, by batch; leads' shares and the batch's own together."""
+    found: dict[str, dict[Stage, int]] = defaultdict(dict)
+    for part in parts(batch_ids):
+        rows = connection.execute(
+            select(LedgerEntryRow.batch_id, LedgerEntryRow.stage, func.sum(LedgerEntryRow.amount_micros))
+            .where(LedgerEntryRow.batch_id.in_(part))
+            .group_by(LedgerEntryRow.batch_id, LedgerEntryRow.stage)
+        )
+        for batch_id, stage, amount in rows:
+            found[batch_id][Stage(stage)] = int(amount)
+    return dict(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """Micro-USD of one batch: paid, held for calls in flight, unknown, and saved by reusing answers."""
+
+    spend_micros: int
+    held_micros: int
+    unknown_micros: int
+    reused_micros: int
+
+
+def money(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Money]:
+    """The money of batches; every id has an entry."""
+    found: dict[str, Money] = {}
+    for part in parts(batch_ids):
+        attempts = connection.execute(
+            select(
+                ProviderAttemptRow.batch_id,
+                func.sum(ProviderAttemptRow.settled_micros),
+                func.sum(case((ProviderAttemptRow.state == "reserved", ProviderAttemptRow.reserved_micros), else_=0)),
+                func.sum(case((ProviderAttemptRow.state == "unknown", ProviderAttemptRow.reserved_micros), else_=0)),
+            )
+            .where(ProviderAttemptRow.batch_id.in_(part))
+            .group_by(ProviderAttemptRow.batch_id)
+        )
+        by_batch = {batch_id: amounts for batch_id, *amounts in attempts}
+        saved = connection.execute(
+            select(LedgerEntryRow.batch_id, func.sum(LedgerEntryRow.saved_micros))
+            .where(LedgerEntryRow.batch_id.in_(part))
+            .group_by(LedgerEntryRow.batch_id)
+        )
+        reused = {batch_id: int(amount) for batch_id, amount in saved}
+        for batch_id in part:
+            spend, held, unknown = by_batch.get(batch_id, (0, 0, 0))
+            found[batch_id] = Money(
+                spend_micros=int(spend),
+                held_micros=int(held),
+                unknown_micros=int(unknown),
+                reused_micros=reused.get(batch_id, 0),
+            )
+    return found
