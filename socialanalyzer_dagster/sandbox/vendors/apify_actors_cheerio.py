@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
-from socialanalyzer_dagster.sandbox.vendors.apify_extract import LoadedPage, extracted, page_links
+from socialanalyzer_dagster.sandbox.vendors.apify_extract import (
+    LoadedPage,
+    Reading,
+    extracted,
+    page_links,
+    pages_of_site,
+)
 from socialanalyzer_dagster.sandbox.vendors.apify_inputs import (
     ANY_OBJECTS,
     COUNT,
@@ -72,6 +78,7 @@ class _Visit:
     url: str
     label: object
     depth: int
+    is_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def crawl(world: World, given: JsonObject) -> Iterator[Item]:
     seen = {_key(visit.url) for visit in waiting}
     limit = given.get("maxPagesPerCrawl") or float("inf")
     retries = given.get("maxRequestRetries", 3)
-    extract = (given.get("customData") or {}).get("extract")
+    reading = Reading.of(given.get("customData"))
     visited = 0
     while waiting and visited < limit:
         visit = waiting.popleft()
@@ -98,8 +105,9 @@ def crawl(world: World, given: JsonObject) -> Iterator[Item]:
             continue
         if not _is_taken(loaded.content_type, given):
             continue
-        yield Item({**extracted(loaded, extract=extract, label=visit.label), "#error": False, "#debug": _debug(loaded)})
-        for url in _next_urls(loaded, given, visit.depth):
+        yield Item({**extracted(loaded, reading, visit.label), "#error": False, "#debug": _debug(loaded)})
+        enqueued = pages_of_site(loaded, reading) if visit.is_start else []
+        for url in [*enqueued, *_next_urls(loaded, given, visit.depth)]:
             if _key(url) not in seen:
                 seen.add(_key(url))
                 waiting.append(_Visit(url, visit.label, visit.depth + 1))
@@ -108,11 +116,11 @@ def crawl(world: World, given: JsonObject) -> Iterator[Item]:
 def _first_visits(given: JsonObject) -> Iterator[_Visit]:
     seen = set()
     for start in given["startUrls"]:
-        label = (start.get("userData") or {}).get("label")
+        user_data = start.get("userData") or {}
         key = start.get("uniqueKey") or _key(start["url"])
         if key not in seen:
             seen.add(key)
-            yield _Visit(start["url"], label, 0)
+            yield _Visit(start["url"], user_data.get("label"), 0, bool(user_data.get("isStart")))
 
 
 def _key(url: str) -> str:
@@ -144,8 +152,7 @@ def _next_urls(page: LoadedPage, given: JsonObject, depth: int) -> list[str]:
         return []
     wanted = [_pattern(entry["glob"]) for entry in given.get("globs") or ()]
     unwanted = [_pattern(entry["glob"]) for entry in given.get("excludes") or ()]
-    links = [url for url in page_links(page) if url.startswith(("http://", "https://"))]
-    taken = [url for url in links if not wanted or any(pattern.fullmatch(url) for pattern in wanted)]
+    taken = [url for url in page_links(page) if not wanted or any(pattern.fullmatch(url) for pattern in wanted)]
     return [url for url in taken if not any(pattern.fullmatch(url) for pattern in unwanted)]
 
 

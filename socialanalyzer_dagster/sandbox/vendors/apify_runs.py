@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from socialanalyzer_dagster.sandbox.state import SandboxState
@@ -238,16 +239,21 @@ def _least_charge_micros(state: SandboxState, actor: Actor) -> int:
 
 
 def _check_charge_cap(state: SandboxState, actor: Actor, options: Options) -> None:
-    cap = options.max_total_charge_usd
-    if cap is not None and round(cap * 1_000_000) < _least_charge_micros(state, actor):
+    cap_micros = _cap_micros(options)
+    if cap_micros is not None and cap_micros < _least_charge_micros(state, actor):
         message = "maxTotalChargeUsd is lower than what this Actor charges for its least result"
         raise RefusedError(400, "max-total-charge-usd-below-minimum", message)
 
 
+def _cap_micros(options: Options) -> int | None:
+    """Return the whole micro-dollars that a run may charge."""
+    cap = options.max_total_charge_usd
+    return None if cap is None else int(Decimal(str(cap)) * 1_000_000)
+
+
 def _capped(call: Call, actor: Actor, options: Options, items: Iterator[Item]) -> tuple[list[Item], bool]:
     """Return the items that fit into `maxItems` and `maxTotalChargeUsd`, and whether there were more."""
-    cap = options.max_total_charge_usd
-    cap_micros = None if cap is None else round(cap * 1_000_000)
+    cap_micros = _cap_micros(options)
     fixed = {} if actor.start_key is None else {actor.start_key: 1}
     taken: list[Item] = []
     events = 0

@@ -98,7 +98,8 @@ async def test_a_page_is_returned_as_the_named_page_function_would(
     assert not [link for link in item["links"] if link.startswith("mailto:")]
     [channel] = pages(state, lambda one: one.links.youtube)
     [item] = await rows(client, CHEERIO, crawl("youtube_about", f"{channel.links.youtube}/about"))
-    assert item["title"].endswith("YouTube")
+    assert item["title"]
+    assert not [link for link in item["links"] if link.startswith("/")]
 
 
 async def test_a_feed_is_skipped_without_its_mime_type(client: httpx.AsyncClient, state: SandboxState) -> None:
@@ -131,6 +132,45 @@ async def test_a_crawl_follows_globs_up_to_its_page_limit(client: httpx.AsyncCli
     assert len(await rows(client, CHEERIO, crawl("site", url))) == 1
     plain = await rows(client, CHEERIO, crawl("something else", url))
     assert set(plain[0]) == {"url", "title", "text"}
+
+
+async def test_a_site_reading_enqueues_promising_pages_of_its_start_pages(
+    client: httpx.AsyncClient, state: SandboxState
+) -> None:
+    def answers(one: PatreonCreator) -> bool:
+        return one.domain is not None and state.world.page(f"https://www.{one.domain}/").status == 200
+
+    [site] = pages(state, answers)
+    root = f"https://www.{site.domain}/"
+    starts = [{"url": root, "userData": {"label": "ld_1", "isStart": True}}]
+
+    async def crawled(**custom: object) -> list[Body]:
+        wanted = {"extract": "site", "textChars": 40, "maxLinks": 2, "pagesPerSite": 2, **custom}
+        return await items(client, await start(client, CHEERIO, crawl("site", startUrls=starts, customData=wanted)))
+
+    home, contact = await crawled(crawlWords=["contact", "team", "touch"], crawlPaths=["press"])
+    assert [item["label"] for item in (home, contact)] == ["ld_1", "ld_1"]
+    assert len(home["text"]) <= 40
+    assert len(home["links"]) <= 2
+    assert contact["title"].startswith("Contact")
+    _home, usual = await crawled(crawlWords=["no-such-word"], crawlPaths=["about", "press"])
+    assert usual["url"] == f"{root}about"
+
+
+async def test_links_behind_a_redirect_of_the_channel_page_are_told(
+    client: httpx.AsyncClient, state: SandboxState
+) -> None:
+    [channel] = pages(state, lambda one: one.links.youtube and one.links.instagram)
+    [item] = await rows(client, CHEERIO, crawl("youtube_about", f"{channel.links.youtube}/about"))
+    assert channel.links.instagram in item["links"]
+
+
+async def test_a_mark_below_a_micro_dollar_in_the_charge_limit_comes_back_and_buys_nothing(
+    client: httpx.AsyncClient,
+) -> None:
+    run = await start(client, GOOGLE, HIKING, maxTotalChargeUsd="0.010499999999")
+    assert run["options"]["maxTotalChargeUsd"] == 0.010499999999
+    assert len(await items(client, run)) == 2
 
 
 async def test_redirects_are_followed_and_both_addresses_are_told(
