@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -96,18 +97,22 @@ def new_client(
     loopback_only: bool,
     headers: Mapping[str, str] | None = None,
     inner: httpx.AsyncBaseTransport | None = None,
+    keep_alive: bool = True,
 ) -> httpx.AsyncClient:
-    """A client that follows no redirect, keeps no cookie of interest and reads nothing from the environment.
+    """A client that follows no redirect, keeps no cookies and reads nothing from the environment.
 
-    `inner` replaces the network, e.g. by an ASGI app.
+    `inner` replaces the network, e.g. by an ASGI app; without `keep_alive` every request gets its own connection.
     """
     silence_wire_logs()
-    limits = httpx.Limits(max_connections=_OPEN_CONNECTIONS, max_keepalive_connections=_OPEN_CONNECTIONS)
+    kept = _OPEN_CONNECTIONS if keep_alive else 0
+    limits = httpx.Limits(max_connections=_OPEN_CONNECTIONS, max_keepalive_connections=kept)
     network = inner or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
-    return httpx.AsyncClient(
+    client = httpx.AsyncClient(
         transport=WatchedTransport(network, loopback_only=loopback_only),
         timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
         headers=dict(headers or {}),
         follow_redirects=False,
         trust_env=False,
     )
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client

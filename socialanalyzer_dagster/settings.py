@@ -1,0 +1,278 @@
+"""The one reader of the environment: what the process is configured with, secrets never printed (spec 20)."""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+SECRETS = frozenset(
+    {
+        "DATABASE_URL",
+        "OPENAI_API_KEY",
+        "INSIGHTIQ_CLIENT_ID",
+        "INSIGHTIQ_SECRET",
+        "APIFY_API_TOKEN",
+        "APOLLO_API_KEY",
+        "MILLIONVERIFIER_API_KEY",
+        "HUBSPOT_API_KEY",
+        "HUBSPOT_WEBHOOK_URL",
+        "HUBSPOT_CLIENT_SECRET",
+        "R2_ACCESS_KEY_ID",
+        "R2_SECRET_ACCESS_KEY",
+        "SLACK_WEBHOOK_URL",
+        "SMTP_URL",
+        "SUPPRESSION_HMAC_KEY",
+        "CONSOLE_SECRET_KEY",
+    }
+)
+PLAIN = frozenset(
+    {
+        "SOCIALANALYZER_ENV",
+        "SOCIALANALYZER_HOME",
+        "SOCIALANALYZER_UI_URL",
+        "SOCIALANALYZER_SANDBOX_URL",
+        "SOCIALANALYZER_SANDBOX_SEED",
+        "SOCIALANALYZER_SANDBOX_SPEED",
+        "SOCIALANALYZER_SANDBOX_FAULTS",
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+        "DAGSTER_HOME",
+        "POLICY_PATH",
+        "BDR_ROSTER_PATH",
+        "INSIGHTIQ_API_URL",
+        "HUBSPOT_API_VERSION",
+        "R2_BUCKET_NAME",
+        "R2_ENDPOINT_URL",
+        "DIGEST_TO",
+        "CONSOLE_AUTH_FILE",
+    }
+)
+VARIABLES = tuple(sorted(SECRETS | PLAIN))
+LIVE_REQUIRED = ("DATABASE_URL", "OPENAI_API_KEY", "SUPPRESSION_HMAC_KEY", "BDR_ROSTER_PATH")
+_TOGETHER = (
+    ("INSIGHTIQ_CLIENT_ID", "INSIGHTIQ_SECRET"),
+    ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET_NAME", "R2_ENDPOINT_URL"),
+)
+_SHORTEST_HMAC_KEY = 32
+_SANDBOX_KEY = "sandbox"
+_SANDBOX_HMAC_KEY = "a key for the sandbox only, it protects nobody"
+_SANDBOX_KEYS = (
+    "OPENAI_API_KEY",
+    "INSIGHTIQ_CLIENT_ID",
+    "INSIGHTIQ_SECRET",
+    "APIFY_API_TOKEN",
+    "APOLLO_API_KEY",
+    "MILLIONVERIFIER_API_KEY",
+    "HUBSPOT_API_KEY",
+)
+_SANDBOX_PREFIXES = {
+    "insightiq_url": "/insightiq",
+    "apify_url": "/apify",
+    "apollo_url": "/apollo/api/v1",
+    "millionverifier_url": "/millionverifier",
+    "openai_url": "/openai/v1",
+    "hubspot_url": "/hubspot",
+}
+
+
+class SettingsError(ValueError):
+    """The environment cannot be used; the text lists every problem, never a value."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("the environment is not complete:\n" + "\n".join(f"- {one}" for one in problems))
+        self.problems = problems
+
+
+class Settings(BaseModel):
+    """Everything that comes from the environment, as typed values.
+
+    In the sandbox every vendor's base URL points to the sandbox, keys are dummies, whatever the environment holds, and
+    media stay in a local folder (I-70).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    environment: Literal["sandbox", "live"] = "sandbox"
+    home: Path
+    dagster_home: Path
+    database_url: SecretStr
+    ui_url: str = "http://127.0.0.1:3000"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "json"
+    policy_path: Path | None = None
+    bdr_roster_path: Path | None = None
+
+    sandbox_url: str = "http://127.0.0.1:8321"
+    sandbox_seed: int = 7
+    sandbox_speed: Literal["instant", "realistic"] = "instant"
+    sandbox_faults: Literal["none", "flaky", "hostile"] = "none"
+
+    openai_api_key: SecretStr | None = None
+    openai_url: str = "https://api.openai.com/v1"
+    insightiq_client_id: SecretStr | None = None
+    insightiq_secret: SecretStr | None = None
+    insightiq_url: str = "https://api.insightiq.ai"
+    apify_api_token: SecretStr | None = None
+    apify_url: str = "https://api.apify.com"
+    apollo_api_key: SecretStr | None = None
+    apollo_url: str = "https://api.apollo.io/api/v1"
+    millionverifier_api_key: SecretStr | None = None
+    millionverifier_url: str = "https://api.millionverifier.com"
+    hubspot_api_key: SecretStr | None = None
+    hubspot_url: str = "https://api.hubapi.com"
+    hubspot_api_version: str = "v3"
+    hubspot_webhook_url: SecretStr | None = None
+    hubspot_client_secret: SecretStr | None = None
+
+    media_store_url: str
+    r2_access_key_id: SecretStr | None = None
+    r2_secret_access_key: SecretStr | None = None
+    r2_endpoint_url: str | None = None
+
+    slack_webhook_url: SecretStr | None = None
+    smtp_url: SecretStr | None = None
+    digest_to: str | None = None
+    suppression_hmac_key: SecretStr
+    console_secret_key: SecretStr | None = None
+    console_auth_file: Path | None = None
+    variables_set: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """The settings of `environ` (default: the process's); raises SettingsError with all problems at once."""
+        given = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
+        values = {name: given[name] for name in VARIABLES if given.get(name)}
+        is_live = values.get("SOCIALANALYZER_ENV", "sandbox") == "live"
+        problems = _live_problems(values) if is_live else _sandbox_problems(values)
+        fields = {**_places(values), **_plain_fields(values), "variables_set": frozenset(values)}
+        fields.update(_live_fields(values) if is_live else _sandbox_fields(values))
+        try:
+            settings = cls.model_validate(fields)
+        except ValidationError as error:
+            raise SettingsError((*problems, *_readable(error))) from None
+        if problems:
+            raise SettingsError(tuple(problems))
+        return settings
+
+    @property
+    def is_sandbox(self) -> bool:
+        """True when nothing outside this machine may be reached."""
+        return self.environment == "sandbox"
+
+    @property
+    def boundary_secret(self) -> bytes:
+        """The install secret for data boundaries in prompts (spec 9.1), derived so that no key serves two ends."""
+        key = self.suppression_hmac_key.get_secret_value().encode()
+        return hmac.new(key, b"data boundary", hashlib.sha256).digest()
+
+    def describe(self) -> Mapping[str, bool]:
+        """Which variables are set, without their values."""
+        return {name: name in self.variables_set for name in VARIABLES}
+
+
+def normalized_database_url(url: str) -> str:
+    """The URL with the driver the project uses: `postgres://` and `postgresql://` mean psycopg2 (architecture 7)."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg2://" + url.removeprefix(prefix)
+    return url
+
+
+def _places(values: Mapping[str, str]) -> dict[str, object]:
+    home = Path(values.get("SOCIALANALYZER_HOME", ".socialanalyzer")).expanduser().absolute()
+    dagster_home = (
+        Path(values["DAGSTER_HOME"]).expanduser().absolute() if "DAGSTER_HOME" in values else home / "dagster"
+    )
+    database = normalized_database_url(values.get("DATABASE_URL", f"sqlite:///{home / 'socialanalyzer.db'}"))
+    return {
+        "home": home,
+        "dagster_home": dagster_home,
+        "database_url": database,
+        "media_store_url": (home / "media").as_uri(),
+    }
+
+
+def _plain_fields(values: Mapping[str, str]) -> dict[str, object]:
+    names = {
+        "environment": "SOCIALANALYZER_ENV",
+        "ui_url": "SOCIALANALYZER_UI_URL",
+        "sandbox_seed": "SOCIALANALYZER_SANDBOX_SEED",
+        "sandbox_speed": "SOCIALANALYZER_SANDBOX_SPEED",
+        "sandbox_faults": "SOCIALANALYZER_SANDBOX_FAULTS",
+        "log_level": "LOG_LEVEL",
+        "log_format": "LOG_FORMAT",
+        "policy_path": "POLICY_PATH",
+        "bdr_roster_path": "BDR_ROSTER_PATH",
+        "hubspot_api_version": "HUBSPOT_API_VERSION",
+        "digest_to": "DIGEST_TO",
+        "console_secret_key": "CONSOLE_SECRET_KEY",
+        "console_auth_file": "CONSOLE_AUTH_FILE",
+    }
+    return {field: values[name] for field, name in names.items() if name in values}
+
+
+def _live_fields(values: Mapping[str, str]) -> dict[str, object]:
+    own = {name.lower(): values[name] for name in SECRETS - {"DATABASE_URL"} if name in values}
+    fields: dict[str, object] = {"suppression_hmac_key": "", **own}
+    if "INSIGHTIQ_API_URL" in values:
+        fields["insightiq_url"] = values["INSIGHTIQ_API_URL"].rstrip("/")
+    if "R2_BUCKET_NAME" in values:
+        fields["media_store_url"] = f"s3://{values['R2_BUCKET_NAME']}"
+        fields["r2_endpoint_url"] = values.get("R2_ENDPOINT_URL")
+    return fields
+
+
+def _sandbox_fields(values: Mapping[str, str]) -> dict[str, object]:
+    base = values.get("SOCIALANALYZER_SANDBOX_URL", "http://127.0.0.1:8321").rstrip("/")
+    fields: dict[str, object] = {name.lower(): _SANDBOX_KEY for name in _SANDBOX_KEYS}
+    fields.update({field: base + prefix for field, prefix in _SANDBOX_PREFIXES.items()})
+    key = values.get("SUPPRESSION_HMAC_KEY", _SANDBOX_HMAC_KEY)
+    return {**fields, "sandbox_url": base, "suppression_hmac_key": key}
+
+
+def _live_problems(values: Mapping[str, str]) -> list[str]:
+    problems = [f"{name} is required in live mode" for name in LIVE_REQUIRED if name not in values]
+    for names in _TOGETHER:
+        missing = [name for name in names if name not in values]
+        if missing and len(missing) < len(names):
+            problems.append(
+                f"{', '.join(missing)} must be set together with the other {names[0].split('_')[0]} variables"
+            )
+    if "INSIGHTIQ_CLIENT_ID" not in values and "APIFY_API_TOKEN" not in values:
+        problems.append("INSIGHTIQ_CLIENT_ID with INSIGHTIQ_SECRET, or APIFY_API_TOKEN, is required to find creators")
+    if 0 < len(values.get("SUPPRESSION_HMAC_KEY", "")) < _SHORTEST_HMAC_KEY:
+        problems.append(f"SUPPRESSION_HMAC_KEY must have at least {_SHORTEST_HMAC_KEY} characters")
+    if not values.get("INSIGHTIQ_API_URL", "https://").startswith("https://"):
+        problems.append("INSIGHTIQ_API_URL must start with https://")
+    return problems
+
+
+def _sandbox_problems(values: Mapping[str, str]) -> list[str]:
+    parts = urlsplit(values.get("SOCIALANALYZER_SANDBOX_URL", "http://127.0.0.1:8321"))
+    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
+        return ["SOCIALANALYZER_SANDBOX_URL must be an http:// address of this machine"]
+    return []
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _readable(error: ValidationError) -> list[str]:
+    """One sentence per field, without its value."""
+    names = {"environment": "SOCIALANALYZER_ENV", "ui_url": "SOCIALANALYZER_UI_URL"}
+    problems = []
+    for detail in error.errors(include_input=False, include_url=False):
+        field = str(detail["loc"][0])
+        default = f"SOCIALANALYZER_{field.upper()}" if field.startswith("sandbox_") else field.upper()
+        problems.append(f"{names.get(field, default)}: {detail['msg']}")
+    return problems

@@ -1,0 +1,32 @@
+"""All vendor clients of a run in one immutable bundle."""
+
+import asyncio
+from dataclasses import dataclass, fields
+
+from socialanalyzer_dagster.vendors.apify_actors import Apify
+from socialanalyzer_dagster.vendors.apollo import Apollo
+from socialanalyzer_dagster.vendors.email_verifier import EmailVerifier
+from socialanalyzer_dagster.vendors.hubspot import HubSpot
+from socialanalyzer_dagster.vendors.insightiq import InsightIQ
+from socialanalyzer_dagster.vendors.llm import LanguageModel
+from socialanalyzer_dagster.vendors.media_store import MediaStore
+from socialanalyzer_dagster.vendors.pages import PageFetcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendors:
+    """The clients; None where the vendor is not configured, which stages report as `not_configured`."""
+
+    insightiq: InsightIQ | None
+    apify: Apify | None
+    apollo: Apollo | None
+    email_verifier: EmailVerifier | None
+    llm: LanguageModel | None
+    hubspot: HubSpot | None
+    pages: PageFetcher
+    media_store: MediaStore
+
+    async def close(self) -> None:
+        """Close all connections."""
+        clients = [getattr(self, field.name) for field in fields(self)]
+        await asyncio.gather(*(client.aclose() for client in clients if client is not None))
