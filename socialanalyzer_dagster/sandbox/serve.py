@@ -45,13 +45,15 @@ class SandboxServer:
         self._lock = _lock_home(config.home)
         try:
             self._socket = _listening_socket(config.host, config.port)
-            self.state = SandboxState(config)
-        except WorldMismatchError as error:
-            self._release()
-            raise SandboxStartError(str(error)) from error
         except OSError as error:
             self._release()
             raise SandboxStartError(f"port {config.port} on {config.host} cannot be used: {error}") from error
+        try:
+            self.state = SandboxState(config)
+        except WorldMismatchError as error:
+            self._socket.close()
+            self._release()
+            raise SandboxStartError(str(error)) from error
         options = uvicorn.Config(
             app_of(self.state), http=ClosableProtocol, log_level="warning", access_log=False, lifespan="on",
             timeout_keep_alive=_KEEP_ALIVE_SECONDS, server_header=False, backlog=2048,
@@ -153,9 +155,9 @@ def start_process(config: SandboxConfig) -> SandboxProcess:
         time.sleep(_POLL_SECONDS)
     if process.poll() is None:
         process.kill()
-    said = process.stderr.read().decode(errors="replace").strip() if process.stderr is not None else ""
-    process.wait()
-    raise SandboxStartError(said.splitlines()[-1] if said else "the sandbox process did not answer in time")
+    _, said = process.communicate()
+    lines = said.decode(errors="replace").strip().splitlines()
+    raise SandboxStartError(lines[-1] if lines else "the sandbox process did not answer in time")
 
 
 def sandbox_state(base_url: str) -> dict[str, Any] | None:
@@ -171,8 +173,9 @@ def sandbox_state(base_url: str) -> dict[str, Any] | None:
 def _drain(process: "subprocess.Popen[bytes]") -> None:
     """Pass the child's error output on, so that its pipe never fills."""
     if process.stderr is not None:
-        for line in process.stderr:
-            sys.stderr.write(line.decode(errors="replace"))
+        with process.stderr as lines:
+            for line in lines:
+                sys.stderr.write(line.decode(errors="replace"))
 
 
 def _lock_home(home: Path | None) -> filelock.FileLock | None:
@@ -180,7 +183,7 @@ def _lock_home(home: Path | None) -> filelock.FileLock | None:
         return None
     folder = home / "sandbox"
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / "sandbox.lock", timeout=0)
+    lock = filelock.FileLock(folder / "sandbox.lock", timeout=0, thread_local=False)
     try:
         lock.acquire()
     except filelock.Timeout as error:
@@ -228,7 +231,8 @@ def _watch_parent(parent: int) -> None:
 
 
 def _stop_at_end_of_input() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):
+        continue
     os.kill(os.getpid(), signal.SIGTERM)
 
 

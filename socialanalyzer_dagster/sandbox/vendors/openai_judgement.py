@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from socialanalyzer_dagster.sandbox.world.dice import Dice
 from socialanalyzer_dagster.sandbox.world.models import Creator
 from socialanalyzer_dagster.sandbox.world.niches import BY_KEY, NICHES, Niche
-from socialanalyzer_dagster.sandbox.world.patreon import niche_fit
+from socialanalyzer_dagster.sandbox.world.patreon import niche_words
 from socialanalyzer_dagster.sandbox.world.world import World
 
 _FIELD = re.compile(r"^[\s\"'>*-]*(platform|handle)\"?\s*[:=]\s*\"?@?([^\s\",]+)", re.IGNORECASE | re.MULTILINE)
@@ -59,18 +59,24 @@ def judge(world: World, prompt: str) -> Judgement:
     platform, handle = named.get("platform", "").lower(), named.get("handle", "")
     creator = world.creator(platform, handle) if handle else None
     if creator is not None:
-        return _from_truth(creator, prompt)
+        return _from_truth(creator, prompt, _shown(prompt, _items_of(world, creator)))
     return _from_words(f"{platform}:{handle}" if handle else "text", prompt)
 
 
-def _from_truth(creator: Creator, prompt: str) -> Judgement:
+def _items_of(world: World, creator: Creator) -> int:
+    """How many items a look at the creator's latest ones can show."""
+    posts = world.instagram_posts(creator.handle) if creator.platform == "instagram" else None
+    return _MOST_SHOWN if posts is None else sum(post.kind != "STORY" for post in posts)
+
+
+def _from_truth(creator: Creator, prompt: str, shown: int) -> Judgement:
     truth = creator.truth
     return Judgement(
         uid=creator.uid, name=creator.display_name,
         first_name=creator.contact.first_name if creator.display_name else None,
         niche=BY_KEY[creator.niche], dimensions=truth.dimensions, category=truth.category,
         reject_code=truth.reject_code,
-        is_minor=truth.is_minor, is_brand=truth.is_brand, leads_trips=truth.leads_trips, shown=_shown(prompt),
+        is_minor=truth.is_minor, is_brand=truth.is_brand, leads_trips=truth.leads_trips, shown=shown,
         text=prompt,
     )  # fmt: skip
 
@@ -81,7 +87,7 @@ def _from_words(uid: str, prompt: str) -> Judgement:
     quality = min(_BEST_BY_WORDS, _BASE_QUALITY + _QUALITY_PER_WORD * len(words & _HOST_WORDS))
     dice = Dice("outside", uid)
     dimensions = [round(min(1.0, max(0.0, quality + dice.normal(0, 0.06))), 3) for _ in range(5)]
-    niche = max(NICHES, key=lambda candidate: niche_fit(candidate, " ".join(sorted(words))))
+    niche = max(NICHES, key=lambda candidate: len(niche_words(candidate) & words))
     is_brand = len(words & _BRAND_WORDS) > 1
     is_adult = bool(words & _ADULT_WORDS) or "18+" in lowered
     reject_code = (
@@ -91,14 +97,14 @@ def _from_words(uid: str, prompt: str) -> Judgement:
         uid=uid, name=None, first_name=None, niche=niche,
         dimensions=(dimensions[0], dimensions[1], dimensions[2], dimensions[3], dimensions[4]),
         category=niche.category, reject_code=reject_code, is_minor=False, is_brand=is_brand,
-        leads_trips=bool(words & {"retreat", "retreats", "trips", "tours"}), shown=_shown(prompt), text=prompt,
+        leads_trips=bool(words & {"retreat", "retreats", "trips", "tours"}), shown=_shown(prompt, _MOST_SHOWN), text=prompt,
     )  # fmt: skip
 
 
-def _shown(prompt: str) -> int:
-    """How many items the prompt shows: told by a line like ``captions: 9``, else its numbered lines, else 12."""
+def _shown(prompt: str, otherwise: int) -> int:
+    """How many items the prompt shows: told by a line like ``captions: 9``, else its numbered lines."""
     told = [int(number) for number in _SHOWN.findall(prompt)]
     if told:
-        return min(_MOST_SHOWN, *told) if len(told) > 1 else min(_MOST_SHOWN, told[0])
+        return min(_MOST_SHOWN, *told)
     numbered = [int(number) for number in _NUMBERED.findall(prompt)]
-    return min(_MOST_SHOWN, len(numbered)) if numbered else _MOST_SHOWN
+    return min(_MOST_SHOWN, len(numbered) or otherwise)

@@ -136,9 +136,13 @@ def matches(creator: PatreonCreator, keyword: str, location: str | None) -> bool
     return wanted in named or hash64(creator.handle, keyword, location) % 12 == 0
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=64)
+def niche_words(niche: Niche) -> frozenset[str]:
+    """Every word the niche's texts contain, without a plural s."""
+    told = f"{texts.niche_text(niche)} {niche.key.replace('_', ' ')} {niche.group_word}"
+    return frozenset(word.rstrip("s") for word in _WORD.findall(told))
+
+
 def niche_fit(niche: Niche, keyword: str) -> int:
     """How many words of a keyword the niche's texts contain (plural s ignored); 0 = does not fit."""
-    told = f"{texts.niche_text(niche)} {niche.key.replace('_', ' ')} {niche.group_word}"
-    said = {word.rstrip("s") for word in _WORD.findall(told)}
-    return sum(word.rstrip("s") in said for word in _WORD.findall(keyword.lower()) if len(word) > 2)
+    return sum(word.rstrip("s") in niche_words(niche) for word in _WORD.findall(keyword.lower()) if len(word) > 2)
