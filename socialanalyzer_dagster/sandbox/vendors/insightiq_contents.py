@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from socialanalyzer_dagster.sandbox.state import SandboxState
-from socialanalyzer_dagster.sandbox.vendors.insightiq_shapes import content_item, private_item
+from socialanalyzer_dagster.sandbox.vendors.insightiq_shapes import content_items, private_item
 from socialanalyzer_dagster.sandbox.vendors.insightiq_wire import (
     INSTAGRAM,
     PLATFORMS,
@@ -75,7 +75,7 @@ def _items(call: Call, body: dict[str, Any]) -> list[dict[str, Any]]:
     published = call.state.config.switches.insightiq_published_shape
     if body.get("content_url"):
         creator, post = _post_at(call, str(body["content_url"]), body.get("work_platform_id"))
-        return [content_item(call, creator, post, published=published)]
+        return content_items(call, creator, [post], published=published)
     creator = creator_of(call, body["profile_url"], body.get("work_platform_id"))
     wanted, offset = body.get("content_type"), body.get("offset", 0)
     if wanted is not None and wanted not in _KINDS:
@@ -87,7 +87,7 @@ def _items(call: Call, body: dict[str, Any]) -> list[dict[str, Any]]:
     posts = [post for post in call.state.world.instagram_posts(creator.handle) or () if wanted in {None, post.kind}]
     page = posts[offset : offset + ITEMS_PER_FETCH]
     _served(call).update({post.code: creator.handle for post in page})
-    return [content_item(call, creator, post, published=published) for post in page]
+    return content_items(call, creator, page, published=published)
 
 
 def _served(call: Call) -> dict[str, str]:

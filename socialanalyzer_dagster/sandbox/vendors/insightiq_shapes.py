@@ -1,6 +1,6 @@
 """Bodies of the simulated InsightIQ: profiles of the two searches, content items, and the bits they share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -94,8 +94,14 @@ def basic_profile(call: Call, creator: InstagramCreator) -> JsonObject:
     return without_nulls(profile)
 
 
-def content_item(call: Call, creator: InstagramCreator, post: Post, *, published: bool) -> JsonObject:
-    """Return one content item; in the published shape without the keys and nulls that its schema lacks."""
+def content_items(call: Call, creator: InstagramCreator, posts: Iterable[Post], *, published: bool) -> list[JsonObject]:
+    """Return content items; in the published shape without the keys and nulls that its schema lacks."""
+    platform, profile = work_platform(call, INSTAGRAM), content_profile(call, creator)
+    items = [{**_item(call, post), "work_platform": platform, "profile": profile} for post in posts]
+    return [_published_item(item) for item in items] if published else items
+
+
+def _item(call: Call, post: Post) -> JsonObject:
     counts = post.engagement
     engagement = {
         "like_count": counts.likes,
@@ -104,7 +110,6 @@ def content_item(call: Call, creator: InstagramCreator, post: Post, *, published
         "share_count": counts.shares,
     }
     item: JsonObject = {
-        "work_platform": work_platform(call, INSTAGRAM),
         "platform_content_id": post.id,
         "url": post.url,
         "type": post.kind,
@@ -120,12 +125,11 @@ def content_item(call: Call, creator: InstagramCreator, post: Post, *, published
         "likes_and_views_disabled": post.hides_counts,
         "hashtags": list(post.hashtags),
         "mentions": [],
-        "profile": content_profile(call, creator),
     }
     if post.format == "COLLECTION":
         media = [{"media_url": signed_url(call, post.media_path(child))} for child in range(post.children)]
         item["content_group_media"] = media
-    return _published_item(item) if published else item
+    return item
 
 
 def content_profile(call: Call, creator: InstagramCreator) -> JsonObject:
