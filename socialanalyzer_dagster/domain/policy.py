@@ -1,6 +1,6 @@
 """The versioned policy document: every threshold, weight, price, limit and prompt of the pipeline (spec 4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -8,7 +8,9 @@ from typing import Any, cast
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from socialanalyzer_dagster.domain.category_examples import shipped_examples, shipped_examples_digest
 from socialanalyzer_dagster.domain.operations import OPERATIONS
+from socialanalyzer_dagster.domain.outcomes import PROFILES, TOPICS
 from socialanalyzer_dagster.domain.policy_crm import (
     CrmPolicy,
     GatesPolicy,
@@ -18,6 +20,7 @@ from socialanalyzer_dagster.domain.policy_crm import (
     WarningsPolicy,
 )
 from socialanalyzer_dagster.domain.policy_judgement import (
+    PROMPT_IDS,
     AnalysisPolicy,
     CategoriesPolicy,
     LlmPolicy,
@@ -93,23 +96,46 @@ class Policy(Section):
 
     @model_validator(mode="after")
     def _is_complete(self) -> "Policy":
-        buckets = {operation.bucket for operation in OPERATIONS.values()}
-        if missing := sorted(buckets - set(self.limits.buckets)):
-            raise ValueError(f"limits.buckets lacks {', '.join(missing)}")
-        if unknown := sorted(set(self.cache.reuse_days) - set(OPERATIONS)):
-            raise ValueError(f"cache.reuse_days names unknown operations: {', '.join(unknown)}")
-        if unknown := sorted(set(self.scoring.penalties) - set(self.categories.labels)):
-            raise ValueError(f"scoring.penalties names unknown categories: {', '.join(unknown)}")
+        if problems := [*_missing(self), *_unlisted(self)]:
+            raise ValueError("; ".join(problems))
+        shipped_examples(self.categories.labels)
         return self
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the document; pinned by every batch, outcome and score."""
-        return sha256_of(self.document())
+        """SHA-256 of the document and the category examples; pinned by every batch, outcome and score (spec 4)."""
+        return sha256_of({"policy": self.document(), "category_examples": shipped_examples_digest()})
 
     def document(self) -> dict[str, Any]:
         """The JSON form that is stored and hashed."""
         return self.model_dump(mode="json")
+
+
+def _missing(policy: Policy) -> Iterator[str]:
+    buckets = {operation.bucket for operation in OPERATIONS.values()}
+    if missing := sorted(buckets - set(policy.limits.buckets)):
+        yield f"limits.buckets lacks {', '.join(missing)}"
+    if missing := sorted(set(PROMPT_IDS) - set(policy.prompts)):
+        yield f"prompts lacks {', '.join(missing)}"
+
+
+def _unlisted(policy: Policy) -> Iterator[str]:
+    """Keys of one section that name nothing of the section they refer to."""
+    screening = policy.screening
+    references: tuple[tuple[str, Iterable[str], Iterable[str]], ...] = (
+        ("cache.reuse_days names unknown operations", policy.cache.reuse_days, OPERATIONS),
+        ("scoring.penalties names unknown categories", policy.scoring.penalties, policy.categories.labels),
+        ("screening.reject_topics has no reason code for", screening.reject_topics, TOPICS),
+        ("screening.reject_profiles has no reason code for", screening.reject_profiles, PROFILES),
+        (
+            "crm.community_labels names unknown communities",
+            policy.crm.community_labels,
+            policy.analysis.community_platforms,
+        ),
+    )
+    for problem, named, known in references:
+        if unknown := sorted(set(named) - set(known)):
+            yield f"{problem}: {', '.join(unknown)}"
 
 
 def parse_policy(document: Mapping[str, Any]) -> Policy:

@@ -27,6 +27,13 @@ SLOTS = frozenset({
 """What an instruction may refer to as $name; the text comes from other policy keys and the example file."""
 
 
+PROMPT_IDS = (
+    "triage_v1", "text_triage_v1", "content_item_v1", "bio_evidence_v1", "caption_evidence_v1", "grid_evidence_v1",
+    "creator_profile_v1", "lead_score_v1", "salutation_v1",
+)  # fmt: skip
+"""The prompts that shared code asks; platforms bring further ones under their own ids."""
+
+
 class Prompt(Section):
     """One versioned instruction; `model` names a role of ModelsPolicy.
 
