@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from socialanalyzer_dagster.sandbox.fault_kinds import VENDOR_KINDS
 from socialanalyzer_dagster.sandbox.faults import GENERIC_KINDS, fault_from_json
 from socialanalyzer_dagster.sandbox.state import SandboxState, home_text
 from socialanalyzer_dagster.sandbox.wire import json_response
@@ -119,6 +120,7 @@ class _Board:
             "switches": [dataclasses.asdict(switch) for switch in self._state.faults.switches],
             "shown": dict(sorted(self._state.faults.shown.items())),
             "generic_kinds": GENERIC_KINDS,
+            "vendor_kinds": VENDOR_KINDS,
         }
 
     def _state_document(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from socialanalyzer_dagster.sandbox.config import FaultLevel
+from socialanalyzer_dagster.sandbox.fault_kinds import is_vendor_kind
 from socialanalyzer_dagster.sandbox.store import Json
 from socialanalyzer_dagster.sandbox.world.dice import Dice
 
@@ -156,6 +157,8 @@ def fault_from_json(body: Json) -> Fault:
     unknown = body.keys() - {"vendor", "operation", "kind", "mode", "value", "seconds"}
     if unknown:
         raise ValueError(f"unknown keys of a fault: {sorted(unknown)}")
+    if body["kind"] not in GENERIC_KINDS and not is_vendor_kind(str(body["vendor"]), str(body["kind"])):
+        raise ValueError(f"{body['vendor']} shows no fault of the kind {body['kind']}")
     mode = body.get("mode", "always")
     if mode not in ("always", "nth", "probability"):
         raise ValueError("the mode of a fault is always, nth or probability")
