@@ -7,7 +7,7 @@ _SPACES = re.compile(r"\s+")
 
 
 def storable(text: str) -> str:
-    """The text without what a database or JSON refuses: NUL characters go, lone surrogates become U+FFFD."""
+    """The text without what a database or JSON refuses: NUL characters go, lone surrogates become '?'."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
