@@ -1,0 +1,54 @@
+"""What steps share: run limits, the refusal of unreadable runs, exact shares of a shared call's cost, sources."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from socialanalyzer_dagster.domain.leads import Candidate
+from socialanalyzer_dagster.domain.money import split_exactly
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.ports import Answer
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
+from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
+from socialanalyzer_dagster.platforms.base import StageContext
+from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView
+from socialanalyzer_dagster.vendors.apify import RunLimits
+from socialanalyzer_dagster.vendors.apify_actors import Apify
+from socialanalyzer_dagster.vendors.apify_items import ActorResult
+
+T = TypeVar("T")
+
+
+class UnreadableRunError(Exception):
+    """A run was refused, or too many of its items could not be read: its silence says nothing about the leads."""
+
+
+def apify_of(context: StageContext) -> Apify:
+    """The actors' client; raises ProviderUnavailable where none is configured."""
+    if context.vendors.apify is None:
+        raise ProviderUnavailable("apify", "not_configured")
+    return context.vendors.apify
+
+
+def run_limits(seconds: int, policy: Policy) -> RunLimits:
+    """Time and memory of one actor run."""
+    return RunLimits(timeout_seconds=seconds, memory_mb=policy.discovery.actor_memory_mb)
+
+
+def readable(answer: Answer[ActorResult[T]], policy: Policy) -> tuple[T, ...]:
+    """The items of a run; raises UnreadableRunError instead of taking a broken run for 'nothing found'."""
+    result = answer.value
+    if result.refusal is not None:
+        raise UnreadableRunError(result.refusal)
+    if result.unmapped_share > policy.enrichment.unmapped_share_max:
+        raise UnreadableRunError("too_many_unreadable_items")
+    return result.items
+
+
+def shared_cost(cost_micros: int, views: Sequence[LeadView]) -> Mapping[LeadUid, int]:
+    """Each lead's exact part of a shared call, remainder to the first ones, as the ledger splits it (I-29)."""
+    return {view.uid: int(share) for view, share in zip(views, split_exactly(cost_micros, len(views)), strict=True)}
+
+
+def finding(candidates: Sequence[Candidate], cost_micros: int, facts: Mapping[str, JsonValue] | None = None) -> Finding:
+    """A step's finds for one lead, each value once."""
+    return Finding(candidates=tuple(dict.fromkeys(candidates)), cost_micros=cost_micros, facts=facts or {})

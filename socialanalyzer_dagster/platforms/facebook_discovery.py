@@ -1,0 +1,91 @@
+"""Finding Facebook groups in web search results alone: no Facebook page is fetched, no login is used (spec 6.4)."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import TypedDict, cast
+
+from pydantic import TypeAdapter
+
+from socialanalyzer_dagster.domain.found_text import members_in, neutral_words, posts_per_month_in, visibility_in
+from socialanalyzer_dagster.domain.leads import AudienceKind, FoundItem, LeadRecord
+from socialanalyzer_dagster.domain.links import group_link
+from socialanalyzer_dagster.domain.outcomes import ItemResult
+from socialanalyzer_dagster.domain.outside_text import known_text, one_line
+from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey
+from socialanalyzer_dagster.platforms.base import StageContext
+from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, run_limits
+from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
+from socialanalyzer_dagster.vendors.apify_actors import GoogleSearch
+from socialanalyzer_dagster.vendors.apify_items import GoogleResult
+
+KEY = PlatformKey("facebook")
+MAX_DESCRIPTION_CHARS = 2000
+_SITE = "site:facebook.com/groups"
+_SITE_NAME = re.compile(r"\s*[|\-–·]\s*Facebook\s*$", re.IGNORECASE)
+
+
+class _FixedSearch(TypedDict):
+    pages_per_query: int
+    results_per_page: int
+    country_code: str
+    language_code: str
+
+
+async def discover(context: StageContext) -> AsyncIterator[FoundItem]:
+    """Search once for all keywords and yield every organic result in the order of queries, pages and positions.
+
+    A result that is no group is `no_identity`; the same group found again is for the caller to merge.
+    """
+    filters = cast("FacebookFilters", context.filters)
+    queries = search_queries(filters)
+    search = GoogleSearch(queries=queries, **_fixed(context.policy.discovery.fixed[KEY]))
+    job = apify_of(context).google_search(search, run_limits(context.policy.discovery.actor_seconds, context.policy))
+    answer = await context.gate.run_job(job, leads=(), step="group_search")
+    order = {query: place for place, query in enumerate(queries)}
+    pages = sorted(answer.value.items, key=lambda page: (order[page.query], page.page or 0))
+    results = [result for page in pages for result in page.results]
+    for number, result in enumerate(results, start=1):
+        yield found_item(number, result)
+
+
+def _fixed(fixed: Mapping[str, JsonValue]) -> _FixedSearch:
+    """The parts of the request that only the policy can change."""
+    return TypeAdapter(_FixedSearch).validate_python(fixed)
+
+
+def search_queries(filters: FacebookFilters) -> tuple[str, ...]:
+    """Three queries per keyword: quoted, with 'community', with 'group'; visibility as a quoted phrase (spec 6.4)."""
+    wanted = f' "{filters.visibility} group"' if filters.visibility != "all" else ""
+    words = [plain for keyword in filters.keywords if (plain := neutral_words(keyword))]
+    forms = ('"{}"', "{} community", "{} group")
+    return tuple(f"{_SITE} {form.format(word)}{wanted}" for word in words for form in forms)
+
+
+def found_item(number: int, result: GoogleResult) -> FoundItem:
+    """A group with what title and snippet say about it; what is not seen is None."""
+    raw = cast("JsonValue", result.model_dump(mode="json", exclude_none=True))
+    link = group_link(result.url) if result.url else None
+    if link is None or link.handle is None:
+        problem = ItemResult.NO_IDENTITY if result.url else ItemResult.MALFORMED_ITEM
+        return FoundItem(item_no=number, record=None, problem=problem, raw=raw)
+    title, snippet = known_text(result.title, 500), known_text(result.description, MAX_DESCRIPTION_CHARS)
+    record = LeadRecord(
+        platform=KEY,
+        platform_id=link.handle,
+        handle=link.handle,
+        profile_url=link.url,
+        display_name=group_name(title),
+        bio=snippet,
+        search_title=title,
+        search_snippet=snippet,
+        audience_size=members_in(snippet, title),
+        audience_kind=AudienceKind.MEMBERS,
+        posts_per_month=posts_per_month_in(snippet, title),
+        visibility=visibility_in(title, snippet),
+    )
+    return FoundItem(item_no=number, record=record, raw=raw)
+
+
+def group_name(title: str | None) -> str | None:
+    """The title without ' | Facebook' or ' - Facebook'."""
+    return known_text(_SITE_NAME.sub("", one_line(title)), 300) if title else None

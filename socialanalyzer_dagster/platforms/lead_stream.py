@@ -1,0 +1,103 @@
+"""Works on the leads of a chunk side by side and turns refusals and failures into outcomes, one lead at a time."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from socialanalyzer_dagster.domain.outcomes import Outcome, failed, rejected, skipped
+from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult, LeadWork
+from socialanalyzer_dagster.domain.refusals import (
+    BatchStopped,
+    BudgetExceeded,
+    JobStillRunning,
+    PersonSuppressed,
+    ProviderUnavailable,
+    UnknownPrice,
+)
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.platforms.model_calls import JudgementFailedError
+
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
+
+OneLead = Callable[[LeadWork], Awaitable[LeadResult]]
+
+_STOPS_THE_CHUNK = (BatchStopped, UnknownPrice, JobStillRunning)
+"""Refusals that are no fact about one lead: the chunk ends, its open leads stay pending."""
+
+
+async def each_lead(
+    works: Sequence[LeadWork], one_lead: OneLead, *, stage: Stage, at_once: int
+) -> AsyncIterator[LeadResult]:
+    """Results as they come, at most `at_once` leads in work.
+
+    A lead's own exception becomes that lead's outcome. A refusal that concerns more than one lead lets the calls in
+    flight settle, yields what they gave and is raised then; leads not begun stay pending.
+    """
+    permits = asyncio.Semaphore(at_once)
+    stops: list[Exception] = []
+
+    async def guarded(work: LeadWork) -> LeadResult | None:
+        async with permits:
+            if stops:
+                return None
+            try:
+                return await one_lead(work)
+            except _STOPS_THE_CHUNK as stop:
+                stops.append(stop)
+                return None
+            except Exception as error:  # noqa: BLE001 - one lead's exception is that lead's outcome (architecture 5)
+                return LeadResult(uid=work.uid, outcome=outcome_of(error, stage))
+
+    tasks = [asyncio.create_task(guarded(work)) for work in works]
+    try:
+        for next_done in asyncio.as_completed(tasks):
+            result = await next_done
+            if result is not None:
+                yield result
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if stops:
+        raise stops[0]
+
+
+async def settled(*jobs: Awaitable[T]) -> list[T]:
+    """All results, in order; when some fail, the first failure is raised after all have ended.
+
+    Calls in flight of one lead are never abandoned for a neighbour's sake: their answers are paid for.
+    """
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def outcome_of(error: Exception, stage: Stage) -> Outcome:
+    """The outcome of a lead whose work ended in an exception (spec 2.3); never carries exception text."""
+    if isinstance(error, PersonSuppressed):
+        return rejected(stage, "suppressed")
+    if isinstance(error, BudgetExceeded):
+        return skipped(
+            stage, "budget_stopped", scope=error.scope, cap_micros=error.cap_micros, needed_micros=error.needed_micros
+        )
+    if isinstance(error, ProviderUnavailable):
+        return skipped(stage, "provider_unavailable", vendor=error.vendor, reason=error.code)
+    if isinstance(error, JudgementFailedError):
+        return failed(stage, error.code, prompt=error.prompt_id, problems=list(error.problems))
+    if isinstance(error, CallFailed):
+        code = "outcome_unknown" if error.outcome_unknown else "internal_error"
+        return failed(stage, code, vendor=error.error.vendor, reason=error.error.code)
+    where = _where(error)
+    _LOG.error("a lead failed at %s with %s in %s", stage, type(error).__name__, where)
+    return failed(stage, "internal_error", error=type(error).__name__, where=where)
+
+
+def _where(error: Exception) -> str:
+    """Function and line the exception came from: enough to find the fault, and no text of a creator."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"

@@ -1,0 +1,166 @@
+"""One structured question to a model through the gate: checked, asked again at most once, never guessed (spec 9.1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from socialanalyzer_dagster.domain.judgement_fields import Judgement
+from socialanalyzer_dagster.domain.judgements import AnswerSchema, InvalidAnswer, Violation, check_answer
+from socialanalyzer_dagster.domain.leads import Evidence
+from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter, repair_text
+from socialanalyzer_dagster.domain.quotes import checked_quotes
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
+from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, LeadUid
+from socialanalyzer_dagster.platforms.base import StageContext
+from socialanalyzer_dagster.vendors.images import Picture
+from socialanalyzer_dagster.vendors.llm import LanguageModel, ModelAnswer, ModelRequest
+
+J = TypeVar("J", bound=Judgement)
+PROVIDER = "openai"
+LastResort = Callable[[AnswerSchema[J], str | JsonObject], J | InvalidAnswer]
+"""What may still be made of a second answer that breaks its schema."""
+_TRUNCATED = InvalidAnswer((Violation("", "truncated", "the answer ended before it was complete"),))
+
+
+class JudgementFailedError(Exception):
+    """No judgement could be made; `code` is llm_invalid_output or llm_refused (spec 2.3)."""
+
+    def __init__(self, code: str, prompt_id: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{prompt_id}: {code}")
+        self.code = code
+        self.prompt_id = prompt_id
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Generic[J]):
+    """What is asked about one lead; `ordinal` counts the repeats of the same question.
+
+    `quotable` are the texts that a quote must occur in.
+    """
+
+    lead: LeadUid
+    prompt: PromptText
+    schema: AnswerSchema[J]
+    images: tuple[Picture, ...] = ()
+    ordinal: int = 0
+    quotable: tuple[str | None, ...] = ()
+    last_resort: LastResort[J] | None = None
+
+    @property
+    def step(self) -> str:
+        """The prompt's id, which names the call in the ledger."""
+        return self.prompt.prompt_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged(Generic[J]):
+    """A valid judgement, who made it, and how often it had to be asked again."""
+
+    value: J
+    question: Question[J]
+    model: str
+    reasks: int
+    used_last_resort: bool = False
+    dropped_quotes: int = 0
+
+    def evidence(self, kind: str, **added: JsonValue) -> Evidence:
+        """The judgement as evidence about the lead; `added` is what code puts beside it."""
+        dropped: dict[str, JsonValue] = {"dropped_quotes": self.dropped_quotes} if self.dropped_quotes else {}
+        body: dict[str, JsonValue] = {**self.value.model_dump(mode="json"), **dropped, **added}
+        return Evidence(
+            lead=self.question.lead,
+            kind=kind,
+            body=body,
+            provider=PROVIDER,
+            model=self.model,
+            prompt_version=prompt_version(self.question.prompt),
+        )
+
+
+def prompt_version(prompt: PromptText) -> str:
+    """Id and version of a prompt, as stored with evidence."""
+    return f"{prompt.prompt_id}.{prompt.version}"
+
+
+def writer_of(context: StageContext) -> PromptWriter:
+    """Prompts under the batch's policy and the secret of this installation."""
+    return PromptWriter(context.policy, context.boundary_secret)
+
+
+async def judge(question: Question[J], context: StageContext) -> Judged[J]:
+    """The judgement; an invalid or truncated answer is asked for once more, a refusal never.
+
+    Raises JudgementFailedError when there is none, and what the gate raises.
+    """
+    llm = _llm(context)
+    request = _request(question)
+    answer = await _ask(llm, request, question, context)
+    checked = _checked(question, answer)
+    if not isinstance(checked, InvalidAnswer):
+        return _judged(question, checked, answer.model or request.model)
+    again = await _ask(llm, _reworded(request, answer, checked), question, context)
+    second = _checked(question, again)
+    rescued = isinstance(second, InvalidAnswer) and question.last_resort is not None and not again.is_truncated
+    if rescued and question.last_resort is not None:
+        second = question.last_resort(question.schema, again.text or "")
+    if isinstance(second, InvalidAnswer):
+        kinds = tuple(dict.fromkeys(f"{one.where}:{one.kind}" for one in second.violations))
+        raise JudgementFailedError("llm_invalid_output", question.step, kinds)
+    judged = _judged(question, second, again.model or request.model)
+    return replace(judged, reasks=1, used_last_resort=rescued)
+
+
+def _judged(question: Question[J], value: J, model: str) -> Judged[J]:
+    """The judgement with the quotes that really occur in what was sent (spec 9.1)."""
+    quotes = getattr(value, "quotes", None)
+    checked = checked_quotes(quotes, question.quotable, scan=question.schema.scan)
+    kept = value.model_copy(update={"quotes": checked.kept}) if quotes else value
+    return Judged(value=kept, question=question, model=model, reasks=0, dropped_quotes=checked.dropped)
+
+
+def _llm(context: StageContext) -> LanguageModel:
+    if context.vendors.llm is None:
+        raise ProviderUnavailable(PROVIDER, "not_configured")
+    return context.vendors.llm
+
+
+def _request(question: Question[J]) -> ModelRequest:
+    prompt = question.prompt
+    return ModelRequest(
+        model=prompt.model,
+        system=prompt.system,
+        user=prompt.user,
+        fingerprint_text=prompt.fingerprint_user,
+        schema_name=question.schema.name,
+        schema=question.schema.json_schema,
+        max_output_tokens=prompt.max_output_tokens,
+        temperature=prompt.temperature,
+        seed=question.ordinal or None,
+        images=question.images,
+    )
+
+
+async def _ask(llm: LanguageModel, request: ModelRequest, question: Question[J], context: StageContext) -> ModelAnswer:
+    answer = await context.gate.call(
+        llm.answer(request), leads=[question.lead], step=question.step, ordinal=question.ordinal
+    )
+    if answer.value.is_refused:
+        raise JudgementFailedError("llm_refused", question.step)
+    return answer.value
+
+
+def _checked(question: Question[J], answer: ModelAnswer) -> J | InvalidAnswer:
+    return _TRUNCATED if answer.is_truncated else check_answer(question.schema, answer.text or "")
+
+
+def _reworded(request: ModelRequest, answer: ModelAnswer, invalid: InvalidAnswer) -> ModelRequest:
+    """The second question: names the violation; doubles the room when the first answer did not fit (spec 9.1)."""
+    repair = repair_text(invalid)
+    doubled = 2 * request.max_output_tokens if answer.is_truncated else request.max_output_tokens
+    return replace(
+        request,
+        user=f"{request.user}\n\n{repair}",
+        fingerprint_text=f"{request.fingerprint_text}\n\n{repair}",
+        max_output_tokens=doubled,
+    )
