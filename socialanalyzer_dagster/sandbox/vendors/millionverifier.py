@@ -1,6 +1,5 @@
 """The simulated MillionVerifier: single verification and credits; every error is a 200 with an error text."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
@@ -8,6 +7,7 @@ from starlette.routing import Route
 
 from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.sandbox.vendors import millionverifier_bulk
+from socialanalyzer_dagster.sandbox.vendors.millionverifier_verdicts import verdict_on
 from socialanalyzer_dagster.sandbox.vendors.millionverifier_wire import (
     CREDITS_AT_START,
     WIRE,
@@ -18,15 +18,8 @@ from socialanalyzer_dagster.sandbox.vendors.millionverifier_wire import (
 )
 from socialanalyzer_dagster.sandbox.wire import Call, endpoint, json_response
 from socialanalyzer_dagster.sandbox.world.dice import Dice
-from socialanalyzer_dagster.sandbox.world.models import MailboxStatus
 
 TEST_KEY = "API_KEY_FOR_TEST"
-FREE_PROVIDERS = frozenset(
-    {"gmail.com", "yahoo.com", "hotmail.com", "outlook.com", "aol.com", "icloud.com", "me.com", "proton.me", "gmx.com"}
-)
-ROLE_NAMES = frozenset({"info", "contact", "hello", "booking", "press", "support", "admin", "sales", "team", "office"})
-
-_QUALITY = {"ok": "good", "catch_all": "risky", "unknown": "risky", "invalid": "bad", "disposable": "bad"}
 _CODES = {"ok": 1, "catch_all": 2, "unknown": 3, "error": 4, "disposable": 5, "invalid": 6, "unverified": 3}
 _TEST_RESULTS = {
     "_OK": "ok",
@@ -47,32 +40,13 @@ _TEST_ERRORS = {
 _SHORTEST_TIMEOUT, _LONGEST_TIMEOUT = 2, 60
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What verification says of one address."""
-
-    result: str
-    quality: str
-    free: bool
-    role: bool
-
-
-def verdict_on(state: SandboxState, email: str, forced: str | None = None) -> Verdict:
-    """Return the verdict on an address: the world's mailbox, or the result that a fault or test key forces."""
-    local, _, domain = email.lower().rpartition("@")
-    well_formed = bool(local) and "." in domain and " " not in email
-    status: MailboxStatus = state.world.mailbox(email) if well_formed else "invalid"
-    result = forced or status
-    return Verdict(result, _QUALITY.get(result, ""), domain in FREE_PROVIDERS, local in ROLE_NAMES)
-
-
 def routes(state: SandboxState) -> list[Route]:
     """Return the routes of the single and the bulk API, which share one prefix here."""
     single = [
         endpoint(state, WIRE, operation="single", path="/api/v3", handler=_single),
         endpoint(state, WIRE, operation="credits", path="/api/v3/credits", handler=_credits),
     ]
-    return single + millionverifier_bulk.routes(state, lambda email: verdict_on(state, email))
+    return single + millionverifier_bulk.routes(state)
 
 
 def _single(call: Call) -> Response:

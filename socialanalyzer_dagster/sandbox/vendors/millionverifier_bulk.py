@@ -3,14 +3,15 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from email import message_from_bytes
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from socialanalyzer_dagster.sandbox.state import SandboxState
+from socialanalyzer_dagster.sandbox.vendors.millionverifier_verdicts import verdict_on
 from socialanalyzer_dagster.sandbox.vendors.millionverifier_wire import WIRE, credits_left, use_credit
 from socialanalyzer_dagster.sandbox.wire import Call, endpoint, json_response
 from socialanalyzer_dagster.sandbox.world.dice import Dice
@@ -26,49 +27,19 @@ _FILTERS = {
 _LARGEST_PAGE = 50
 
 
-class Verdict(Protocol):
-    """What is said of one address."""
-
-    @property
-    def result(self) -> str:
-        """One of ok, catch_all, unknown, invalid, disposable."""
-
-    @property
-    def quality(self) -> str:
-        """One of good, risky, bad."""
-
-    @property
-    def free(self) -> bool:
-        """Whether the provider is a free one."""
-
-    @property
-    def role(self) -> bool:
-        """Whether the address belongs to a role."""
-
-
-Judge = Callable[[str], Verdict]
-
-
-def routes(state: SandboxState, judge: Judge) -> list[Route]:
-    """Return the bulk routes; `judge` says what an address is."""
-
-    def download(call: Call) -> Response:
-        return _download(call, judge)
-
-    def upload(call: Call) -> Response:
-        return _upload(call, judge)
-
+def routes(state: SandboxState) -> list[Route]:
+    """Return the bulk routes."""
     return [
-        endpoint(state, WIRE, operation="bulk_upload", path="/bulkapi/v2/upload", handler=upload, methods=("POST",)),
+        endpoint(state, WIRE, operation="bulk_upload", path="/bulkapi/v2/upload", handler=_upload, methods=("POST",)),
         endpoint(state, WIRE, operation="bulk_fileinfo", path="/bulkapi/v2/fileinfo", handler=_fileinfo),
         endpoint(state, WIRE, operation="bulk_filelist", path="/bulkapi/v2/filelist", handler=_filelist),
-        endpoint(state, WIRE, operation="bulk_download", path="/bulkapi/v2/download", handler=download),
+        endpoint(state, WIRE, operation="bulk_download", path="/bulkapi/v2/download", handler=_download),
         endpoint(state, WIRE, operation="bulk_stop", path="/bulkapi/stop", handler=_stop),
         endpoint(state, WIRE, operation="bulk_delete", path="/bulkapi/v2/delete", handler=_delete),
     ]
 
 
-def _upload(call: Call, judge: Judge) -> Response:
+def _upload(call: Call) -> Response:
     found = _uploaded_file(call)
     if found is None:
         return json_response({"error": "file_contents is missing"})
@@ -88,7 +59,7 @@ def _upload(call: Call, judge: Judge) -> Response:
     for _ in unique:
         use_credit(call.state)
     call.state.bill.charge("millionverifier", "bulk", {"email_verifier.bulk": len(unique)}, reference=file_id)
-    counts = Counter(judge(email).result for email in unique)
+    counts = Counter(verdict_on(call.state, email).result for email in unique)
     record = {
         "file_name": name,
         "created": call.state.clock.now().strftime("%Y-%m-%d %H:%M:%S"),
@@ -176,7 +147,7 @@ def _filelist(call: Call) -> Response:
     return json_response({"files": page, "total": str(len(found)), "error": ""})
 
 
-def _download(call: Call, judge: Judge) -> Response:
+def _download(call: Call) -> Response:
     file_id, record = _record(call)
     if record is None:
         return json_response({"error": "file_not_found"})
@@ -192,7 +163,7 @@ def _download(call: Call, judge: Judge) -> Response:
     header = record["header"] or ["email" if position == column else "" for position in range(len(record["rows"][0]))]
     writer.writerow([*header, "quality", "result", "free", "role"])
     for row in Dice(call.state.config.seed, "bulk order", file_id).shuffled(record["rows"]):
-        verdict = judge(row[column].strip())
+        verdict = verdict_on(call.state, row[column].strip())
         if verdict.result in statuses:
             flags = ["yes" if flag else "no" for flag in (verdict.free, verdict.role)]
             writer.writerow([*row, verdict.quality, verdict.result, *flags])
