@@ -23,7 +23,10 @@ class Repeat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`bucket` names limits of the policy; `answered_5xx_is_free` where the contract says an error is not billed."""
+    """`bucket` names limits of the policy; `answered_5xx_is_free` where the contract says an error is not billed.
+
+    `reads` is the free operation that polls and reads a job which this operation starts.
+    """
 
     key: str
     vendor: str
@@ -31,6 +34,7 @@ class Operation:
     repeat: Repeat
     bucket: str
     answered_5xx_is_free: bool = True
+    reads: str | None = None
 
     @property
     def spends(self) -> bool:
@@ -38,24 +42,28 @@ class Operation:
         return self.billing is not Billing.NONE
 
 
+def _job(key: str, vendor: str, bucket: str, reads: str) -> Operation:
+    return Operation(key, vendor, Billing.RESULT, Repeat.ASK_FIRST, bucket, answered_5xx_is_free=False, reads=reads)
+
+
 def _table(*rows: Operation) -> dict[str, Operation]:
     return {row.key: row for row in rows}
 
 
-_A, _H, _R, _N = Billing.ATTEMPT, Billing.HIT, Billing.RESULT, Billing.NONE
-_SAFE, _PAYS, _ASK = Repeat.SAFE, Repeat.PAYS_AGAIN, Repeat.ASK_FIRST
+_A, _H, _N = Billing.ATTEMPT, Billing.HIT, Billing.NONE
+_SAFE, _PAYS = Repeat.SAFE, Repeat.PAYS_AGAIN
 
 OPERATIONS: dict[str, Operation] = _table(
-    Operation("insightiq.search_export", "insightiq", _R, _ASK, "insightiq", answered_5xx_is_free=False),
+    _job("insightiq.search_export", "insightiq", "insightiq", reads="insightiq.search_export_page"),
     Operation("insightiq.search_export_page", "insightiq", _N, _SAFE, "insightiq"),
     Operation("insightiq.contents_fetch", "insightiq", _A, _PAYS, "insightiq", answered_5xx_is_free=False),
     Operation("insightiq.status", "insightiq", _N, _SAFE, "insightiq"),
-    Operation("apify.google_search", "apify", _R, _ASK, "apify_start", answered_5xx_is_free=False),
-    Operation("apify.cheerio", "apify", _R, _ASK, "apify_start", answered_5xx_is_free=False),
-    Operation("apify.instagram_profile", "apify", _R, _ASK, "apify_start", answered_5xx_is_free=False),
-    Operation("apify.twitter_user", "apify", _R, _ASK, "apify_start", answered_5xx_is_free=False),
-    Operation("apify.leads_finder", "apify", _R, _ASK, "apify_start", answered_5xx_is_free=False),
-    Operation("apify.patreon", "apify", _R, _ASK, "apify_start", answered_5xx_is_free=False),
+    _job("apify.google_search", "apify", "apify_start", reads="apify.read"),
+    _job("apify.cheerio", "apify", "apify_start", reads="apify.read"),
+    _job("apify.instagram_profile", "apify", "apify_start", reads="apify.read"),
+    _job("apify.twitter_user", "apify", "apify_start", reads="apify.read"),
+    _job("apify.leads_finder", "apify", "apify_start", reads="apify.read"),
+    _job("apify.patreon", "apify", "apify_start", reads="apify.read"),
     Operation("apify.read", "apify", _N, _SAFE, "apify"),
     Operation("apollo.people_match", "apollo", _H, _PAYS, "apollo"),
     Operation("apollo.status", "apollo", _N, _SAFE, "apollo"),

@@ -22,13 +22,17 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[T]):
-    """A typed answer and what it cost this time: 0 when it was reused."""
+    """A typed answer and what it cost this time: 0 when it was reused.
+
+    `partial` says why a job ended before it had everything; what it found until then is in `value`.
+    """
 
     value: T
     attempt_key: str
     cost_micros: int
     reused: bool
     fetched_at: datetime
+    partial: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,15 @@ class LeadResult:
     score: ScoreRecord | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob:
+    """A vendor job that one step of this batch bought earlier: replay it with exactly these leads and this request."""
+
+    leads: tuple[LeadUid, ...]
+    request: JsonObject
+    is_open: bool
+
+
 class Gate(Protocol):
     """The one way out to a vendor, bound to one batch and stage (architecture section 4).
 
@@ -91,6 +104,10 @@ class Gate(Protocol):
 
     async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
         """Start or resume a vendor job and read all of its items."""
+        ...
+
+    async def stored_jobs(self, step: str) -> Sequence[StoredJob]:
+        """Jobs this stage stored for a step, oldest first, so that a resume replays their composition (spec 8.1)."""
         ...
 
     async def identify(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:

@@ -1,0 +1,205 @@
+"""One call through the gate: permits, money, sending, repeating, settling (architecture section 4, steps 3 to 7)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Generic, TypeVar
+
+from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
+from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
+from socialanalyzer_dagster.domain.ports import Answer, CallFailed
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
+from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
+from socialanalyzer_dagster.pipeline.gate_flight import Flight, let_settle
+from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, GateParts, Sending
+from socialanalyzer_dagster.pipeline.gate_till import Till
+from socialanalyzer_dagster.pipeline.limits import LimitTooFar, Permit
+from socialanalyzer_dagster.pipeline.retries import Charge, Tries
+from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory, MarkUndecodable, packed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A sending that failed and may be repeated: after how long, and the error when it may have been billed."""
+
+    wait_seconds: float
+    lost: VendorError | None = None
+
+
+def outcome_unknown(error: VendorError) -> CallFailed:
+    """The failure of a call that may have been billed without an answer."""
+    return CallFailed(error, outcome_unknown=True)
+
+
+def lost_before(vendor: str) -> VendorError:
+    """Stands for a loss of an earlier run."""
+    return VendorError(vendor, ErrorClass.UNKNOWN, "outcome_unknown")
+
+
+def decoded(decode: Callable[[JsonValue], T], vendor: str, body: JsonValue) -> T:
+    """The typed answer; raises CallFailed when the body does not fit."""
+    try:
+        return decode(body)
+    except ValueError as error:
+        raise CallFailed(VendorError(vendor, ErrorClass.PERMANENT_ITEM, "undecodable_answer")) from error
+
+
+class Desk:
+    """What calls and jobs have in common: permits, free reads, and judging errors."""
+
+    def __init__(self, parts: GateParts) -> None:
+        self.parts = parts
+        self.till = Till(parts)
+
+    async def permit(self, operation: Operation) -> Permit:
+        """The right to call now; raises ProviderUnavailable, or CallFailed when the rate allows it too late."""
+        await self.parts.breaker.admit(operation.vendor)
+        longest = self.parts.policy.retries.longest_wait_seconds
+        try:
+            return await self.parts.limits.acquire(operation.bucket, longest_wait_seconds=longest)
+        except LimitTooFar as far:
+            error = VendorError(
+                operation.vendor,
+                ErrorClass.THROTTLED,
+                "rate_limit_reached",
+                retry_after_seconds=far.wait_seconds,
+                sent=False,
+            )
+            raise CallFailed(error) from far
+
+    async def reserved(
+        self, sending: Sending, permit: Permit, flight: Flight, *, job_request: JsonObject | None = None
+    ) -> Attempt:
+        """The committed reservation of a sending that still may go out; a refusal hands the permit back."""
+        try:
+            attempt = await self.till.reserve(sending.attempt(self.parts), sending.site, job_request=job_request)
+        except Refusal:
+            permit.give_back()
+            raise
+        try:
+            flight.raise_if_abandoned()
+            await self.parts.stop_flags.check(sending.site.batch.batch_id)
+        except BaseException:
+            permit.give_back()
+            await self.till.release(attempt, "not_sent")
+            raise
+        return attempt
+
+    async def read(self, operation: Operation, site: CallSite, send: Callable[[], Awaitable[T]]) -> T:
+        """A free call, repeated as the policy allows; raises CallFailed or a refusal."""
+        tries = Tries(self.parts.policy.retries)
+        while True:
+            async with await self.permit(operation):
+                try:
+                    answer = await send()
+                except VendorError as error:
+                    wait = self.judge(operation, error, tries)
+                else:
+                    self.parts.breaker.succeeded(operation.vendor)
+                    return answer
+            await self.parts.sleep(wait)
+            await self.parts.stop_flags.check(site.batch.batch_id)
+
+    def judge(self, operation: Operation, error: VendorError, tries: Tries) -> float:
+        """Seconds to wait before the next sending; raises CallFailed or ProviderUnavailable when there is none."""
+        self.parts.breaker.failed(error)
+        if error.error_class is ErrorClass.PERMANENT_SERVICE:
+            raise ProviderUnavailable(error.vendor, error.code) from error
+        wait = tries.wait_before_next(operation, error)
+        if error.error_class is ErrorClass.THROTTLED:
+            longest = float(self.parts.policy.retries.longest_wait_seconds)
+            self.parts.limits.pause(operation.bucket, error.retry_after_seconds or wait or longest)
+        if wait is None:
+            raise CallFailed(error) from error
+        return wait
+
+
+class Exchange(Generic[T]):
+    """The sendings of one call until there is an answer."""
+
+    def __init__(self, desk: Desk, call: VendorCall[T], site: CallSite, keys: CallKeys) -> None:
+        self._desk = desk
+        self._parts = desk.parts
+        self._call = call
+        self._site = site
+        self._keys = keys
+        self._operation = OPERATIONS[call.operation]
+        self._tries = Tries(self._parts.policy.retries)
+
+    async def run(self, history: CallHistory) -> Answer[T]:
+        """The answer, settled and stored; raises CallFailed and the refusals."""
+        worst = 0
+        if self._operation.spends:
+            worst = self._parts.prices.worst_case(self._operation.key, self._call.max_units)
+        lost = lost_before(self._operation.vendor)
+        while True:
+            if not self._desk.till.may_send(self._operation, history):
+                raise outcome_unknown(lost)
+            sending = Sending(
+                site=self._site,
+                operation=self._operation,
+                keys=self._keys,
+                issue=history.issues + 1,
+                worst_micros=worst,
+            )
+            async with await self._desk.permit(self._operation) as permit:
+                result = await let_settle(
+                    partial(self._send, sending, permit), self._parts.policy.runtime.settle_seconds
+                )
+            if isinstance(result, Answer):
+                return result
+            history = replace(history, issues=sending.issue)
+            if result.lost is not None:
+                lost = result.lost
+                history = replace(history, lost=history.lost + 1, lost_here=history.lost_here + 1)
+            await self._parts.sleep(result.wait_seconds)
+            await self._parts.stop_flags.check(self._site.batch.batch_id)
+
+    async def _send(self, sending: Sending, permit: Permit, flight: Flight) -> Answer[T] | Again:
+        attempt = await self._desk.reserved(sending, permit, flight)
+        began = self._parts.monotonic()
+        try:
+            reply = await self._call.send()
+        except VendorError as error:
+            return await self._failed(attempt, error, self._elapsed(began))
+        except BaseException:  # cancelled or broken on our side while the request was out: it may have been billed
+            await self._desk.till.lose(attempt, "interrupted", self._elapsed(began))
+            raise
+        self._parts.breaker.succeeded(self._operation.vendor)
+        return await self._settled(attempt, reply, self._elapsed(began))
+
+    async def _failed(self, attempt: Attempt, error: VendorError, latency_milliseconds: int) -> Again:
+        charge = await self._desk.till.fail(attempt, error, latency_milliseconds)
+        if charge is Charge.NONE:
+            return Again(self._desk.judge(self._operation, error, self._tries))
+        self._parts.breaker.failed(error)
+        return Again(self._tries.backoff_seconds(), lost=error)
+
+    async def _settled(self, attempt: Attempt, reply: Reply, latency_milliseconds: int) -> Answer[T]:
+        amount = self._desk.till.billed(lambda: self._parts.prices.settled(reply), attempt.reserved_micros)
+        try:
+            body: bytes | None = packed(reply.body)
+        except (TypeError, ValueError):
+            body = None
+        await self._desk.till.settle(attempt, amount, body=body, latency_milliseconds=latency_milliseconds)
+        value = await self._decoded(attempt.attempt_key, reply.body)
+        return Answer(
+            value=value,
+            attempt_key=attempt.attempt_key,
+            cost_micros=amount,
+            reused=False,
+            fetched_at=self._parts.clock.now(),
+        )
+
+    async def _decoded(self, attempt_key: str, body: JsonValue) -> T:
+        try:
+            return decoded(self._call.decode, self._operation.vendor, body)
+        except CallFailed as failure:
+            mark = MarkUndecodable(attempt_key=attempt_key, error_code=failure.error.code)
+            await self._parts.writer.submit(mark)
+            raise
+
+    def _elapsed(self, began: float) -> int:
+        return round((self._parts.monotonic() - began) * 1000)

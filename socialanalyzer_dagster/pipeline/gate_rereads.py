@@ -1,0 +1,53 @@
+"""Reading a job's cost a second time: vendors report their final figure late (spec 12.4, vendor-contracts 4.1)."""
+
+import asyncio
+import logging
+
+from socialanalyzer_dagster.domain.calls import JobStatus, VendorJob
+from socialanalyzer_dagster.domain.operations import OPERATIONS
+from socialanalyzer_dagster.domain.ports import CallFailed
+from socialanalyzer_dagster.domain.refusals import Refusal
+from socialanalyzer_dagster.pipeline.gate_calls import Desk
+from socialanalyzer_dagster.pipeline.gate_parts import CallSite
+from socialanalyzer_dagster.storage.attempts import Attempt
+from socialanalyzer_dagster.storage.money import Correct
+
+_LOG = logging.getLogger(__name__)
+
+
+class Rereads:
+    """Background reads of this process; a difference becomes a correction row of the batch."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def plan(self, job: VendorJob[object], site: CallSite, attempt: Attempt, booked: JobStatus) -> None:
+        """Read the cost of a settled job again after the policy's wait."""
+        task = asyncio.create_task(self._reread(job, site, attempt, booked))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self, *, wait: bool) -> None:
+        """Wait for the planned reads, or drop them when the run is being cancelled."""
+        tasks = tuple(self._tasks)
+        if not wait:
+            for task in tasks:
+                task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+    async def _reread(self, job: VendorJob[object], site: CallSite, attempt: Attempt, booked: JobStatus) -> None:
+        parts = self._desk.parts
+        await parts.sleep(parts.policy.retries.cost_reread_seconds)
+        reads = OPERATIONS[job.operation].reads or job.operation
+        try:
+            status = await self._desk.read(OPERATIONS[reads], site, lambda: job.poll(booked.job_id))
+        except (CallFailed, Refusal) as error:
+            _LOG.warning("the final cost of a %s job could not be read: %s", job.operation, error)
+            return
+        if status.reported_micros is None or booked.reported_micros is None:
+            return
+        if difference := status.reported_micros - booked.reported_micros:
+            await parts.writer.submit(Correct(attempt=attempt, difference_micros=difference, at=parts.clock.now()))

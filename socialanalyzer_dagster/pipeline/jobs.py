@@ -1,0 +1,223 @@
+"""A paid vendor job from its purchase or resumption to its last item: polled, read page by page, settled (I-25)."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Generic, TypeVar, cast
+
+from socialanalyzer_dagster.domain.calls import ErrorClass, JobState, JobStatus, VendorError, VendorJob
+from socialanalyzer_dagster.domain.operations import OPERATIONS
+from socialanalyzer_dagster.domain.ports import Answer, CallFailed
+from socialanalyzer_dagster.domain.refusals import BatchStopped, JobStillRunning
+from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, Stage
+from socialanalyzer_dagster.pipeline.gate_calls import Desk, decoded, outcome_unknown
+from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, Sending
+from socialanalyzer_dagster.pipeline.gate_purchase import Purchase, Purchased
+from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
+from socialanalyzer_dagster.storage.attempts import Attempt, packed
+from socialanalyzer_dagster.storage.vendor_jobs import (
+    FindJob,
+    JobHistory,
+    JobPhase,
+    SaveJob,
+    SavePage,
+    StoredVendorJob,
+    load_items,
+)
+
+T = TypeVar("T")
+_PASSING = frozenset({ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.UNKNOWN})
+
+
+class JobRun(Generic[T]):
+    """One job of one stage, new or stored."""
+
+    def __init__(self, desk: Desk, job: VendorJob[T], site: CallSite, keys: CallKeys) -> None:
+        self._desk = desk
+        self._parts = desk.parts
+        self._job = job
+        self._site = site
+        self._keys = keys
+        self._operation = OPERATIONS[job.operation]
+        self._purchase = Purchase(desk, job, site, keys)
+
+    async def run(self, find: FindJob, rereads: Rereads) -> Answer[T]:
+        """All items, decoded; raises CallFailed, the refusals, and JobStillRunning in discovery."""
+        history: JobHistory = await self._parts.writer.submit(find)
+        stored = history.job
+        if stored is not None and stored.phase is JobPhase.READ and stored.settled:
+            return await self._reused(stored)
+        async with AsyncExitStack() as slots:
+            bought = await self._begun(find, history, slots)
+            status = await self._ended(bought)
+            await self._settle_reported(bought.attempt, status, rereads)
+            items = await self._items(bought.attempt, status, stored)
+        cost = await self._settle_counted(bought.attempt, status, len(items))
+        if status.state is JobState.FAILED and not (items and self._site.stage is Stage.DISCOVERED):
+            await self._save(bought.attempt, JobPhase.FAILED)
+            raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, _reason(status) or ""))
+        return Answer(
+            value=self._decoded(items),
+            attempt_key=bought.attempt.attempt_key,
+            cost_micros=cost,
+            reused=False,
+            fetched_at=self._parts.clock.now(),
+            partial=_reason(status),
+        )
+
+    async def _begun(self, find: FindJob, history: JobHistory, slots: AsyncExitStack) -> Purchased:
+        stored = history.job
+        if stored is not None and stored.job_id is not None:
+            status = JobStatus(job_id=stored.job_id, state=JobState.RUNNING, dataset_id=stored.dataset_id)
+            return Purchased(stored.attempt, status)
+        if stored is not None:
+            if found := await self._purchase.resume(stored):
+                return found
+            history = await self._parts.writer.submit(find)
+        return await self._purchase.buy(history.calls, slots)
+
+    async def _ended(self, bought: Purchased) -> JobStatus:
+        """The terminal status; polls until then, at most as long as the policy lets a run wait."""
+        status, discovery = bought.status, self._parts.policy.discovery
+        began = self._parts.monotonic()
+        while status.state is JobState.RUNNING:
+            polled = await self._poll(bought)
+            status = replace(polled, dataset_id=polled.dataset_id or status.dataset_id)
+            if status.state is not JobState.RUNNING:
+                break
+            if self._parts.monotonic() - began >= discovery.wait_seconds:
+                return await self._too_long(bought)
+            await self._parts.sleep(float(discovery.poll_seconds))
+            await self._go_on(bought)
+        return status
+
+    async def _poll(self, bought: Purchased) -> JobStatus:
+        try:
+            return await self._desk.read(
+                self._purchase.reads, self._site, partial(self._job.poll, bought.status.job_id)
+            )
+        except CallFailed as failure:
+            raise await self._interrupted(bought.attempt, bought.status.job_id, failure) from failure
+
+    async def _go_on(self, bought: Purchased) -> None:
+        """Stop the meter of a job whose batch was stopped; what it cost until then is booked."""
+        try:
+            await self._parts.stop_flags.check(self._site.batch.batch_id)
+        except BatchStopped:
+            await self._end(bought, "stopped")
+            raise
+
+    async def _too_long(self, bought: Purchased) -> JobStatus:
+        job_id, age = bought.status.job_id, self._parts.clock.now() - bought.attempt.reserved_at
+        give_up = timedelta(hours=self._parts.policy.discovery.give_up_hours)
+        if self._site.stage is Stage.DISCOVERED and age < give_up:
+            raise JobStillRunning(self._operation.vendor, job_id)
+        if not await self._end(bought, "took_too_long"):
+            raise outcome_unknown(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "took_too_long"))
+        raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "took_too_long"))
+
+    async def _end(self, bought: Purchased, code: str) -> bool:
+        """Abort the job and book what it reports; without a report the worst case becomes unknown. True when booked."""
+        status = await self._aborted(bought.status.job_id)
+        await self._save(bought.attempt, JobPhase.FAILED)
+        if status is None or status.reported_micros is None:
+            await self._desk.till.lose(bought.attempt, code)
+            return False
+        await self._desk.till.settle(bought.attempt, status.reported_micros, error_code=code)
+        return True
+
+    async def _aborted(self, job_id: str) -> JobStatus | None:
+        try:
+            if self._job.abort is not None:
+                await self._job.abort(job_id)
+            return await self._job.poll(job_id)
+        except VendorError as error:
+            self._parts.breaker.failed(error)
+            return None
+
+    async def _items(self, attempt: Attempt, status: JobStatus, stored: StoredVendorJob | None) -> list[JsonObject]:
+        """Every item of the job, from the stored pages and the pages still to read."""
+        readable = status.state is JobState.SUCCEEDED or status.dataset_id is not None
+        if readable and (stored is None or stored.phase is not JobPhase.READ):
+            if stored is None or stored.phase is not JobPhase.SUCCEEDED:
+                await self._save(attempt, JobPhase.SUCCEEDED, status)
+            await self._read_pages(attempt, status, (stored.next_offset if stored else None) or 0)
+        return await asyncio.to_thread(self._load, attempt.attempt_key)
+
+    async def _read_pages(self, attempt: Attempt, status: JobStatus, first_offset: int) -> None:
+        offset: int | None = first_offset
+        while offset is not None:
+            try:
+                page = await self._desk.read(self._purchase.reads, self._site, partial(self._job.page, status, offset))
+            except CallFailed as failure:
+                raise await self._interrupted(attempt, status.job_id, failure) from failure
+            if page.next_offset is not None and page.next_offset <= offset:
+                error = VendorError(self._operation.vendor, ErrorClass.PERMANENT_ITEM, "paging_does_not_advance")
+                raise await self._interrupted(attempt, status.job_id, CallFailed(error))
+            write = SavePage(
+                attempt_key=attempt.attempt_key,
+                offset=offset,
+                body=packed(list(page.items)),
+                next_offset=page.next_offset,
+            )
+            await self._parts.writer.submit(write)
+            offset = page.next_offset
+
+    async def _interrupted(self, attempt: Attempt, job_id: str, failure: CallFailed) -> Exception:
+        """What to raise when a running job cannot be read: discovery waits outside the run, others count it as lost."""
+        if self._site.stage is Stage.DISCOVERED and failure.error.error_class in _PASSING:
+            return JobStillRunning(self._operation.vendor, job_id)
+        await self._desk.till.lose(attempt, failure.error.code)
+        return outcome_unknown(failure.error)
+
+    async def _settle_reported(self, attempt: Attempt, status: JobStatus, rereads: Rereads) -> None:
+        """Book the vendor's own figure before anything else can go wrong, and plan its second reading."""
+        if status.reported_micros is not None:
+            await self._desk.till.settle(attempt, status.reported_micros, error_code=_reason(status))
+            rereads.plan(cast("VendorJob[object]", self._job), self._site, attempt, status)
+
+    async def _settle_counted(self, attempt: Attempt, status: JobStatus, count: int) -> int:
+        """What the job cost: as reported, else the price of its items."""
+        if status.reported_micros is not None:
+            return status.reported_micros
+        cost = self._desk.till.billed(lambda: self._parts.prices.price(self._job.units(count)), attempt.reserved_micros)
+        await self._desk.till.settle(attempt, cost, error_code=_reason(status))
+        return cost
+
+    async def _reused(self, stored: StoredVendorJob) -> Answer[T]:
+        items = await asyncio.to_thread(self._load, stored.attempt.attempt_key)
+        value = self._decoded(items)
+        sending = Sending(site=self._site, operation=self._operation, keys=self._keys, issue=1, worst_micros=0)
+        await self._desk.till.record_reuse(sending, stored.attempt.attempt_key, stored.cost_micros)
+        return Answer(
+            value=value,
+            attempt_key=stored.attempt.attempt_key,
+            cost_micros=0,
+            reused=True,
+            fetched_at=stored.finished_at or stored.created_at,
+            partial=stored.error_code,
+        )
+
+    def _decoded(self, items: list[JsonObject]) -> T:
+        return decoded(self._job.decode, self._operation.vendor, cast("JsonValue", items))
+
+    def _load(self, attempt_key: str) -> list[JsonObject]:
+        with self._parts.database.read() as connection:
+            return load_items(connection, attempt_key)
+
+    async def _save(self, attempt: Attempt, phase: JobPhase, status: JobStatus | None = None) -> None:
+        write = SaveJob(
+            attempt_key=attempt.attempt_key,
+            phase=phase,
+            polled_at=self._parts.clock.now(),
+            dataset_id=status.dataset_id if status else None,
+        )
+        await asyncio.shield(self._parts.writer.submit(write))
+
+
+def _reason(status: JobStatus) -> str | None:
+    if status.state is not JobState.FAILED:
+        return None
+    return status.reason or "job_failed"

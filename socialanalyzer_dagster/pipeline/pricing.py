@@ -1,0 +1,43 @@
+"""What a call may cost at most and what it did cost: exact sums, one rounding up per billed call (spec 12.3)."""
+
+import math
+from fractions import Fraction
+
+from socialanalyzer_dagster.domain.calls import Reply, Units
+from socialanalyzer_dagster.domain.money import MICROS_PER_USD
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.refusals import UnknownPrice
+from socialanalyzer_dagster.domain.types import Micros
+
+
+class PriceTable:
+    """The policy's prices; in live mode an unconfirmed price counts as missing unless it is accepted by name."""
+
+    def __init__(
+        self, policy: Policy, *, live: bool = False, accepted_unconfirmed: frozenset[str] = frozenset()
+    ) -> None:
+        self._per_unit: dict[str, Fraction] = {
+            key: Fraction(price.usd) * MICROS_PER_USD / price.per
+            for key, price in policy.prices.items()
+            if not live or price.confirmed_on is not None or key in accepted_unconfirmed
+        }
+
+    def price(self, units: Units) -> Micros:
+        """Micro-USD of these units, rounded up once; raises UnknownPrice for a unit the table does not list."""
+        total = Fraction(0)
+        for key, count in units.items():
+            per_unit = self._per_unit.get(key)
+            if per_unit is None:
+                raise UnknownPrice(key)
+            total += per_unit * Fraction(count)
+        return Micros(math.ceil(total))
+
+    def worst_case(self, operation: str, max_units: Units) -> Micros:
+        """The most a spending call can cost; raises UnknownPrice also when the call names no unit at all."""
+        if not max_units:
+            raise UnknownPrice(operation)
+        return self.price(max_units)
+
+    def settled(self, reply: Reply) -> Micros:
+        """What the vendor bills for an answer: its own figure where it reports one."""
+        return Micros(reply.reported_micros) if reply.reported_micros is not None else self.price(reply.units)

@@ -1,0 +1,208 @@
+"""Sendings of paid calls and their stored answers: found again, listed, and recovered after a crash (spec 12.4)."""
+
+import hashlib
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, Row, select, update
+
+from socialanalyzer_dagster.domain.types import JsonValue
+from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.models_control import ProviderAnswerRow, ProviderAttemptRow
+from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
+from socialanalyzer_dagster.storage.writes import Results, Write
+
+_ATTEMPTS = table_of(ProviderAttemptRow)
+_ANSWERS = table_of(ProviderAnswerRow)
+
+
+class AttemptState(StrEnum):
+    """Where the money of one sending is."""
+
+    RESERVED = "reserved"
+    SETTLED = "settled"
+    RELEASED = "released"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One sending of one call; `scopes` is filled by the reservation."""
+
+    attempt_key: str
+    call_key: str
+    fingerprint: str
+    provider: str
+    operation: str
+    batch_id: str
+    platform: str
+    stage: str
+    step: str
+    leads: tuple[str, ...]
+    issue: int
+    owner: str
+    policy_version: str
+    reserved_micros: int
+    reserved_at: datetime
+    scopes: tuple[str, ...] = ()
+
+
+def load_attempts(connection: Connection, condition: ColumnElement[bool]) -> list[Attempt]:
+    """Stored sendings, with what their batch adds; those of a batch that is gone are left out."""
+    columns = _ATTEMPTS.c
+    rows = connection.execute(
+        select(*columns, LeadBatchRow.platform, LeadBatchRow.policy_version)
+        .join_from(_ATTEMPTS, LeadBatchRow, LeadBatchRow.batch_id == columns.batch_id)
+        .where(condition)
+        .order_by(columns.attempt_key)
+    )
+    return [_attempt(dict(row)) for row in rows.mappings()]
+
+
+def _attempt(row: dict[str, Any]) -> Attempt:
+    known = {each.name: row[each.name] for each in fields(Attempt)}
+    return Attempt(**known | {"leads": tuple(row["leads"]), "scopes": tuple(row["scopes"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnswer:
+    """A paid answer that can be given again; `same_batch` when this batch paid for it."""
+
+    attempt_key: str
+    body: JsonValue
+    cost_micros: int
+    answered_at: datetime
+    same_batch: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallHistory:
+    """What is stored about a call: an answer to give again, else how often it was sent and lost in this batch."""
+
+    answer: StoredAnswer | None
+    issues: int
+    lost: int
+    lost_here: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindAnswer(Write[CallHistory]):
+    """Look a call up: the batch's own answer always counts, any other from `reusable_since` on (None: never)."""
+
+    fingerprint: str
+    call_key: str
+    batch_id: str
+    owner: str
+    reusable_since: datetime | None
+
+    @classmethod
+    def apply(cls, connection: Connection, writes: Sequence["FindAnswer"]) -> Results:
+        """One query for the sendings and one for the bodies of all calls of the group."""
+        rows = sendings(connection, [write.fingerprint for write in writes])
+        chosen = [_choose(write, rows[write.fingerprint]) for write in writes]
+        bodies = _bodies(connection, [row.attempt_key for row in chosen if row is not None])
+        return [
+            history(write, rows[write.fingerprint], _answer(row, bodies, write) if row is not None else None)
+            for write, row in zip(writes, chosen, strict=True)
+        ]
+
+
+def history(find: FindAnswer, rows: Sequence[Row[Any]], answer: StoredAnswer | None) -> CallHistory:
+    """Count the sendings of a call among those of its fingerprint."""
+    own = [row for row in rows if row.call_key == find.call_key]
+    lost = [row for row in own if row.state == AttemptState.UNKNOWN and row.batch_id == find.batch_id]
+    return CallHistory(
+        answer=answer,
+        issues=max((row.issue for row in own), default=0),
+        lost=len(lost),
+        lost_here=sum(row.owner == find.owner for row in lost),
+    )
+
+
+def sendings(connection: Connection, fingerprints: Sequence[str]) -> Mapping[str, list[Row[Any]]]:
+    """Every sending of these requests, by fingerprint, oldest first."""
+    columns = _ATTEMPTS.c
+    found = connection.execute(
+        select(
+            columns.attempt_key, columns.call_key, columns.fingerprint, columns.batch_id, columns.stage, columns.step,
+            columns.state, columns.issue, columns.owner, columns.settled_micros, columns.finished_at,
+            columns.error_code, _ANSWERS.c.attempt_key.label("answer_key"),
+        )
+        .join_from(_ATTEMPTS, _ANSWERS, _ANSWERS.c.attempt_key == columns.attempt_key, isouter=True)
+        .where(columns.fingerprint.in_(sorted(set(fingerprints))))
+        .order_by(columns.finished_at, columns.attempt_key)
+    )  # fmt: skip
+    by_fingerprint: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in cast("Iterable[Row[Any]]", found):
+        by_fingerprint[row.fingerprint].append(row)
+    return by_fingerprint
+
+
+def _choose(find: FindAnswer, rows: Sequence[Row[Any]]) -> Row[Any] | None:
+    answered = [row for row in rows if row.state == AttemptState.SETTLED and row.answer_key is not None]
+    own = [row for row in answered if row.call_key == find.call_key and row.batch_id == find.batch_id]
+    if own:
+        return own[-1]
+    since = find.reusable_since
+    if since is None:
+        return None
+    fresh = [row for row in answered if row.error_code is None and row.finished_at >= since]
+    return fresh[-1] if fresh else None
+
+
+def _bodies(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[JsonValue, datetime]]:
+    if not keys:
+        return {}
+    rows = connection.execute(select(_ANSWERS).where(_ANSWERS.c.attempt_key.in_(sorted(set(keys)))))
+    return {row.attempt_key: (unpacked(row.body), row.answered_at) for row in rows}
+
+
+def _answer(row: Row[Any], bodies: Mapping[str, tuple[JsonValue, datetime]], find: FindAnswer) -> StoredAnswer:
+    body, answered_at = bodies[row.attempt_key]
+    return StoredAnswer(
+        attempt_key=row.attempt_key,
+        body=body,
+        cost_micros=row.settled_micros,
+        answered_at=answered_at,
+        same_batch=row.batch_id == find.batch_id,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkUndecodable(Write[None]):
+    """The stored answer did not fit: other batches must not get it again."""
+
+    attempt_key: str
+    error_code: str
+
+    @classmethod
+    def apply(cls, connection: Connection, writes: Sequence["MarkUndecodable"]) -> Results:
+        """Name the error on the sending; its money stays settled."""
+        for write in writes:
+            connection.execute(
+                update(_ATTEMPTS)
+                .where(_ATTEMPTS.c.attempt_key == write.attempt_key)
+                .values(error_code=write.error_code)
+            )
+        return [None] * len(writes)
+
+
+def packed(body: JsonValue) -> bytes:
+    """A body as it is stored; raises ValueError or TypeError for what is not JSON."""
+    return zlib.compress(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def unpacked(stored: bytes) -> JsonValue:
+    """The body that was stored."""
+    return cast("JsonValue", json.loads(zlib.decompress(stored)))
+
+
+def attempt_key_of(call_key: str, issue: int) -> str:
+    """The key of one sending: the call's own for the first, another one for each further (spec 12.4)."""
+    return call_key if issue == 1 else hashlib.sha256(f"{call_key}:{issue}".encode()).hexdigest()

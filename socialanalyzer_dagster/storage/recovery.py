@@ -1,0 +1,59 @@
+"""What a dead process left reserved: lost calls become unknown, jobs with an id wait to be resumed (spec 12.4, 13)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from socialanalyzer_dagster.storage.attempts import AttemptState, load_attempts
+from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow, VendorJobRow
+from socialanalyzer_dagster.storage.money import Finish
+from socialanalyzer_dagster.storage.writes import Results, Write
+
+_ATTEMPTS = table_of(ProviderAttemptRow)
+_JOBS = table_of(VendorJobRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How many sendings became unknown, and how many open jobs the new owner took over."""
+
+    lost: int
+    open_jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recover(Write[Recovered]):
+    """Take over a batch whose earlier owner is dead; the caller holds the batch's lock."""
+
+    batch_id: str
+    owner: str
+    at: datetime
+
+    @classmethod
+    def apply(cls, connection: Connection, writes: Sequence["Recover"]) -> Results:
+        """One batch after the other."""
+        return [_recover(connection, write) for write in writes]
+
+
+def _recover(connection: Connection, write: Recover) -> Recovered:
+    left = load_attempts(
+        connection,
+        (_ATTEMPTS.c.batch_id == write.batch_id)
+        & (_ATTEMPTS.c.state == AttemptState.RESERVED.value)
+        & (_ATTEMPTS.c.owner != write.owner),
+    )
+    known = connection.execute(
+        select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == write.batch_id, _JOBS.c.job_id.is_not(None))
+    )
+    jobs = set(known.scalars())
+    lost = [attempt for attempt in left if attempt.attempt_key not in jobs]
+    Finish.apply(
+        connection,
+        [Finish(attempt=each, state=AttemptState.UNKNOWN, at=write.at, error_code="interrupted") for each in lost],
+    )
+    running = [attempt.attempt_key for attempt in left if attempt.attempt_key in jobs]
+    connection.execute(update(_ATTEMPTS).where(_ATTEMPTS.c.attempt_key.in_(running)).values(owner=write.owner))
+    return Recovered(lost=len(lost), open_jobs=len(running))

@@ -1,0 +1,85 @@
+"""The suppression list: keyed hashes only, and a revision that says when to read it again (spec 19.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.models_control import InstallSettingRow, SuppressionRow
+
+_REVISION = "suppression_revision"
+_SETTINGS = table_of(InstallSettingRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """One person to leave alone, by the keyed hash of one identifier."""
+
+    kind: str
+    keyed_hash: str
+    reason: str
+    source: str
+    added_at: datetime
+
+
+def add_suppressions(connection: Connection, entries: Sequence[Suppression]) -> int:
+    """Store entries that are new and raise the revision; returns how many were new.
+
+    The only way to write the list: a row without a new revision would not be seen by running gates.
+    """
+    known = set(hashes(connection))
+    rows = {(entry.kind, entry.keyed_hash): entry for entry in entries}
+    new = [entry for key, entry in rows.items() if key not in known]
+    if new:
+        connection.execute(
+            upsert(connection, SuppressionRow).on_conflict_do_nothing(),
+            [
+                {
+                    "kind": e.kind,
+                    "keyed_hash": e.keyed_hash,
+                    "reason": e.reason,
+                    "source": e.source,
+                    "added_at": e.added_at,
+                }
+                for e in new
+            ],
+        )
+        _raise_revision(connection)
+    return len(new)
+
+
+def list_suppressions(
+    connection: Connection, *, limit: int, after: tuple[datetime, str] | None = None
+) -> list[Suppression]:
+    """Entries from newest to oldest, `limit` at a time, behind (added_at, hash) of the last one seen (I-54)."""
+    columns = table_of(SuppressionRow).c
+    query = select(columns.kind, columns.keyed_hash, columns.reason, columns.source, columns.added_at)
+    if after is not None:
+        at, last_hash = after
+        query = query.where((columns.added_at < at) | ((columns.added_at == at) & (columns.keyed_hash > last_hash)))
+    rows = connection.execute(query.order_by(columns.added_at.desc(), columns.keyed_hash).limit(limit))
+    return [Suppression(**row) for row in rows.mappings()]
+
+
+def hashes(connection: Connection) -> frozenset[tuple[str, str]]:
+    """Every (kind, keyed hash)."""
+    return frozenset(
+        (kind, keyed) for kind, keyed in connection.execute(select(SuppressionRow.kind, SuppressionRow.keyed_hash))
+    )
+
+
+def suppression_revision(connection: Connection) -> int:
+    """A number that grows with every change of the list."""
+    value = connection.execute(select(_SETTINGS.c.value).where(_SETTINGS.c.name == _REVISION)).scalar_one_or_none()
+    return int(value) if value is not None else 0
+
+
+def _raise_revision(connection: Connection) -> None:
+    connection.execute(
+        upsert(connection, InstallSettingRow).on_conflict_do_nothing(), {"name": _REVISION, "value": "0"}
+    )
+    locked = connection.execute(select(_SETTINGS.c.value).where(_SETTINGS.c.name == _REVISION).with_for_update())
+    following = str(int(locked.scalar_one()) + 1)
+    connection.execute(_SETTINGS.update().where(_SETTINGS.c.name == _REVISION).values(value=following))
