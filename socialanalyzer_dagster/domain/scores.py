@@ -19,7 +19,8 @@ class ScoreInputs(BaseModel):
     """Everything the formula of spec 10.2 reads about a lead; with a policy it determines the score.
 
     `answers` are all section scores the model gave, in order of their ordinals; `kept_tier` is the earlier tier that
-    the stability rule of 10.4 kept, an input so that recomputation agrees.
+    the stability rule of 10.4 kept, an input so that recomputation agrees. `evidence_ids` (sorted) and `prompt_version`
+    say what the answers were given on (10.5).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +34,8 @@ class ScoreInputs(BaseModel):
     posts_hidden: int | None
     travel_flag: bool
     kept_tier: str | None = None
+    evidence_ids: tuple[str, ...] = ()
+    prompt_version: int | None = None
 
 
 class ScoreRecord(BaseModel):
