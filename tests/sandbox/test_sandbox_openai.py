@@ -9,16 +9,19 @@ from typing import Any
 import httpx
 import pytest
 
-from socialanalyzer_dagster.domain import answer_schemas
+from socialanalyzer_dagster.domain import answer_schemas, lead_prompts
 from socialanalyzer_dagster.domain.judgements import AnswerSchema, InvalidAnswer, check_answer
 from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy, shipped_policy
+from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter
+from socialanalyzer_dagster.domain.quotes import checked_quotes
 from socialanalyzer_dagster.domain.types import PlatformKey
 from socialanalyzer_dagster.sandbox.app import app_of
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.media import picture, video
 from socialanalyzer_dagster.sandbox.state import SandboxState
+from socialanalyzer_dagster.sandbox.vendors.openai_judgement import judge
 from socialanalyzer_dagster.sandbox.world.models import DIMENSIONS, Creator
 
 BASE = "http://sandbox.test"
@@ -66,8 +69,8 @@ async def content(client: Client, body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def schemas_for(creator: Creator, policy: Policy) -> list[AnswerSchema[Any]]:
-    record = LeadRecord(
+def record_of(creator: Creator) -> LeadRecord:
+    return LeadRecord(
         platform=PlatformKey(creator.platform),
         platform_id=creator.handle,
         handle=creator.handle,
@@ -75,6 +78,10 @@ def schemas_for(creator: Creator, policy: Policy) -> list[AnswerSchema[Any]]:
         display_name=creator.display_name,
         audience_kind="followers",
     )
+
+
+def schemas_for(creator: Creator, policy: Policy) -> list[AnswerSchema[Any]]:
+    record = record_of(creator)
     return [
         answer_schemas.triage_schema(record, policy, thumbnails_shown=9),
         answer_schemas.text_triage_schema(record, policy),
@@ -99,6 +106,42 @@ async def test_every_answer_passes_the_pipelines_own_checks(
             answer = await ask(client, body)
             checked = check_answer(schema, answer["choices"][0]["message"]["content"])
             assert not isinstance(checked, InvalidAnswer), f"{schema.name} of {creator.uid}: {checked}"
+
+
+async def test_the_pipelines_own_prompts_get_answers_that_keep_to_what_was_shown(
+    client: Client, state: SandboxState, policy: Policy
+) -> None:
+    writer = PromptWriter(policy, b"secret")
+    for index in range(0, 30_000, 1_009):
+        creator = state.world.instagram(index)
+        captions = [post.caption for post in state.world.instagram_posts(creator.handle) or []][: 1 + index % 4]
+        record = record_of(creator).model_copy(update={"bio": creator.bio})
+        triage = answer_schemas.triage_schema(record, policy, thumbnails_shown=4)
+        told = answer_schemas.caption_evidence_schema(record, policy, captions_shown=len(captions))
+        seen = answer_schemas.grid_evidence_schema(record, policy, thumbnails_shown=2)
+        questions: list[tuple[AnswerSchema[Any], PromptText]] = [
+            (triage, lead_prompts.triage_prompt(writer, record, thumbnails_shown=4)),
+            (told, lead_prompts.caption_evidence_prompt(writer, record, captions)),
+            (seen, lead_prompts.grid_evidence_prompt(writer, record, thumbnails_shown=2)),
+        ]
+        for schema, prompt in questions:
+            body = body_for(prompt.user, schema.name, schema.json_schema)
+            answer = (await ask(client, body))["choices"][0]["message"]["content"]
+            checked = check_answer(schema, answer)
+            assert not isinstance(checked, InvalidAnswer), f"{schema.name} of {creator.uid}: {checked}"
+            quotes = json.loads(answer).get("quotes")
+            assert checked_quotes(quotes, [*captions, creator.bio]).dropped == 0
+
+
+def test_a_data_block_is_told_apart_from_the_instructions_above_it(state: SandboxState) -> None:
+    creator = state.world.patreon(5)
+    above = "Good example\n- handle: trailguides\n- retreats, workshops and trips for members"
+    block = f"=== data begins 00 ===\nplatform: patreon\nhandle: {creator.handle}\n=== data ends 00 ==="
+    assert judge(state.world, f"{above}\n{block}").uid == creator.uid
+    strange = "=== data begins 00 ===\nplatform: patreon\nhandle: 18+ club\nname: Ann Lee\n=== data ends 00 ==="
+    judged = judge(state.world, f"{above}\n{strange}\n{above}")
+    assert (judged.uid, judged.first_name) == ("patreon:18+ club", "Ann")
+    assert judged == judge(state.world, strange)
 
 
 async def test_scores_are_the_truth_with_a_little_noise(client: Client, state: SandboxState, policy: Policy) -> None:

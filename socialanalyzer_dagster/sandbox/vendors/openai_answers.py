@@ -85,7 +85,7 @@ class _Walk:
 
     def _count(self, schema: Mapping[str, Any]) -> int:
         most = min(self._asked.judgement.shown, int(schema.get("maximum", 12)), 12)
-        return self._asked.dice.between(1, max(1, most // 2))
+        return self._asked.dice.between(1, max(1, most // 2)) if most > 0 else 0
 
     def _generic(self, schema: Mapping[str, Any], kinds: set[str], path: tuple[str, ...]) -> Json:
         dice = self._asked.dice

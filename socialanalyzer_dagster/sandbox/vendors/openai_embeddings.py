@@ -29,7 +29,7 @@ def embeddings(call: Call) -> Response:
     texts = _inputs(body)
     length = _length(body, model)
     tokens = [text_tokens(len(text.encode())) for text in texts]
-    call.state.bill.charge("openai", "embeddings", {f"openai.{model}.input": sum(tokens)}, reference=call.fingerprint)
+    call.state.bill.charge("openai", "embeddings", {f"openai.{model}": sum(tokens)}, reference=call.fingerprint)
     is_packed = body.get("encoding_format", "float") == "base64"
     data = [
         {

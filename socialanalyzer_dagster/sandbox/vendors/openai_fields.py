@@ -1,5 +1,6 @@
 """Answers to the fields the pipeline asks for by name, from a judgement with seeded noise."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ _SIGNALS = (
     "monthly challenges",
     "a private chat",
 )
-_LINE = re.compile(r"[^\n]{24,}")
+_SHORTEST_QUOTE = 24
+_NUMBERED_LINE = re.compile(r"^[\w ]+ \d+: (\"(?:[^\"\\]|\\.)*\")$")
+_OUR_LINE = re.compile(r"^(?:---|===|[a-z_ ]{2,24}: )")
 
 
 @dataclass
@@ -165,10 +168,19 @@ def _frequency(asked: Asked) -> str:
 
 
 def _quotes(asked: Asked) -> list[str]:
-    """Up to three passages of the prompt's last part, word for word."""
-    lines = [line.strip() for line in _LINE.findall(asked.judgement.text)][-12:]
-    chosen = asked.dice.some(lines, 2)
-    return [line[:_QUOTE_CHARACTERS].strip() for line in chosen]
+    """Up to two passages of the creator's own text, word for word."""
+    chosen = asked.dice.some([text for line in asked.judgement.text.splitlines() for text in _own_words(line)], 2)
+    return [text[:_QUOTE_CHARACTERS].strip() for text in chosen]
+
+
+def _own_words(line: str) -> list[str]:
+    """What of a line of the data is the creator's text: the string of a numbered line, or all of a passage's line."""
+    numbered = _NUMBERED_LINE.match(line)
+    if numbered is not None:
+        line = json.loads(numbered.group(1)).partition("\n")[0]
+    elif _OUR_LINE.match(line):
+        return []
+    return [line] if len(line) >= _SHORTEST_QUOTE else []
 
 
 def _suggestions(asked: Asked) -> list[str]:

@@ -9,13 +9,17 @@ from socialanalyzer_dagster.sandbox.world.niches import BY_KEY, NICHES, Niche
 from socialanalyzer_dagster.sandbox.world.patreon import niche_words
 from socialanalyzer_dagster.sandbox.world.world import World
 
-_FIELD = re.compile(r"^[\s\"'>*-]*(platform|handle)\"?\s*[:=]\s*\"?@?([^\s\",]+)", re.IGNORECASE | re.MULTILINE)
+_NAMED = re.compile(
+    r"^\W*platform\W*[:=]\s*\W?(\w+)\W*\n\W*handle\W*[:=][ \t]*[\"']?@?([^\n\"']+)", re.IGNORECASE | re.MULTILINE
+)
+_DATA_END = re.compile(r"^=+ ?data ends", re.IGNORECASE | re.MULTILINE)
 _SHOWN = re.compile(
-    r"^\W*(?:items|thumbnails|captions|posts|pictures|images)(?:[_ ](?:shown|count|analyzed))?\"?\s*[:=]\s*(\d+)",
+    r"^(?:\w+ shown: (\d+)|[\w ]+: (\d+) shown|(?:items|thumbnails|captions|pictures): (\d+))\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
-_NUMBERED = re.compile(r"^\s*(?:#|\[|caption |item |post )?(\d{1,2})[\]).:]", re.IGNORECASE | re.MULTILINE)
+_FULL_NAME = re.compile(r"^(?:full |display )?name: (.+)$", re.MULTILINE)
 _WORD = re.compile(r"[a-z]+")
+_NOT_KNOWN = "not known"
 _MOST_SHOWN = 12
 _HOST_WORDS = frozenset(
     {"retreat", "retreats", "workshop", "workshops", "trip", "trips", "travel", "tour", "tours", "community", "host",
@@ -48,19 +52,24 @@ class Judgement:
 
 
 def judge(world: World, prompt: str) -> Judgement:
-    """The judgement on the creator named by the prompt's ``platform:`` and ``handle:`` lines.
+    """The judgement on the creator named by the data block: a ``platform:`` line and a ``handle:`` line below it.
 
-    Of a creator outside the world: quality 0.34 + 0.045 per distinct host word in the text (up to 0.82), the niche
-    whose words the text has most of, adult words and brand words as reasons to refuse.
+    Of a creator outside the world: quality 0.34 + 0.045 per distinct host word in the data (up to 0.82), the niche
+    whose words the data have most of, adult words and brand words as reasons to refuse. A prompt without a data block
+    is judged by all its words.
     """
-    named: dict[str, str] = {}
-    for field, value in _FIELD.findall(prompt):
-        named.setdefault(field.lower(), value)
-    platform, handle = named.get("platform", "").lower(), named.get("handle", "")
-    creator = world.creator(platform, handle) if handle else None
+    named = _NAMED.search(prompt)
+    if named is None:
+        return _from_words("text", prompt)
+    data = prompt[named.start() :]
+    end = _DATA_END.search(data)
+    if end is not None:
+        data = data[: end.start()]
+    platform, handle = named.group(1).lower(), named.group(2).strip()
+    creator = world.creator(platform, handle)
     if creator is not None:
-        return _from_truth(creator, prompt, _shown(prompt, _items_of(world, creator)))
-    return _from_words(f"{platform}:{handle}" if handle else "text", prompt)
+        return _from_truth(creator, data, _shown(data, _items_of(world, creator)))
+    return _from_words(f"{platform}:{handle}", data)
 
 
 def _items_of(world: World, creator: Creator) -> int:
@@ -69,7 +78,7 @@ def _items_of(world: World, creator: Creator) -> int:
     return _MOST_SHOWN if posts is None else sum(post.kind != "STORY" for post in posts)
 
 
-def _from_truth(creator: Creator, prompt: str, shown: int) -> Judgement:
+def _from_truth(creator: Creator, data: str, shown: int) -> Judgement:
     truth = creator.truth
     return Judgement(
         uid=creator.uid, name=creator.display_name,
@@ -77,34 +86,34 @@ def _from_truth(creator: Creator, prompt: str, shown: int) -> Judgement:
         niche=BY_KEY[creator.niche], dimensions=truth.dimensions, category=truth.category,
         reject_code=truth.reject_code,
         is_minor=truth.is_minor, is_brand=truth.is_brand, leads_trips=truth.leads_trips, shown=shown,
-        text=prompt,
+        text=data,
     )  # fmt: skip
 
 
-def _from_words(uid: str, prompt: str) -> Judgement:
-    lowered = prompt.lower()
+def _from_words(uid: str, data: str) -> Judgement:
+    lowered = data.lower()
     words = set(_WORD.findall(lowered))
     quality = min(_BEST_BY_WORDS, _BASE_QUALITY + _QUALITY_PER_WORD * len(words & _HOST_WORDS))
     dice = Dice("outside", uid)
     dimensions = [round(min(1.0, max(0.0, quality + dice.normal(0, 0.06))), 3) for _ in range(5)]
     niche = max(NICHES, key=lambda candidate: len(niche_words(candidate) & words))
+    told = _FULL_NAME.search(data)
+    name = None if told is None or told.group(1) == _NOT_KNOWN else told.group(1).strip()
+    first_name = next(filter(str.isalpha, (name or "").split()), None)
     is_brand = len(words & _BRAND_WORDS) > 1
     is_adult = bool(words & _ADULT_WORDS) or "18+" in lowered
     reject_code = (
         "profile_explicit_offensive" if is_adult else "profile_brand_no_person" if is_brand else niche.reject_code
     )
     return Judgement(
-        uid=uid, name=None, first_name=None, niche=niche,
+        uid=uid, name=name, first_name=first_name, niche=niche,
         dimensions=(dimensions[0], dimensions[1], dimensions[2], dimensions[3], dimensions[4]),
         category=niche.category, reject_code=reject_code, is_minor=False, is_brand=is_brand,
-        leads_trips=bool(words & {"retreat", "retreats", "trips", "tours"}), shown=_shown(prompt, _MOST_SHOWN), text=prompt,
+        leads_trips=bool(words & {"retreat", "retreats", "trips", "tours"}), shown=_shown(data, _MOST_SHOWN), text=data,
     )  # fmt: skip
 
 
-def _shown(prompt: str, otherwise: int) -> int:
-    """How many items the prompt shows: told by a line like ``captions: 9``, else its numbered lines."""
-    told = [int(number) for number in _SHOWN.findall(prompt)]
-    if told:
-        return min(_MOST_SHOWN, *told)
-    numbered = [int(number) for number in _NUMBERED.findall(prompt)]
-    return min(_MOST_SHOWN, len(numbered) or otherwise)
+def _shown(data: str, otherwise: int) -> int:
+    """How many items the data show, told by a line like ``thumbnails shown: 9`` or ``caption: 9 shown``."""
+    told = _SHOWN.search(data)
+    return min(_MOST_SHOWN, otherwise if told is None else int(next(filter(None, told.groups()))))
