@@ -15,6 +15,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+VERSION_TABLE = "socialanalyzer_version"
+"""Where the revision is kept: not Alembic's default name, which Dagster uses in a database it shares with us."""
+
 JsonColumn = JSON().with_variant(JSONB(), "postgresql")
 
 

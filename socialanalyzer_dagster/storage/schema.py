@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from socialanalyzer_dagster.storage.columns import VERSION_TABLE
 from socialanalyzer_dagster.storage.database import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -37,7 +38,7 @@ def status(database: Database) -> SchemaStatus:
     """Where the database stands; changes nothing."""
     scripts = ScriptDirectory.from_config(_config())
     with database.read() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        current = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
     known = current is None or current in {script.revision for script in scripts.walk_revisions()}
     return SchemaStatus(current, scripts.get_current_head() or "", known)
 

@@ -6,7 +6,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from socialanalyzer_dagster.storage import models_control, models_leads, schema
-from socialanalyzer_dagster.storage.columns import Base
+from socialanalyzer_dagster.storage.columns import VERSION_TABLE, Base
 from socialanalyzer_dagster.storage.database import Database
 
 assert models_control.PolicyRow
@@ -15,7 +15,9 @@ assert models_leads.LeadRow
 
 def test_migrations_make_the_tables_of_the_models(database: Database) -> None:
     with database.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "version_table": VERSION_TABLE}
+        )
         assert compare_metadata(context, Base.metadata) == []
 
 
@@ -37,6 +39,6 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
 @pytest.mark.parametrize("action", [schema.require_current, schema.upgrade])
 def test_a_revision_of_a_newer_version_is_refused(database: Database, action) -> None:
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE socialanalyzer_version SET version_num = '9999'"))
     with pytest.raises(schema.SchemaMismatch, match="9999, which this version does not know"):
         action(database)

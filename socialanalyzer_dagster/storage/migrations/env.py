@@ -3,11 +3,12 @@
 from alembic import context
 
 from socialanalyzer_dagster.storage import models_control, models_leads  # noqa: F401  (registers the tables)
-from socialanalyzer_dagster.storage.columns import Base
+from socialanalyzer_dagster.storage.columns import VERSION_TABLE, Base
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
+    version_table=VERSION_TABLE,
     transactional_ddl=True,
     render_as_batch=False,
 )

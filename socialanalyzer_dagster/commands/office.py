@@ -1,0 +1,152 @@
+"""Where a command works: settings, an up-to-date home, and in sandbox mode a sandbox that answers."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from socialanalyzer_dagster.commands.output import notes
+from socialanalyzer_dagster.domain.types import BatchKey
+from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.policies import ensure_initial_policy
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.platforms.registry import PLATFORMS
+from socialanalyzer_dagster.sandbox.config import SandboxConfig
+from socialanalyzer_dagster.sandbox.serve import SandboxProcess, sandbox_state, start_process
+from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage import schema
+from socialanalyzer_dagster.storage.database import Database
+
+_LOCK_SECONDS = 60
+_PROJECT = Path(__file__).parents[2]
+
+
+class AnotherWorldError(ValueError):
+    """A sandbox answers at the address, but with another world than this home's."""
+
+
+class SystemClock:
+    """Aware UTC time."""
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return datetime.now(UTC)
+
+
+class Office:
+    """What a command works with; made by `open_office`."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.clock = SystemClock()
+
+    def workplace(self) -> Workplace:
+        """For actions on batches; new batches are announced to the Dagster instance of this home."""
+        return Workplace(
+            database=self.database,
+            platforms=PLATFORMS,
+            clock=self.clock,
+            home=self.settings.home,
+            mode=self.settings.environment,
+            announce=self._announce,
+        )
+
+    def _announce(self, key: BatchKey) -> None:
+        from socialanalyzer_dagster.commands.instance import dagster_instance
+
+        with dagster_instance(self.settings) as instance:
+            instance.add_dynamic_partitions(LEAD_BATCHES.name or "", [key])
+
+
+@contextmanager
+def open_office(*, needs_vendors: bool = False) -> Iterator[Office]:
+    """The office of this process's environment.
+
+    An embedded database that does not exist yet is made; any other that is not at this version's revision is refused
+    (SchemaMismatch). With `needs_vendors`, sandbox mode makes sure that a sandbox answers for as long as the block runs.
+    """
+    settings = Settings.from_environment()
+    database = Database(settings.database_url.get_secret_value())
+    with ExitStack() as stack:
+        stack.callback(database.dispose)
+        if database.is_sqlite and schema.status(database).current is None:
+            prepare_home(settings, database)
+        schema.require_current(database)
+        if needs_vendors and settings.is_sandbox:
+            stack.enter_context(answering_sandbox(settings))
+        yield Office(settings, database)
+
+
+def prepare_home(settings: Settings, database: Database) -> schema.SchemaStatus:
+    """Migrate the database, store the first policy and put the right dagster.yaml into DAGSTER_HOME; safe to repeat."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.home / "prepare.lock", timeout=_LOCK_SECONDS):
+        status = schema.upgrade(database)
+        instant = settings.is_sandbox and settings.sandbox_speed == "instant"
+        ensure_initial_policy(database, instant=instant, now=datetime.now(UTC))
+        settings.dagster_home.mkdir(parents=True, exist_ok=True)
+        source = instance_file(is_sqlite=database.is_sqlite)
+        shutil.copyfile(source, settings.dagster_home / "dagster.yaml")
+    return status
+
+
+def instance_file(*, is_sqlite: bool) -> Path:
+    """The Dagster instance file of the checkout for this kind of database."""
+    return _PROJECT / "dagster.yaml" if is_sqlite else _PROJECT / "deploy" / "dagster.yaml"
+
+
+@contextmanager
+def answering_sandbox(settings: Settings) -> Iterator[str]:
+    """The sandbox at SOCIALANALYZER_SANDBOX_URL: the one that answers there, else one started for this block.
+
+    Raises AnotherWorldError when one answers with another seed or home; SandboxStartError when none can be started.
+    """
+    with _starting(settings):
+        found = sandbox_state(settings.sandbox_url)
+        child = None if found is not None else start_process(sandbox_config(settings))
+    if found is not None:
+        _check_world(settings, found)
+        yield settings.sandbox_url
+        return
+    try:
+        yield settings.sandbox_url
+    finally:
+        if isinstance(child, SandboxProcess):
+            child.stop()
+
+
+@contextmanager
+def _starting(settings: Settings) -> Iterator[None]:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.home / "sandbox-start.lock", timeout=_LOCK_SECONDS):
+        yield
+
+
+def sandbox_config(settings: Settings) -> SandboxConfig:
+    """The sandbox this home wants at its address."""
+    host, _, port = settings.sandbox_url.removeprefix("http://").partition("/")[0].partition(":")
+    return SandboxConfig(
+        seed=settings.sandbox_seed,
+        speed=settings.sandbox_speed,
+        faults=settings.sandbox_faults,
+        home=settings.home,
+        host=host,
+        port=int(port or 80),
+    )
+
+
+def _check_world(settings: Settings, found: dict[str, object]) -> None:
+    here = {"seed": settings.sandbox_seed, "home": str(settings.home.resolve())}
+    there = {"seed": found.get("seed"), "home": str(Path(str(found.get("home"))).resolve())}
+    if here != there:
+        raise AnotherWorldError(
+            f"the sandbox at {settings.sandbox_url} has seed {there['seed']} and home {there['home']}, but this command "
+            f"works with seed {here['seed']} and home {here['home']}: stop that sandbox, or set "
+            "SOCIALANALYZER_SANDBOX_URL to another port"
+        )
+    if found.get("speed") != settings.sandbox_speed or found.get("faults") != settings.sandbox_faults:
+        notes.print(f"using the running sandbox (speed {found.get('speed')}, faults {found.get('faults')})")
