@@ -30,13 +30,14 @@ class SearchRequest:
             raise invalid(f"limit must be between 1 and {LARGEST_PAGE}", about="limit")
         if self.after + self.limit > LAST_RESULT:
             raise invalid(f"Searches stop at {LAST_RESULT} results: after + limit is too large", about="after")
-        self.groups: Sequence[Sequence[Mapping[str, Any]]] = _groups(body)
         self.query = str(body.get("query") or "")
         if len(self.query) > LONGEST_QUERY:
             raise invalid(f"query is longer than {LONGEST_QUERY} characters", about="query")
         self.names: list[str] | None = list(body["properties"]) if body.get("properties") else None
         self.sort_by, self.descending = _sorting(body.get("sorts") or [])
-        self._check_names()
+        if self.sort_by:
+            self._kind(self.sort_by)
+        self._tests = [[self._test(condition) for condition in group] for group in _groups(body)]
 
     def answer(self, contacts: Iterable[Contact]) -> JsonObject:
         """Return the answer's body for these contacts, given oldest first."""
@@ -54,29 +55,21 @@ class SearchRequest:
             body["paging"] = {"next": {"after": str(end)}}
         return body
 
-    def _check_names(self) -> None:
-        asked = [self.sort_by] if self.sort_by else []
-        asked += [str(condition.get("propertyName")) for group in self.groups for condition in group]
-        for name in asked:
-            if name not in self._properties.definitions:
-                raise invalid(f"There was a problem with the request: property {name} does not exist", about=name)
-        for group in self.groups:
-            for condition in group:
-                _test_for(condition, self._kind(condition["propertyName"]))
-
     def _kind(self, name: str) -> str:
+        if name not in self._properties.definitions:
+            raise invalid(f"There was a problem with the request: property {name} does not exist", about=name)
         return str(self._properties.definitions[name]["type"])
+
+    def _test(self, condition: Mapping[str, Any]) -> tuple[str, Callable[[str | None], bool]]:
+        name = str(condition.get("propertyName"))
+        return name, _test_for(condition, self._kind(name))
 
     def _matches(self, contact: Contact) -> bool:
         if self.query and not _query_matches(self.query, contact):
             return False
-        return not self.groups or any(
-            all(self._holds(condition, contact) for condition in group) for group in self.groups
-        )
-
-    def _holds(self, condition: Mapping[str, Any], contact: Contact) -> bool:
-        name = condition["propertyName"]
-        return _test_for(condition, self._kind(name))(contact.value(name))
+        if not self._tests:
+            return True
+        return any(all(test(contact.value(name)) for name, test in group) for group in self._tests)
 
 
 def _groups(body: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:

@@ -50,7 +50,8 @@ def _refuse(_call: Call, refusal: Refusal) -> Response:
         seconds = 1 if refusal.retry_after_seconds is None else max(1, round(refusal.retry_after_seconds))
         headers = {} if refusal.retry_after_seconds is None else {"Retry-After": str(seconds)}
         return PlainTextResponse("rate_limited", status_code=429, headers=headers)
-    return PlainTextResponse(_ERRORS.get(refusal.kind, "rollup_error"), status_code=refusal.status)
+    status = 403 if refusal.kind == "unauthorized" else refusal.status
+    return PlainTextResponse(_ERRORS.get(refusal.kind, "rollup_error"), status_code=status)
 
 
 WIRE = VendorWire("slack", "/slack", _authorize, _refuse)
