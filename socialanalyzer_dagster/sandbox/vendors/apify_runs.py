@@ -69,16 +69,9 @@ def start_run(call: Call, actor: Actor) -> JsonObject:
     refuse_by_plan(call)
     _check_webhooks(call)
     _check_charge_cap(call.state, actor, options)
+    items, end, is_capped = _done(call, actor, options, given)
     run_id = call.state.mint_base62(RUNS, call.fingerprint)
-    end = _ENDS.get(call.fault or "", "SUCCEEDED")
-    items, is_capped = _capped(call, actor, options, items_shown(actor, call.state.world, given, call.fault))
-    if end != "SUCCEEDED":
-        items = items[: len(items) // 2]
-    elif is_capped and call.state.config.switches.apify_cap_aborts:
-        end = "ABORTED"
-    events = {actor.event: sum(item.events for item in items)}
-    if actor.start_key is not None:
-        events[START_EVENT] = 1
+    events = {actor.event: sum(item.events for item in items)} | ({START_EVENT: 1} if actor.start_key else {})
     priced = {_price_key(actor, event): count for event, count in events.items() if count}
     micros = call.state.bill.charge("apify", "run_start", priced, reference=run_id).micros if priced else 0
     row = {
@@ -99,6 +92,17 @@ def start_run(call: Call, actor: Actor) -> JsonObject:
     call.state.store.put(DATASETS, dataset_id(call.state, run_id), [item.body for item in items])
     call.state.store.put(RUNS, run_id, row)
     return row
+
+
+def _done(call: Call, actor: Actor, options: Options, given: JsonObject) -> tuple[list[Item], str, bool]:
+    """Return what a run puts into its dataset, the status it ends in, and whether a cap ended it."""
+    items, is_capped = _capped(call, actor, options, items_shown(actor, call.state.world, given, call.fault))
+    end = _ENDS.get(call.fault or "", "SUCCEEDED")
+    if end != "SUCCEEDED":
+        return items[: len(items) // 2], end, is_capped
+    if is_capped and call.state.config.switches.apify_cap_aborts:
+        return items, "ABORTED", is_capped
+    return items, end, is_capped
 
 
 def advance(call: Call, row: JsonObject, *, waits: bool) -> JsonObject:
