@@ -3,9 +3,11 @@
 import itertools
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
@@ -115,32 +117,29 @@ def _is_identity(cell: str) -> bool:
 def _xlsx_records(path: Path) -> Iterator[Record]:
     """Rows of the first sheet that has any, with their row numbers."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(item.file_size for item in archive.infolist())
-        if unpacked > MAX_UNPACKED_BYTES:
-            raise ListRefused("the workbook is too large when unpacked; save the list as CSV")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl warns about styles and extensions, which a list has no use for
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError, ValueError) as error:
-        if isinstance(error, ListRefused):
-            raise
+        with path.open("rb") as file:
+            yield from _sheet_records(file)
+    except ListRefused:
+        raise
+    except (zipfile.BadZipFile, zlib.error, InvalidFileException, KeyError, OSError, ValueError, SyntaxError) as error:
         raise ListRefused("the file is a ZIP archive that is no XLSX workbook; save the list as CSV or XLSX") from error
-    try:
-        for sheet in book.worksheets:
-            sheet.reset_dimensions()
-            rows = sheet.iter_rows(values_only=True)
-            numbered = (Record(number, tuple(row)) for number, row in enumerate(rows, start=1))
-            filled = (
-                record for record in numbered if any(str(cell).strip() for cell in record.cells if cell is not None)
-            )
-            first = next(filled, None)
-            if first is not None:
-                yield first
-                yield from filled
-                return
-    finally:
-        book.close()
+
+
+def _sheet_records(file: BinaryIO) -> Iterator[Record]:
+    with zipfile.ZipFile(file) as archive:
+        if sum(item.file_size for item in archive.infolist()) > MAX_UNPACKED_BYTES:
+            raise ListRefused("the workbook is too large when unpacked; save the list as CSV")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl warns about styles and extensions, which a list has no use for
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    for sheet in book.worksheets:
+        sheet.reset_dimensions()
+        numbered = (Record(number, tuple(row)) for number, row in enumerate(sheet.iter_rows(values_only=True), start=1))
+        filled = (record for record in numbered if any(str(cell).strip() for cell in record.cells if cell is not None))
+        if (first := next(filled, None)) is not None:
+            yield first
+            yield from filled
+            return
 
 
 def _json_records(path: Path, chosen: Mapping[str, str] | None) -> tuple[Iterator[Record], tuple[ColumnUse, ...]]:
