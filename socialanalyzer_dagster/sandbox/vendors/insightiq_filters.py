@@ -5,7 +5,8 @@ from itertools import islice
 from typing import Any, cast
 
 from socialanalyzer_dagster.sandbox.vendors.insightiq_wire import INSTAGRAM, PLATFORMS, USA, bad_request
-from socialanalyzer_dagster.sandbox.world.models import BioClause, InstagramCreator, InstagramQuery
+from socialanalyzer_dagster.sandbox.world.models import InstagramCreator
+from socialanalyzer_dagster.sandbox.world.queries import BioClause, InstagramQuery
 from socialanalyzer_dagster.sandbox.world.world import World
 
 MOST_CLAUSES = 14

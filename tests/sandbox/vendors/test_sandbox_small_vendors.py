@@ -10,7 +10,8 @@ from socialanalyzer_dagster.sandbox.config import PracticeSwitches, SandboxConfi
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.sandbox.vendors.slack import messages
-from socialanalyzer_dagster.sandbox.world.models import Creator, InstagramQuery
+from socialanalyzer_dagster.sandbox.world.models import Creator
+from socialanalyzer_dagster.sandbox.world.queries import InstagramQuery
 
 VERIFY = "/millionverifier/api/v3"
 MATCH = "/apollo/api/v1/people/match"
