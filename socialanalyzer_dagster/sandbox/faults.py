@@ -82,13 +82,22 @@ def _hostile() -> tuple[Fault, ...]:
         ("apify", "run_start", "demo_rows", 0.005),
         ("apify", "run_start", "run_failed", 0.01),
         ("apify", "run_start", "run_timed_out", 0.01),
+        ("apify", "run_start", "run_aborted", 0.005),
+        ("apify", "run_start", "memory_limit", 0.005),
+        ("apify", "run_start", "concurrency_limit", 0.005),
+        ("apify", "dataset_items", "short_page", 0.01),
+        ("insightiq", "search_export", "job_failed", 0.01),
+        ("insightiq", "contents_fetch", "empty_contents", 0.005),
         ("apollo", "people_match", "placeholder_email", 0.02),
         ("apollo", "people_match", "no_match", 0.02),
         ("millionverifier", "single", "result_unknown", 0.01),
         ("millionverifier", "single", "result_catch_all", 0.01),
         ("hubspot", "batch_upsert", "partial", 0.05),
         ("hubspot", "batch_upsert", "missing_record", 0.02),
+        ("hubspot", "batch_upsert", "pending", 0.01),
+        ("hubspot", "search", "search_lags", 0.02),
         ("hubspot", "*", "locked", 0.005),
+        ("hubspot", "*", "ten_secondly_limit", 0.005),
     )
     return tuple(Fault("*", "*", kind, "probability", share) for kind, share in generic) + tuple(
         Fault(vendor, operation, kind, "probability", share) for vendor, operation, kind, share in special

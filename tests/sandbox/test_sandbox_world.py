@@ -6,7 +6,8 @@ import pytest
 
 from socialanalyzer_dagster.sandbox.config import WORLD_EPOCH, SandboxConfig
 from socialanalyzer_dagster.sandbox.state import SandboxState
-from socialanalyzer_dagster.sandbox.world.models import BioClause, Creator, InstagramQuery
+from socialanalyzer_dagster.sandbox.world.models import Creator
+from socialanalyzer_dagster.sandbox.world.queries import BioClause, InstagramQuery
 from socialanalyzer_dagster.sandbox.world.world import FACEBOOK_GROUPS, INSTAGRAM_CREATORS, PATREON_CREATORS, World
 
 SAMPLE = 120

@@ -1,1 +1,1 @@
-"""One module per vendor API of the sandbox: paths, shapes, errors and billing exactly as the vendor's contract has them."""
+"""One module or more per vendor API of the sandbox: paths, shapes, errors and billing as the contract has them."""

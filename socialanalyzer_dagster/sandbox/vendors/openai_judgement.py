@@ -1,6 +1,7 @@
 """What a model would think of a prompt's creator: the world's hidden truth, or a keyword function outside it."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from socialanalyzer_dagster.sandbox.world.dice import Dice
@@ -68,7 +69,7 @@ def judge(world: World, prompt: str) -> Judgement:
     platform, handle = named.group(1).lower(), named.group(2).strip()
     creator = world.creator(platform, handle)
     if creator is not None:
-        return _from_truth(creator, data, _shown(data, _items_of(world, creator)))
+        return _from_truth(creator, data, _shown(data, lambda: _items_of(world, creator)))
     return _from_words(f"{platform}:{handle}", data)
 
 
@@ -109,11 +110,11 @@ def _from_words(uid: str, data: str) -> Judgement:
         uid=uid, name=name, first_name=first_name, niche=niche,
         dimensions=(dimensions[0], dimensions[1], dimensions[2], dimensions[3], dimensions[4]),
         category=niche.category, reject_code=reject_code, is_minor=False, is_brand=is_brand,
-        leads_trips=bool(words & {"retreat", "retreats", "trips", "tours"}), shown=_shown(data, _MOST_SHOWN), text=data,
+        leads_trips=bool(words & {"retreat", "retreats", "trips", "tours"}), shown=_shown(data, lambda: _MOST_SHOWN), text=data,
     )  # fmt: skip
 
 
-def _shown(data: str, otherwise: int) -> int:
-    """How many items the data show, told by a line like ``thumbnails shown: 9`` or ``caption: 9 shown``."""
+def _shown(data: str, otherwise: Callable[[], int]) -> int:
+    """How many items the data show, told by a line like ``caption: 9 shown`` or ``posts shown: 9``."""
     told = _SHOWN.search(data)
-    return min(_MOST_SHOWN, otherwise if told is None else int(next(filter(None, told.groups()))))
+    return min(_MOST_SHOWN, otherwise() if told is None else int(next(filter(None, told.groups()))))

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from socialanalyzer_dagster.sandbox.world import contacts, persons, places, texts, truths
 from socialanalyzer_dagster.sandbox.world.dice import Dice, hash64
-from socialanalyzer_dagster.sandbox.world.models import InstagramCreator, InstagramQuery
+from socialanalyzer_dagster.sandbox.world.models import InstagramCreator
 from socialanalyzer_dagster.sandbox.world.niches import BY_KEY, NICHES, Niche
+from socialanalyzer_dagster.sandbox.world.queries import InstagramQuery
 
 COUNT = persons.COUNTS["instagram"]
 _STYLES = (

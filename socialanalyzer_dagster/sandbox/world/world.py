@@ -19,7 +19,6 @@ from socialanalyzer_dagster.sandbox.world.models import (
     FacebookGroup,
     GoogleResult,
     InstagramCreator,
-    InstagramQuery,
     MailboxStatus,
     Page,
     PatreonCreator,
@@ -28,6 +27,7 @@ from socialanalyzer_dagster.sandbox.world.models import (
     Post,
     SideAccount,
 )
+from socialanalyzer_dagster.sandbox.world.queries import InstagramQuery
 from socialanalyzer_dagster.sandbox.world.recall import Recall
 
 INSTAGRAM_CREATORS = instagram.COUNT
