@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from socialanalyzer_dagster.sandbox.world.dice import Dice
 from socialanalyzer_dagster.sandbox.world.models import Creator
@@ -29,6 +29,7 @@ _HOST_WORDS = frozenset(
      "coach",
      "meetup", "join", "together", "podcast", "stories", "personal", "honest", "friends", "patrons", "support"}
 )  # fmt: skip
+_TRIP_WORDS = frozenset({"retreat", "retreats", "trips", "tours"})
 _ADULT_WORDS = frozenset({"nsfw", "hentai", "lewd", "adult", "porn", "erotic", "18"})
 _BRAND_WORDS = frozenset({"official", "company", "shop", "store", "brand", "studios", "inc", "team"})
 _BASE_QUALITY, _QUALITY_PER_WORD, _BEST_BY_WORDS = 0.34, 0.045, 0.82
@@ -48,8 +49,13 @@ class Judgement:
     is_minor: bool
     is_brand: bool
     leads_trips: bool
-    shown: int
     text: str
+    count_shown: Callable[[], int] = field(compare=False)
+
+    @property
+    def shown(self) -> int:
+        """How many items the data show; counted only when an answer depends on it."""
+        return self.count_shown()
 
 
 def judge(world: World, prompt: str) -> Judgement:
@@ -69,7 +75,7 @@ def judge(world: World, prompt: str) -> Judgement:
     platform, handle = named.group(1).lower(), named.group(2).strip()
     creator = world.creator(platform, handle)
     if creator is not None:
-        return _from_truth(creator, data, _shown(data, lambda: _items_of(world, creator)))
+        return _from_truth(creator, data, lambda: _shown(data, lambda: _items_of(world, creator)))
     return _from_words(f"{platform}:{handle}", data)
 
 
@@ -79,14 +85,14 @@ def _items_of(world: World, creator: Creator) -> int:
     return _MOST_SHOWN if posts is None else sum(post.kind != "STORY" for post in posts)
 
 
-def _from_truth(creator: Creator, data: str, shown: int) -> Judgement:
+def _from_truth(creator: Creator, data: str, count_shown: Callable[[], int]) -> Judgement:
     truth = creator.truth
     return Judgement(
         uid=creator.uid, name=creator.display_name,
         first_name=creator.contact.first_name if creator.display_name else None,
         niche=BY_KEY[creator.niche], dimensions=truth.dimensions, category=truth.category,
         reject_code=truth.reject_code,
-        is_minor=truth.is_minor, is_brand=truth.is_brand, leads_trips=truth.leads_trips, shown=shown,
+        is_minor=truth.is_minor, is_brand=truth.is_brand, leads_trips=truth.leads_trips, count_shown=count_shown,
         text=data,
     )  # fmt: skip
 
@@ -110,7 +116,7 @@ def _from_words(uid: str, data: str) -> Judgement:
         uid=uid, name=name, first_name=first_name, niche=niche,
         dimensions=(dimensions[0], dimensions[1], dimensions[2], dimensions[3], dimensions[4]),
         category=niche.category, reject_code=reject_code, is_minor=False, is_brand=is_brand,
-        leads_trips=bool(words & {"retreat", "retreats", "trips", "tours"}), shown=_shown(data, lambda: _MOST_SHOWN), text=data,
+        leads_trips=bool(words & _TRIP_WORDS), text=data, count_shown=lambda: _shown(data, lambda: _MOST_SHOWN),
     )  # fmt: skip
 
 
