@@ -161,16 +161,17 @@ class ApifyRuns:
         return job_status(_data(answer.value), "apify.read")
 
     async def _page(self, status: JobStatus, offset: int) -> JobPage:
+        """Uncleaned items, so that a short page moves the offset by exactly what it held."""
         if status.dataset_id is None:
             raise VendorError(VENDOR, ErrorClass.PERMANENT_ITEM, "run_without_dataset")
-        query: dict[str, str | int] = {"format": "json", "clean": "true", "offset": offset, "limit": PAGE_SIZE}
+        query: dict[str, str | int] = {"format": "json", "offset": offset, "limit": PAGE_SIZE}
         answer = await self._http.ask(
             Ask(operation="apify.read", path=f"/v2/datasets/{status.dataset_id}/items", query=query)
         )
         if not isinstance(answer.value, list):
             raise unreadable(VENDOR, "apify.read", status=answer.status, code="page_without_items")
         items = tuple(as_object(item) for item in answer.value)
-        return JobPage(items=items, next_offset=offset + PAGE_SIZE if items else None)
+        return JobPage(items=items, next_offset=offset + len(items) if items else None)
 
     async def _find(self, run: ActorRun[T], started_after: datetime) -> JobStatus | None:
         since = (started_after - _CLOCK_MARGIN).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

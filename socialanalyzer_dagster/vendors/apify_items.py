@@ -217,8 +217,9 @@ def google_pages(body: JsonValue, queries: Sequence[str]) -> ActorResult[GoogleP
 
 
 def crawled_pages(body: JsonValue) -> ActorResult[CrawledPage]:
-    """Pages with their labels; a start whose label is in no page was not read."""
-    return collect(body, CrawledPage.model_validate)
+    """Pages with their labels; failed loads carry none, so a start whose label is in no page was not read."""
+    rows = [row for row in rows_of(body) if row.get("#error") is not True]
+    return collect(rows, CrawledPage.model_validate)
 
 
 def instagram_profiles(body: JsonValue) -> ActorResult[InstagramProfile]:

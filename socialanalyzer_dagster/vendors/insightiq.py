@@ -222,16 +222,16 @@ class InsightIQ:
         return _job_status(await self._read(job_id, limit=1, offset=0), "insightiq.search_export_page")
 
     async def _page(self, status: JobStatus, offset: int) -> JobPage:
+        """A short page moves the offset by what it held, so that nothing paid for is skipped."""
         answer = await self._read(status.job_id, limit=PAGE_SIZE, offset=offset)
         body = as_object(answer.value)
         items = body.get("data")
         if not isinstance(items, list):
             raise unreadable(VENDOR, "insightiq.search_export_page", status=answer.status, code="page_without_items")
         total = _total(body, items)
-        is_last = not items or (total is not None and offset + PAGE_SIZE >= total)
-        return JobPage(
-            items=tuple(as_object(item) for item in items), next_offset=None if is_last else offset + PAGE_SIZE
-        )
+        after = offset + len(items)
+        is_last = not items or (total is not None and after >= total)
+        return JobPage(items=tuple(as_object(item) for item in items), next_offset=None if is_last else after)
 
     async def _read(self, job_id: str, *, limit: int, offset: int) -> HttpAnswer:
         query = {"limit": limit, "offset": offset}
