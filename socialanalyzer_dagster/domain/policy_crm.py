@@ -67,6 +67,7 @@ class WarningsPolicy(Section):
 
     low_yield: Share
     over_estimate: Decimal = Field(gt=0)
+    high_reask_rate: Share
 
 
 class RuntimePolicy(Section):

@@ -139,9 +139,11 @@ def with_kept_tier(inputs: ScoreInputs, previous: ScoreRecord | None, policy: Po
 
 def _kept_index(kept: str | None, figures: Figures, policy: Policy) -> int | None:
     """Row of the kept tier while the figures lie within the margin of it; None when the fresh tier counts."""
+    if kept is None:
+        return None
     rows = policy.tiers.rows
     fresh = tier_index(figures.base, figures.lead_score, rows)
-    if kept is None or kept == _tier_name(rows, fresh):
+    if kept == _tier_name(rows, fresh):
         return None
     ranks = {name: rank for rank, name in enumerate(dict.fromkeys([*(row.tier for row in rows), BELOW_MIN_SCORE]))}
     if kept not in ranks:

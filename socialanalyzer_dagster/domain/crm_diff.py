@@ -1,0 +1,194 @@
+"""Compares what a lead should be in the CRM with what is there: plan rows with old -> new, and the hash (11.2)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from socialanalyzer_dagster.domain.crm_properties import (
+    BDR_PROPERTY,
+    CHOICE_SEPARATOR,
+    UNIQUE_PROPERTY,
+    CrmProperty,
+    ValueKind,
+    WriteRule,
+)
+from socialanalyzer_dagster.domain.emails import EmailStatus
+from socialanalyzer_dagster.domain.outcomes import HELD
+from socialanalyzer_dagster.domain.outreach import OutreachDecision, email_refusal
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.types import JsonObject, LeadUid, sha256_of
+
+_MILLISECONDS = 1000
+
+
+class Action(StrEnum):
+    """What a plan does with one lead."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field; an old value of None is blank."""
+
+    old: str | None
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrmContact:
+    """A contact as it is now; `is_ours` = this project made it for this lead (by creator_uid or by our link table)."""
+
+    object_id: str
+    properties: Mapping[str, str | None]
+    is_ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedContact:
+    """A lead that passed scored, with the values it should have."""
+
+    uid: LeadUid
+    properties: Mapping[str, str]
+    tier: str | None
+    email_status: EmailStatus | None
+    outreach: OutreachDecision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """One row of a plan; `reason` is a code of synced for held and rejected rows.
+
+    `bdr` is the name dealt to a create row, `notes` are marks for the people who approve.
+    """
+
+    uid: LeadUid
+    action: Action
+    reason: str | None = None
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    crm_object_id: str | None = None
+    tier: str | None = None
+    bdr: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def document(self) -> JsonObject:
+        """The canonical JSON of the row: what is stored and hashed."""
+        return {
+            "uid": self.uid,
+            "action": self.action,
+            "reason": self.reason,
+            "changes": {name: {"old": change.old, "new": change.new} for name, change in self.changes.items()},
+            "crm_object_id": self.crm_object_id,
+            "tier": self.tier,
+            "bdr": self.bdr,
+            "notes": list(self.notes),
+        }
+
+
+def plan_row(
+    proposed: ProposedContact,
+    contact: CrmContact | None,
+    *,
+    properties: Mapping[str, CrmProperty],
+    policy: Policy,
+) -> PlanRow:
+    """What to do with one lead: refusals first, then the fields by their write rules (spec 8.6, 11.2, 11.4, 19.3)."""
+    notes = ("country_assumed",) if proposed.outreach.is_assumed else ()
+    if not proposed.outreach.email_allowed:
+        notes = (*notes, "no_email_outreach")
+    row = PlanRow(
+        uid=proposed.uid,
+        action=Action.CREATE,
+        crm_object_id=None if contact is None else contact.object_id,
+        tier=proposed.tier,
+        notes=notes,
+    )
+    if (code := _refusal(proposed, contact, policy)) is not None:
+        return replace(row, action=Action.HELD if code in HELD else Action.REJECTED, reason=code)
+    changes = field_changes(proposed.properties, contact, properties)
+    if contact is None:
+        return replace(row, changes=changes)
+    return replace(row, action=Action.UPDATE if changes else Action.UNCHANGED, changes=changes)
+
+
+def field_changes(
+    desired: Mapping[str, str], contact: CrmContact | None, properties: Mapping[str, CrmProperty]
+) -> dict[str, Change]:
+    """Property -> change, in the order of names; raises KeyError for a property that the table does not list."""
+    current = {} if contact is None else contact.properties
+    changes = {}
+    for name in sorted(desired):
+        known, old, new = properties[name], current.get(name) or None, desired[name]
+        if contact is None or _is_written(known, old, new):
+            changes[name] = Change(old, new)
+    if contact is not None and not contact.is_ours and UNIQUE_PROPERTY in desired:
+        changes[UNIQUE_PROPERTY] = Change(current.get(UNIQUE_PROPERTY) or None, desired[UNIQUE_PROPERTY])
+    return changes
+
+
+def with_bdr(row: PlanRow, name: str, owner_id: str) -> PlanRow:
+    """A create row dealt to a BDR (spec 11.5)."""
+    return replace(row, bdr=name, changes={**row.changes, BDR_PROPERTY: Change(None, owner_id)})
+
+
+def without_bdr(row: PlanRow) -> PlanRow:
+    """A create row that needs a BDR while none is active: held, with nothing to write."""
+    return replace(row, action=Action.HELD, reason="held_no_bdr", changes={})
+
+
+def plan_hash(rows: Iterable[PlanRow]) -> str:
+    """SHA-256 of the canonical rows, whatever their order; the approval approves exactly this (spec 11.2)."""
+    documents: list[JsonObject] = sorted((row.document() for row in rows), key=lambda document: str(document["uid"]))
+    return sha256_of(documents)
+
+
+def is_equal(kind: ValueKind, old: str | None, new: str) -> bool:
+    """Whether the CRM already holds this value, written in its own way (case of an address, 0.5 for 0.5000)."""
+    if old is None:
+        return False
+    if kind is ValueKind.EMAIL:
+        return old.casefold() == new.casefold()
+    if kind is ValueKind.NUMBER:
+        return _number(old) == _number(new)
+    if kind is ValueKind.MOMENT:
+        return _instant(old) == _instant(new)
+    if kind is ValueKind.CHOICES:
+        return set(old.split(CHOICE_SEPARATOR)) == set(new.split(CHOICE_SEPARATOR))
+    return old.strip() == new.strip()
+
+
+def _refusal(proposed: ProposedContact, contact: CrmContact | None, policy: Policy) -> str | None:
+    if contact is not None and not contact.is_ours and policy.crm.existing_contact == "skip":
+        return "already_in_crm"
+    email = proposed.properties.get("email")
+    return email_refusal(email, proposed.email_status, policy) or proposed.outreach.code
+
+
+def _is_written(known: CrmProperty, old: str | None, new: str) -> bool:
+    if known.rule is WriteRule.ON_CREATE:
+        return False
+    if known.rule is WriteRule.IF_BLANK:
+        return old is None
+    return not is_equal(known.kind, old, new)
+
+
+def _number(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def _instant(text: str) -> datetime | str:
+    try:
+        moment = datetime.fromtimestamp(int(text) / _MILLISECONDS, tz=UTC) if text.lstrip("-").isdigit() else None
+        moment = moment or datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return text
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
