@@ -145,4 +145,4 @@ class Purchase(Generic[T]):
             job_id=status.job_id if status else None,
             dataset_id=status.dataset_id if status else None,
         )
-        await asyncio.shield(self._parts.writer.submit(write))
+        await self._parts.writer.submit(write)

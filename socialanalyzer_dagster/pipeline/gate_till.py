@@ -1,6 +1,5 @@
 """The gate's hand on the money: reserve before a sending, and say afterwards how it ended (spec 12.4)."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,7 +35,7 @@ class Till:
                 job_request=job_request,
             )
             try:
-                reserved = await asyncio.shield(self._parts.writer.submit(write))
+                reserved = await self._parts.writer.submit(write)
             except SuppressionsChanged:
                 self._parts.suppression.expire()
                 await self._parts.suppression.check(site.leads)
@@ -69,7 +68,7 @@ class Till:
             error_code=error_code,
             latency_milliseconds=latency_milliseconds,
         )
-        await asyncio.shield(self._parts.writer.submit(write))
+        await self._parts.writer.submit(write)
 
     async def release(self, attempt: Attempt, error_code: str, latency_milliseconds: int | None = None) -> None:
         """Nothing was charged for certain."""
@@ -122,4 +121,4 @@ class Till:
             error_code=error_code,
             latency_milliseconds=latency_milliseconds,
         )
-        await asyncio.shield(self._parts.writer.submit(write))
+        await self._parts.writer.submit(write)

@@ -214,7 +214,7 @@ class JobRun(Generic[T]):
             polled_at=self._parts.clock.now(),
             dataset_id=status.dataset_id if status else None,
         )
-        await asyncio.shield(self._parts.writer.submit(write))
+        await self._parts.writer.submit(write)
 
 
 def _reason(status: JobStatus) -> str | None:

@@ -31,7 +31,7 @@ class GroupWriter:
     when the task that waits for it is cancelled. At the end of the block everything submitted has been committed.
     """
 
-    def __init__(self, database: Database, *, gather_seconds: float = 0.002) -> None:
+    def __init__(self, database: Database, *, gather_seconds: float = 0.001) -> None:
         self._database = database
         self._gather_seconds = gather_seconds
         self._pending: list[_Pending] = []
@@ -77,17 +77,15 @@ class GroupWriter:
                 return
 
     def _take(self) -> list[_Pending]:
-        """The next transaction: everything gathered, up to what each kind allows in one."""
+        """The next transaction: everything gathered, in order, up to what each kind allows in one."""
         taken: list[_Pending] = []
+        left: list[_Pending] = []
         counts: dict[type[Write[Any]], int] = defaultdict(int)
-        for index, (write, future) in enumerate(self._pending):
-            kind = type(write)
-            if counts[kind] >= kind.most_per_transaction:
-                self._pending = self._pending[index:]
-                return taken
+        for pending in self._pending:
+            kind = type(pending[0])
             counts[kind] += 1
-            taken.append((write, future))
-        self._pending = []
+            (taken if counts[kind] <= kind.most_per_transaction else left).append(pending)
+        self._pending = left
         return taken
 
     async def _commit(self, group: Sequence[_Pending]) -> None:

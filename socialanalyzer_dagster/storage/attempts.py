@@ -195,7 +195,7 @@ class MarkUndecodable(Write[None]):
 
 def packed(body: JsonValue) -> bytes:
     """A body as it is stored; raises ValueError or TypeError for what is not JSON."""
-    return zlib.compress(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+    return zlib.compress(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(), level=1)
 
 
 def unpacked(stored: bytes) -> JsonValue:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -44,12 +44,12 @@ class CapWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeOwner:
-    """What decides the scopes of a call."""
+    """What decides the scopes of a call; `day` is the UTC day of its reservation."""
 
     batch_id: str
     platform: str
     provider: str
-    at: datetime
+    day: date
 
 
 @dataclass(slots=True)
@@ -86,9 +86,8 @@ class CapSource:
 
 
 def caps_of(owner: ScopeOwner, batch_cap_micros: int, budgets: BudgetsPolicy) -> Mapping[str, Micros]:
-    """Every scope of a call with its cap; the day is the UTC day of the reservation (spec 12.4)."""
-    utc = owner.at.astimezone(UTC)
-    day, month = f"{utc:%Y-%m-%d}", f"{utc:%Y-%m}"
+    """Every scope of a call with its cap (spec 12.4, 12.5)."""
+    day, month = owner.day.isoformat(), f"{owner.day:%Y-%m}"
     caps = {
         f"batch:{owner.batch_id}": Micros(min(batch_cap_micros, micros_from_usd(budgets.batch_absolute_usd))),
         f"platform-day:{owner.platform}:{day}": micros_from_usd(budgets.platform_day_usd),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -105,6 +105,7 @@ class _Desk:
     rooms: dict[str, ScopeRoom] = field(init=False)
     _batches: dict[str, tuple[int, bool]] = field(init=False)
     _revision: int = field(init=False)
+    _caps_of: dict[ScopeOwner, Mapping[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.budgets = self.writes[0].caps.current(self.connection)
@@ -141,9 +142,14 @@ class _Desk:
 
     def _caps(self, attempt: Attempt) -> Mapping[str, int]:
         owner = ScopeOwner(
-            batch_id=attempt.batch_id, platform=attempt.platform, provider=attempt.provider, at=attempt.reserved_at
+            batch_id=attempt.batch_id,
+            platform=attempt.platform,
+            provider=attempt.provider,
+            day=attempt.reserved_at.astimezone(UTC).date(),
         )
-        return caps_of(owner, self._batches[attempt.batch_id][0], self.budgets)
+        if owner not in self._caps_of:
+            self._caps_of[owner] = caps_of(owner, self._batches[attempt.batch_id][0], self.budgets)
+        return self._caps_of[owner]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
