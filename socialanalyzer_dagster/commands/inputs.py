@@ -1,0 +1,26 @@
+"""Values that commands take as JSON text or as `@file`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
+
+
+def json_object(text: str, option: str) -> dict[str, Any]:
+    """The JSON object of an option, given as text or as `@file`; raises FilterProblems naming what is wrong."""
+    source = text
+    if text.startswith("@"):
+        path = Path(text[1:])
+        try:
+            source = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FilterProblems((FieldProblem(option, f"{path} cannot be read: {error}"),)) from error
+    try:
+        found = json.loads(source)
+    except json.JSONDecodeError as error:
+        sentence = f"is not JSON ({error}); write an object such as '{{\"max_results\": 50}}'"
+        raise FilterProblems((FieldProblem(option, sentence),)) from error
+    if not isinstance(found, dict):
+        raise FilterProblems((FieldProblem(option, "must be a JSON object"),))
+    return found

@@ -1,0 +1,35 @@
+"""`ledger show KEY`: what a batch cost, by vendor and by stage."""
+
+import typer
+
+from socialanalyzer_dagster.commands.office import open_office
+from socialanalyzer_dagster.commands.output import AsJson, emit, table
+from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
+
+app = typer.Typer(help="Money.", no_args_is_help=True)
+
+
+@app.callback()
+def ledger() -> None:
+    """Money: every paid call with its lead, stage, vendor and price."""
+
+
+@app.command("show")
+def show(key: str, *, as_json: AsJson = False) -> None:
+    """Spend of a batch: settled, held, unknown, by vendor, by stage and by call."""
+    with open_office() as office:
+        batch = find_batch(office.workplace(), key)
+        with office.database.read() as connection:
+            view = ledger_view(connection, batch.batch_id)
+    calls = [(each["operation"], each["state"], each["calls"], usd_text(each["micros"])) for each in view["calls"]]
+    figures = [("settled", view["total_micros"]), ("held", view["held_micros"]), ("unknown", view["unknown_micros"])]
+    sums = [(name, usd_text(micros)) for name, micros in figures]
+    parts = [
+        table(("money", "USD"), sums),
+        table(("vendor", "USD"), [(name, usd_text(micros)) for name, micros in view["by_vendor"].items()]),
+        table(("stage", "USD"), [(name, usd_text(micros)) for name, micros in view["by_stage"].items()]),
+        table(("operation", "state", "calls", "USD"), calls),
+    ]
+    emit(view, as_json=as_json, text=lambda console: console.print(*parts, sep="\n\n"))
