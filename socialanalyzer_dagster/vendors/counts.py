@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from socialanalyzer_dagster.domain.types import JsonValue
 
-_COUNT = re.compile(r"\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*([kmb])?(?![\w.])", re.IGNORECASE)
+_COUNT = re.compile(r"\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*([kmb])?(?!\w|[.,]\d)", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 _LARGEST = 100_000_000_000
 

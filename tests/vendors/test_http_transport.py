@@ -19,7 +19,7 @@ from socialanalyzer_dagster.vendors.http import (
     status_error,
 )
 from socialanalyzer_dagster.vendors.transport import is_loopback, new_client
-from tests.vendors.conftest import answering, connected, server
+from wire_answers import answering, connected, server
 
 PAID, FREE = "apollo.people_match", "apollo.status"
 SECRET = "very-secret-key"

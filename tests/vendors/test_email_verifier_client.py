@@ -5,7 +5,7 @@ import pytest
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.vendors.email_verifier import EmailStatus, EmailVerifier, decode_verification
-from tests.vendors.conftest import answering, connected, value_of
+from wire_answers import answering, connected, value_of
 
 KEY = "the-key"
 

@@ -5,7 +5,7 @@ import pytest
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.vendors.apollo import Apollo, PersonQuery, classify, decode_person
-from tests.vendors.conftest import answering, connected, value_of
+from wire_answers import answering, connected, value_of
 
 QUERY = PersonQuery(name="Ada Trail", domain="trailretreats.example", linkedin_url=" ")
 
