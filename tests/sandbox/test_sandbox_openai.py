@@ -16,6 +16,7 @@ from socialanalyzer_dagster.domain.policy import Policy, shipped_policy
 from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter
 from socialanalyzer_dagster.domain.quotes import checked_quotes
 from socialanalyzer_dagster.domain.types import PlatformKey
+from socialanalyzer_dagster.platforms import facebook_judgement, patreon_judgement
 from socialanalyzer_dagster.sandbox.app import app_of
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -131,6 +132,28 @@ async def test_the_pipelines_own_prompts_get_answers_that_keep_to_what_was_shown
             assert not isinstance(checked, InvalidAnswer), f"{schema.name} of {creator.uid}: {checked}"
             quotes = json.loads(answer).get("quotes")
             assert checked_quotes(quotes, [*captions, creator.bio]).dropped == 0
+
+
+async def test_pages_and_groups_are_profiled_within_the_schema(
+    client: Client, state: SandboxState, policy: Policy
+) -> None:
+    writer = PromptWriter(policy, b"secret")
+    for index in range(0, 20_000, 801):
+        page, group = (record_of(found) for found in (state.world.patreon(index), state.world.facebook(index)))
+        questions: list[tuple[AnswerSchema[Any], PromptText]] = [
+            (
+                patreon_judgement.patreon_profile_schema(page, policy),
+                patreon_judgement.patreon_profile_prompt(writer, page, has_email=True),
+            ),
+            (
+                facebook_judgement.facebook_profile_schema(group, policy),
+                facebook_judgement.facebook_profile_prompt(writer, group),
+            ),
+        ]
+        for schema, prompt in questions:
+            body = body_for(prompt.user, schema.name, schema.json_schema)
+            checked = check_answer(schema, (await ask(client, body))["choices"][0]["message"]["content"])
+            assert not isinstance(checked, InvalidAnswer), f"{schema.name} of {index}: {checked}"
 
 
 def test_a_data_block_is_told_apart_from_the_instructions_above_it(state: SandboxState) -> None:

@@ -1,5 +1,8 @@
 """The seeded world: lazy, deterministic, consistent, and spread like real life."""
 
+import os
+import subprocess
+import sys
 from itertools import islice, pairwise
 
 import pytest
@@ -48,6 +51,23 @@ def test_one_seed_gives_one_world_in_any_order() -> None:
     backward = [second.instagram(index) for index in (99_999, 70_000, 5)]
     assert forward == backward[::-1]
     assert first.instagram_posts(forward[0].handle) == second.instagram_posts(forward[0].handle)
+
+
+def test_one_seed_gives_one_world_in_every_process() -> None:
+    script = (
+        "from socialanalyzer_dagster.sandbox.config import WORLD_EPOCH\n"
+        "from socialanalyzer_dagster.sandbox.world.world import World\n"
+        "world = World(11, WORLD_EPOCH)\n"
+        "print([repr(made(77)) for made in (world.instagram, world.patreon, world.facebook)])\n"
+        "print(world.google('site:facebook.com/groups hiking'), world.instagram_posts(world.instagram(3).handle))\n"
+    )
+    told = [
+        subprocess.run(  # noqa: S603 - our own script
+            [sys.executable, "-c", script], env=os.environ | {"PYTHONHASHSEED": salt}, capture_output=True, check=True
+        ).stdout
+        for salt in ("1", "2")
+    ]
+    assert told[0] == told[1] != b""
 
 
 def test_another_seed_gives_another_world() -> None:
@@ -115,6 +135,13 @@ def test_a_search_skips_nobody_who_fits(world: World) -> None:
         and "yoga" in creator.hashtags
         and "yoga teacher" in (creator.bio or "").lower()
     }
+
+
+def test_hashtags_made_with_a_word_of_a_topic_are_used_by_some(world: World) -> None:
+    found = list(islice(world.search_instagram(InstagramQuery(hashtags=("hikingtips",))), 20))
+    assert len(found) == 20
+    assert {creator.niche for creator in found} == {"hiking"}
+    assert not list(world.search_instagram(InstagramQuery(hashtags=("quantumphysics",))))
 
 
 def test_an_ascending_search_is_the_descending_one_reversed(world: World) -> None:

@@ -18,6 +18,8 @@ _PARSER = WordParser(_CITY_WORDS, _TOPIC_WORDS, GROUP_NOUNS)
 _ID_BASE, _ID_FACTOR, _ID_MODULUS = 100_000_000_000_000, 104_729_000_011, 899_999_999_999_947
 _NUMERIC_SHARE = 30
 _LOOSE_STEP = 997
+_ANY_GROUP = frozenset({"community", "group", "groups", "club", "public", "private"})
+"""Words that say nothing of a group's topic."""
 
 
 @lru_cache(maxsize=16)
@@ -97,7 +99,8 @@ def _description(dice: Dice, niche: Niche, truth: Truth) -> str:
 
 def candidates(seed: int, terms: str) -> Iterator[int]:
     """Indexes of groups whose topic the words name, in index order; of other words a few loosely related groups."""
-    fits = [niche_fit(niche, terms) for niche in NICHES]
+    topic = " ".join(word for word in terms.lower().split() if word not in _ANY_GROUP)
+    fits = [niche_fit(niche, topic) for niche in NICHES]
     best = max(fits)
     if best == 0:
         yield from range(hash64(seed, "loose", letters(terms)) % _LOOSE_STEP, COUNT, _LOOSE_STEP)

@@ -27,6 +27,7 @@ _CURVE = (
 _WEIGHTED = tuple(position for position, niche in enumerate(NICHES) for _ in range(niche.weight))
 _NICHE_STEP = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+_COMMON_TAGS = frozenset(tag for niche in NICHES for tag in niche.hashtags)
 _ID_FACTOR, _ID_MODULUS = 48_271, 2_147_483_647
 
 
@@ -170,7 +171,7 @@ def _allowed_niches(query: InstagramQuery, find: Callable[[str], InstagramCreato
     if query.interests:
         allowed = {key for key in allowed if set(query.interests) & set(BY_KEY[key].interests)}
     if query.hashtags:
-        allowed = {key for key in allowed if set(query.hashtags) & set(BY_KEY[key].hashtags)}
+        allowed = {key for key in allowed if any(_may_tag(key, tag) for tag in query.hashtags)}
     if query.lookalike is not None:
         model = find(query.lookalike)
         allowed &= {model.niche} if model is not None else set()
@@ -186,6 +187,20 @@ def _may_say(niche_key: str, phrase: str) -> bool:
     """Whether a bio of this niche can contain the phrase: all its words occur in the texts bios are made of."""
     sayable = texts.niche_text(BY_KEY[niche_key])
     return phrase in sayable or phrase in texts.GENERIC_TEXT
+
+
+@lru_cache(maxsize=4096)
+def _may_tag(niche_key: str, tag: str) -> bool:
+    """Whether creators of this niche can use a hashtag: one of the niche's, or one made with a word of the niche."""
+    hashtags = BY_KEY[niche_key].hashtags
+    return tag in hashtags or (tag not in _COMMON_TAGS and any(stem in tag for stem in hashtags))
+
+
+def _uses_hashtag(creator: InstagramCreator, tag: str) -> bool:
+    """True for the creator's own hashtags; of others made with a word of the niche one creator in three uses each."""
+    if tag in creator.hashtags:
+        return True
+    return tag not in _COMMON_TAGS and _may_tag(creator.niche, tag) and hash64(creator.handle, tag) % 3 == 0
 
 
 def matches(creator: InstagramCreator, query: InstagramQuery) -> bool:
@@ -210,7 +225,7 @@ def _fits_numbers(creator: InstagramCreator, query: InstagramQuery) -> bool:
 
 
 def _fits_words(creator: InstagramCreator, query: InstagramQuery) -> bool:
-    if query.hashtags and not set(query.hashtags) & set(creator.hashtags):
+    if query.hashtags and not any(_uses_hashtag(creator, tag) for tag in query.hashtags):
         return False
     if query.audience_interests and not set(query.audience_interests) & set(creator.audience_interests):
         return False

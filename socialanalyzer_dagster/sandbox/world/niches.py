@@ -114,7 +114,7 @@ NICHES: tuple[Niche, ...] = (
            "ceramics pottery wheelthrown clay studiopottery|potter, clay workshops, studio teacher",
            "Ceramics|opening the kiln, a cracked bowl, glaze tests, throwing a moon jar|potters|pottery workshop "
            "week|", (25, 0.10)),
-    _niche("photography", "art_design", ("Camera & Photography", _TRAVEL),
+    _niche("photography", "art_design", ("Camera & Photography", _TRAVEL, "Wedding"),
            "photography filmphotography travelphotography portrait analog|photographer, photo walks, photography "
            "workshops, film stories",
            "Photography|a roll of film in fog, portraits of strangers, editing less, golden hour, one lens for a "
@@ -175,7 +175,8 @@ NICHES: tuple[Niche, ...] = (
            "tours",
            "Gardening|tomatoes at last, a slug war, seed swaps, a border in June, compost truths|gardeners|garden "
            "tour|", (35, 0.07)),
-    _niche("fashion", "lifestyle", ("Clothes, Shoes, Handbags & Accessories", "Shopping & Retail"),
+    _niche("fashion", "lifestyle", ("Clothes, Shoes, Handbags & Accessories", "Shopping & Retail", "Luxury Goods",
+           "Jewellery & Watches"),
            "fashion ootd style thrifted slowfashion|slow fashion, thrift finds, style notes",
            "Fashion|five ways to wear a coat, thrifting in the rain, a capsule that failed, "
            "mending|thrifters|shopping trip|", (60, -0.10)),
