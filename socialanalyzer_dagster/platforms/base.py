@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import BaseModel
 
@@ -58,7 +59,8 @@ class Platform:
     adapters: Mapping[Stage, StageAdapter]
     filter_model: type[BaseModel]
     discover: Discover
-    from_list_row: Callable[[ListRow, Policy], FoundItem]
+    from_list_row: Callable[[ListRow, Policy, datetime], FoundItem]
+    """A lead of a creator list's row; the instant is when the file was read, which its values carry."""
     screen: Process
     enrich: Process
     analyze: Process

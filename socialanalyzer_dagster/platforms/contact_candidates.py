@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.links import classify
 from socialanalyzer_dagster.domain.outside_text import known_text, one_line
 from socialanalyzer_dagster.domain.phones import canonical_phone
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.types import EvidenceId
 
 MAX_VALUE_CHARS = 300
 
@@ -23,6 +24,7 @@ class Source:
     provider: str
     source_url: str | None
     fetched_at: datetime
+    evidence_id: EvidenceId | None = None
 
     def candidate(self, field: str, value: str, canonical: str, kind: CandidateKind) -> Candidate:
         """One value of this source."""
@@ -35,6 +37,7 @@ class Source:
             provider=self.provider,
             source_url=self.source_url,
             fetched_at=self.fetched_at,
+            evidence_id=self.evidence_id,
         )
 
 

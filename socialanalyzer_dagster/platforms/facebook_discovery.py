@@ -2,19 +2,24 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import TypedDict, cast
 
 from pydantic import TypeAdapter
 
+from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.found_text import members_in, neutral_words, posts_per_month_in, visibility_in
 from socialanalyzer_dagster.domain.leads import AudienceKind, FoundItem, LeadRecord
+from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import group_link
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.outside_text import known_text, one_line
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, run_limits
 from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
+from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, raw_row
 from socialanalyzer_dagster.vendors.apify_actors import GoogleSearch
 from socialanalyzer_dagster.vendors.apify_items import GoogleResult
 
@@ -84,6 +89,31 @@ def found_item(number: int, result: GoogleResult) -> FoundItem:
         visibility=visibility_in(title, snippet),
     )
     return FoundItem(item_no=number, record=record, raw=raw)
+
+
+def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
+    """A lead of a creator list; the about text is read like a search snippet for what the row itself does not say."""
+    raw = raw_row(row)
+    address = row.url or (f"https://www.facebook.com/groups/{row.handle}" if row.handle else None)
+    link = group_link(address) if address else None
+    if link is None or link.handle is None:
+        return FoundItem(item_no=row.line, record=None, problem=ItemResult.NO_IDENTITY, raw=raw)
+    candidates = list_candidates(row, policy, read_at, own=LinkKind.FACEBOOK)
+    members = row.audience_size if row.audience_size is not None else members_in(row.about)
+    record = LeadRecord(
+        platform=KEY,
+        platform_id=link.handle,
+        handle=link.handle,
+        profile_url=link.url,
+        display_name=group_name(row.name),
+        bio=known_text(row.about, MAX_DESCRIPTION_CHARS),
+        links=links_of(candidates),
+        audience_size=members,
+        audience_kind=AudienceKind.MEMBERS,
+        posts_per_month=posts_per_month_in(row.about),
+        visibility=visibility_in(row.about),
+    )
+    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw)
 
 
 def group_name(title: str | None) -> str | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
+from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, CandidateKind, FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.link_shapes import Link, LinkKind
 from socialanalyzer_dagster.domain.links import accept, social_link
@@ -22,6 +23,7 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_candidates,
 )
 from socialanalyzer_dagster.platforms.instagram_filters import InstagramFilters
+from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, raw_row
 from socialanalyzer_dagster.vendors.insightiq import InsightIQ, Profile
 
 KEY = PlatformKey("instagram")
@@ -101,6 +103,27 @@ def found_item(number: int, profile: Profile, policy: Policy, fetched_at: dateti
         engagement_rate=_rate(profile.engagement_rate),
     )
     return FoundItem(item_no=number, record=record, candidates=tuple(candidates), raw=raw)
+
+
+def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
+    """A lead of a creator list; what the row does not say is unknown."""
+    raw = raw_row(row)
+    handle = handle_of(row.handle, row.url)
+    if handle is None:
+        return FoundItem(item_no=row.line, record=None, problem=ItemResult.NO_IDENTITY, raw=raw)
+    candidates = list_candidates(row, policy, read_at, own=LinkKind.INSTAGRAM)
+    record = LeadRecord(
+        platform=KEY,
+        platform_id=handle,
+        handle=handle,
+        profile_url=profile_url(handle),
+        display_name=row.name,
+        bio=row.about,
+        links=links_of(candidates),
+        audience_size=row.audience_size,
+        audience_kind=AudienceKind.FOLLOWERS,
+    )
+    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw)
 
 
 def handle_of(username: str | None, url: str | None) -> str | None:

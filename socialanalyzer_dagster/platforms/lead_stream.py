@@ -20,6 +20,7 @@ from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.platforms.model_calls import JudgementFailedError
 
 T = TypeVar("T")
+U = TypeVar("U")
 _LOG = logging.getLogger(__name__)
 
 OneLead = Callable[[LeadWork], Awaitable[LeadResult]]
@@ -75,6 +76,13 @@ async def settled(*jobs: Awaitable[T]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
+
+
+async def both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
+    """Two results of different kinds; a failure is raised after both have ended."""
+    one, other = asyncio.ensure_future(first), asyncio.ensure_future(second)
+    await asyncio.gather(one, other, return_exceptions=True)
+    return one.result(), other.result()
 
 
 def outcome_of(error: Exception, stage: Stage) -> Outcome:

@@ -94,7 +94,7 @@ async def judge(question: Question[J], context: StageContext) -> Judged[J]:
     Raises JudgementFailedError when there is none, and what the gate raises.
     """
     llm = _llm(context)
-    request = _request(question)
+    request = _request(question, context)
     answer = await _ask(llm, request, question, context)
     checked = _checked(question, answer)
     if not isinstance(checked, InvalidAnswer):
@@ -125,10 +125,10 @@ def _llm(context: StageContext) -> LanguageModel:
     return context.vendors.llm
 
 
-def _request(question: Question[J]) -> ModelRequest:
+def _request(question: Question[J], context: StageContext) -> ModelRequest:
     prompt = question.prompt
     return ModelRequest(
-        model=prompt.model,
+        model=context.policy.models.vision if question.images else prompt.model,
         system=prompt.system,
         user=prompt.user,
         fingerprint_text=prompt.fingerprint_user,

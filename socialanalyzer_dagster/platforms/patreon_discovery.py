@@ -6,6 +6,7 @@ from typing import TypedDict, cast
 
 from pydantic import TypeAdapter
 
+from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.found_text import neutral_words
 from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, CandidateKind, FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
@@ -22,6 +23,7 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_email_candidates,
 )
 from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, run_limits
+from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, raw_row
 from socialanalyzer_dagster.platforms.patreon_filters import PatreonFilters
 from socialanalyzer_dagster.vendors.apify_actors import PatreonSearch
 from socialanalyzer_dagster.vendors.apify_items import PatreonCreator
@@ -93,6 +95,27 @@ def found_item(number: int, creator: PatreonCreator, policy: Policy, fetched_at:
     )
     aliases = tuple(name for name in (handle,) if name and name != record.platform_id)
     return FoundItem(item_no=number, record=record, candidates=tuple(candidates), aliases=aliases, raw=raw)
+
+
+def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
+    """A lead of a creator list; what the row does not say is unknown."""
+    raw = raw_row(row)
+    handle = handle_of(row.handle, None, row.url)
+    if handle is None:
+        return FoundItem(item_no=row.line, record=None, problem=ItemResult.NO_IDENTITY, raw=raw)
+    candidates = list_candidates(row, policy, read_at, own=LinkKind.PATREON)
+    record = LeadRecord(
+        platform=KEY,
+        platform_id=handle,
+        handle=handle,
+        profile_url=profile_url(handle),
+        display_name=row.name,
+        bio=row.about,
+        links=links_of(candidates),
+        audience_size=row.audience_size,
+        audience_kind=AudienceKind.PATRONS,
+    )
+    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw)
 
 
 def handle_of(vanity: str | None, slug: str | None, url: str | None) -> str | None:

@@ -1,0 +1,57 @@
+"""Contacts of a creator list's row: what the file says has the rank of a discovery provider's word (spec 5.11)."""
+
+from datetime import datetime
+
+from socialanalyzer_dagster.domain.creator_lists import ListRow
+from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
+from socialanalyzer_dagster.domain.link_shapes import LinkKind
+from socialanalyzer_dagster.domain.link_text import links_in_text
+from socialanalyzer_dagster.domain.links import merge_links
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.types import JsonObject
+from socialanalyzer_dagster.platforms.contact_candidates import (
+    Source,
+    email_candidates,
+    link_candidate,
+    link_candidates,
+    text_candidates,
+    text_email_candidates,
+)
+
+
+def list_candidates(row: ListRow, policy: Policy, read_at: datetime, *, own: LinkKind | None) -> list[Candidate]:
+    """Address, website, and what the about text holds, with the row as source; links of the `own` kind are left out."""
+    source = Source(step="list", provider="list", source_url=f"list:row-{row.line}", fetched_at=read_at)
+    kind = CandidateKind.DISCOVERY
+    links = [
+        *link_candidates([row.website], source, kind, policy),
+        *(link_candidate(link, source, kind) for link in links_in_text(row.about, policy.hosts)),
+    ]
+    return [
+        *email_candidates([row.email], source, kind, policy),
+        *text_email_candidates(row.about, source, policy),
+        *(link for link in links if link.field != own),
+        *text_candidates("name", row.name, source, kind),
+    ]
+
+
+def links_of(candidates: list[Candidate]) -> dict[str, str]:
+    """Kind -> address, the first of each kind."""
+    kinds = set(LinkKind)
+    return merge_links({one.field: one.value} for one in candidates if one.field in kinds)
+
+
+def raw_row(row: ListRow) -> JsonObject:
+    """The row as read, for the found item."""
+    return {
+        "line": row.line,
+        "handle": row.handle,
+        "url": row.url,
+        "name": row.name,
+        "audience_size": row.audience_size,
+        "about": row.about,
+        "website": row.website,
+        "email": row.email,
+        "extra": dict(row.extra),
+        "notes": list(row.notes),
+    }

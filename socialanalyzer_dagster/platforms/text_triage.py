@@ -1,0 +1,51 @@
+"""Screening where there are no pictures: a rule on known facts, then triage from text by the small model (spec 7.3)."""
+
+from typing import TypeVar
+
+from socialanalyzer_dagster.domain.answer_schemas import text_triage_schema
+from socialanalyzer_dagster.domain.lead_judgements import Triage
+from socialanalyzer_dagster.domain.lead_prompts import text_triage_prompt
+from socialanalyzer_dagster.domain.leads import Evidence
+from socialanalyzer_dagster.domain.outcomes import Outcome, passed, rejected
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
+from socialanalyzer_dagster.domain.types import JsonValue, Stage
+from socialanalyzer_dagster.platforms.base import StageContext
+from socialanalyzer_dagster.platforms.evidence_kinds import TRIAGE
+from socialanalyzer_dagster.platforms.model_calls import Judged, Question, judge, writer_of
+
+AnyTriage = TypeVar("AnyTriage", bound=Triage)
+
+
+async def screen_by_text(
+    work: LeadWork, context: StageContext, *, problem: str | None, evidence: tuple[Evidence, ...] = ()
+) -> LeadResult:
+    """Rejected by the rule's `problem` before anything is paid, else triaged when the policy asks for it."""
+    if problem is not None:
+        return LeadResult(uid=work.uid, outcome=rejected(Stage.SCREENED, problem), evidence=evidence)
+    if not context.policy.screening.text_triage:
+        return LeadResult(uid=work.uid, outcome=passed(Stage.SCREENED, triage="off"), evidence=evidence)
+    question = Question(
+        lead=work.uid,
+        prompt=text_triage_prompt(writer_of(context), work.record),
+        schema=text_triage_schema(work.record, context.policy),
+    )
+    judged = await judge(question, context)
+    seen = judged.evidence(TRIAGE, doubt=is_doubt(judged.value, context.policy))
+    return LeadResult(uid=work.uid, outcome=triage_outcome(judged, context.policy), evidence=(*evidence, seen))
+
+
+def is_doubt(triage: Triage, policy: Policy) -> bool:
+    """True for a reject that is not sure enough to count."""
+    return triage.decision == "reject" and triage.confidence < policy.screening.reject_confidence
+
+
+def triage_outcome(judged: Judged[AnyTriage], policy: Policy, **detail: JsonValue) -> Outcome:
+    """A sure reject ends the lead's way with its code; a doubtful one passes, marked `triage_doubt` (spec 7.3)."""
+    triage = judged.value
+    said: dict[str, JsonValue] = {"confidence": triage.confidence, "reasks": judged.reasks, **detail}
+    if triage.reject_code is None:
+        return passed(Stage.SCREENED, **said)
+    if is_doubt(triage, policy):
+        return passed(Stage.SCREENED, triage_doubt=triage.reject_code, **said)
+    return rejected(Stage.SCREENED, triage.reject_code, **said)
