@@ -35,7 +35,7 @@ class ScoreInputs(BaseModel):
     travel_flag: bool
     kept_tier: str | None = None
     evidence_ids: tuple[str, ...] = ()
-    prompt_version: int | None = None
+    prompt_version: str | None = None
 
 
 class ScoreRecord(BaseModel):

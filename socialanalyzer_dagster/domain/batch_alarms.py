@@ -1,0 +1,56 @@
+"""When the summary of a batch warns, in plain sentences (spec 14.2, as far as built)."""
+
+from collections.abc import Iterator
+
+from socialanalyzer_dagster.domain.batch_facts import BatchFacts, share, skipped_by_reason
+from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.sentences import leads, percent
+from socialanalyzer_dagster.domain.types import Stage
+
+
+def batch_alarms(facts: BatchFacts, policy: Policy) -> tuple[str, ...]:
+    """The warnings that apply; () when all is well."""
+    return (*_money(facts, policy), *_quality(facts, policy))
+
+
+def capped_sentence(facts: BatchFacts) -> str | None:
+    """One sentence when the cap left leads undone (spec 2.4)."""
+    if not facts.capped:
+        return None
+    undone = sum(skipped_by_reason(stage, counts).get("budget_stopped", 0) for stage, counts in facts.stages.items())
+    return (
+        f"The spending cap of {usd_text(facts.cap_micros)} was reached: {leads(undone)} could not be processed; "
+        "raise the cap and materialize the stage again to do exactly those."
+    )
+
+
+def _money(facts: BatchFacts, policy: Policy) -> Iterator[str]:
+    if (capped := capped_sentence(facts)) is not None:
+        yield capped
+    if facts.status == "stopped":
+        yield "The batch was stopped early; its numbers do not show the whole search."
+    estimate = facts.estimate_micros
+    if estimate is not None and facts.spend_micros > estimate * policy.warnings.over_estimate:
+        yield f"It cost {usd_text(facts.spend_micros)}, more than the estimate of {usd_text(estimate)}."
+    if facts.unknown_attempts:
+        calls = "1 paid call was" if facts.unknown_attempts == 1 else f"{facts.unknown_attempts} paid calls were"
+        yield (
+            f"{calls} answered by nobody; {usd_text(facts.unknown_micros)} stay reserved until the provider's "
+            "statement is checked."
+        )
+
+
+def _quality(facts: BatchFacts, policy: Policy) -> Iterator[str]:
+    screened = facts.stages.get(Stage.SCREENED)
+    if screened is not None and not screened.pending:
+        found = share(screened.passed, screened.entered)
+        if found is not None and found < policy.warnings.low_yield:
+            yield f"Only {percent(found)} of the leads passed screening; the search may not fit."
+    scored = facts.stages.get(Stage.SCORED)
+    if scored is not None and scored.passed and not facts.tiers.get(policy.tiers.enrolled):
+        yield f"No lead reached the tier {policy.tiers.enrolled}."
+    if facts.reasks is not None:
+        rate = share(*facts.reasks)
+        if rate is not None and rate > policy.warnings.high_reask_rate:
+            yield f"The model had to be asked again for {percent(rate)} of its answers."
