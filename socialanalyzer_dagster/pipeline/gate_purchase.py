@@ -91,13 +91,13 @@ class Purchase(Generic[T]):
         attempt = await self._desk.reserved(sending, permit, flight, job_request=self._job.request)
         try:
             status = await self._job.start(attempt.reserved_micros)
+            self._parts.breaker.succeeded(self._operation.vendor)
+            return await self._stored(attempt, status)
         except VendorError as error:
             return await self._failed(attempt, error)
         except BaseException:  # the row stays planned, so that the next run looks for the job
             await self._desk.till.lose(attempt, "interrupted")
             raise
-        self._parts.breaker.succeeded(self._operation.vendor)
-        return await self._stored(attempt, status)
 
     async def _failed(self, attempt: Attempt, error: VendorError) -> Purchased | Again:
         if charge_of(self._operation, error) is Charge.NONE:

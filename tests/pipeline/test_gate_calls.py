@@ -1,4 +1,4 @@
-"""What the gate does with one call: reserve, send, settle, store, give again, repeat, refuse (architecture section 4)."""
+"""What the gate does with one call: reserve, send, settle, store, give again, repeat, refuse (architecture 4)."""
 
 import asyncio
 

@@ -1,0 +1,426 @@
+"""Vendor jobs: stored before they are bought, resumed by their id, never bought twice (I-24, I-25)."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from gate_world import VirtualTime, attempts, gate_over, handle, jobs, ledger, money_of, new_batch, policy_with, uid
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from socialanalyzer_dagster.domain.calls import ErrorClass, JobPage, JobState, JobStatus, VendorError, VendorJob
+from socialanalyzer_dagster.domain.ports import CallFailed
+from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, JobStillRunning
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, StageGate, spending_gate
+from socialanalyzer_dagster.pipeline.writer import GroupWriter
+
+PRICE = 10_000  # apify.patreon, per creator
+LOST = VendorError("apify", ErrorClass.UNKNOWN, "timeout")
+PASSING = VendorError("apify", ErrorClass.TRANSIENT, "http_503", status=503)
+
+
+class Actor:
+    """A vendor that runs one job of a few items, two per page, and counts what it was asked."""
+
+    def __init__(self, items: int = 5, *, running_polls: int = 1, reported: int | None = None) -> None:
+        self.items = [{"n": number} for number in range(items)]
+        self.running_polls = running_polls
+        self.reported = reported
+        self.final = JobState.SUCCEEDED
+        self.started: list[int] = []
+        self.polls = 0
+        self.pages: list[int] = []
+        self.aborted = 0
+        self.start_errors: list[Exception] = []
+        self.poll_errors: list[Exception] = []
+        self.lose_start_answer = False
+        self.hold: asyncio.Event | None = None
+        self.polled = asyncio.Event()
+
+    def job(self, *, most: int = 10, can_find: bool = True, name: str = "q") -> VendorJob[list[Any]]:
+        return VendorJob(
+            operation="apify.patreon",
+            request={"query": name},
+            max_units={"apify.patreon": most},
+            start=self.start,
+            poll=self.poll,
+            page=self.page,
+            units=lambda count: {"apify.patreon": count},
+            decode=list,
+            find=self.find if can_find else None,
+            abort=self.abort,
+        )
+
+    async def start(self, max_micros: int) -> JobStatus:
+        if self.start_errors:
+            raise self.start_errors.pop(0)
+        self.started.append(max_micros)
+        if self.lose_start_answer:
+            self.lose_start_answer = False
+            raise LOST
+        return self.status(JobState.RUNNING)
+
+    async def poll(self, job_id: str) -> JobStatus:
+        self.polls += 1
+        self.polled.set()
+        if self.poll_errors:
+            raise self.poll_errors.pop(0)
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.aborted:
+            return self.status(JobState.FAILED)
+        return self.status(JobState.RUNNING if self.polls <= self.running_polls else self.final)
+
+    async def page(self, status: JobStatus, offset: int) -> JobPage:
+        self.pages.append(offset)
+        following = offset + 2
+        return JobPage(
+            items=tuple(self.items[offset:following]), next_offset=following if following < len(self.items) else None
+        )
+
+    async def find(self, _after: Any) -> JobStatus | None:
+        return self.status(JobState.RUNNING) if self.started else None
+
+    async def abort(self, _job_id: str) -> None:
+        self.aborted += 1
+
+    def status(self, state: JobState) -> JobStatus:
+        over = state is not JobState.RUNNING
+        return JobStatus(
+            job_id=f"run-{len(self.started)}",
+            state=state,
+            dataset_id="dataset",
+            reported_micros=self.reported if over else None,
+            reason="timed_out" if state is JobState.FAILED else None,
+        )
+
+
+async def bound(gate: SpendingGate, batch: Any, stage: Stage = Stage.DISCOVERED) -> StageGate:
+    found = gate.bind(batch, stage)
+    for number in range(3):
+        await found.identify(uid(number), [handle(number)])
+    return found
+
+
+async def run(database, policy, clock, batch, actor: Actor, **options: Any) -> Any:
+    """One run of the discovery stage."""
+    async with gate_over(database, policy, clock, **VirtualTime().options) as gate:
+        await gate.recover(batch.batch_id)
+        stage = await bound(gate, batch)
+        return await stage.run_job(actor.job(**options), leads=[], step="search")
+
+
+async def killed_run(database, policy, clock, batch, actor: Actor, until: Callable[[], asyncio.Event]) -> None:
+    """A run that dies without closing anything, once an event has happened."""
+    writer = GroupWriter(database)
+    await writer.__aenter__()
+    gate = spending_gate(database, writer, policy, GateOptions(clock=clock, suppression_key=b"k" * 32))
+    stage = await bound(gate, batch)
+    task = asyncio.create_task(stage.run_job(actor.job(), leads=[], step="search"))
+    await until().wait()
+    writer._closing = True  # from here on the dead process writes nothing
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    writer._wake.set()
+
+
+async def test_a_job_is_read_to_its_last_page_and_settled_by_its_items(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(5)
+    answer = await run(database, policy, clock, batch, actor)
+    assert [item["n"] for item in answer.value] == [0, 1, 2, 3, 4]
+    assert (answer.cost_micros, answer.reused, answer.partial) == (5 * PRICE, False, None)
+    assert actor.started == [10 * PRICE]
+    assert actor.pages == [0, 2, 4]
+    assert money_of(database) == (5 * PRICE, 0, 0)
+    assert jobs(database) == [("read", "run-1")]
+    assert ledger(database)["settled"] == [(None, 5 * PRICE, 0)]
+
+
+async def test_the_job_is_stored_with_its_leads_before_it_is_bought(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2)
+    seen: list[Any] = []
+
+    async def start(max_micros: int) -> JobStatus:
+        with database.read() as connection:
+            seen.append(connection.execute(text("SELECT state, leads, job_id FROM vendor_jobs")).one())
+        seen.append(money_of(database))
+        return await Actor.start(actor, max_micros)
+
+    actor.start = start  # type: ignore[method-assign]
+    async with gate_over(database, policy, clock, **VirtualTime().options) as gate:
+        stage = await bound(gate, batch, Stage.ENRICHED)
+        await stage.run_job(actor.job(), leads=[uid(2), uid(0)], step="C")
+        stored = await stage.stored_jobs("C")
+    assert seen[0].state == "planned"
+    assert seen[0].job_id is None
+    assert seen[1] == (0, 10 * PRICE, 0)
+    assert [(job.leads, job.request, job.is_open) for job in stored] == [((uid(2), uid(0)), {"query": "q"}, False)]
+    assert ledger(database)["settled"] == [(uid(2), PRICE, 0), (uid(0), PRICE, 0)]
+
+
+async def test_running_the_stage_again_reads_the_stored_items_at_no_cost(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(3)
+    first = await run(database, policy, clock, batch, actor)
+    polls = actor.polls
+    again = await run(database, policy, clock, batch, actor)
+    assert again.value == first.value
+    assert (again.cost_micros, again.reused, len(actor.started), actor.polls) == (0, True, 1, polls)
+    assert money_of(database) == (3 * PRICE, 0, 0)
+
+
+async def test_a_killed_run_is_resumed_by_the_stored_id(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(3)
+    actor.hold = asyncio.Event()
+    await killed_run(database, policy, clock, batch, actor, lambda: actor.polled)
+    assert money_of(database) == (0, 10 * PRICE, 0)
+    actor.hold = None
+    answer = await run(database, policy, clock, batch, actor)
+    assert len(answer.value) == 3
+    assert len(actor.started) == 1
+    assert money_of(database) == (3 * PRICE, 0, 0)
+
+
+async def test_reading_goes_on_at_the_page_that_failed(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(5)
+    page = actor.page
+
+    async def second_page_fails(status: JobStatus, offset: int) -> JobPage:
+        if offset == 2:
+            raise PASSING
+        return await page(status, offset)
+
+    actor.page = second_page_fails  # type: ignore[method-assign]
+    with pytest.raises(JobStillRunning):
+        await run(database, policy, clock, batch, actor)
+    assert jobs(database) == [("succeeded", "run-1")]
+    assert money_of(database) == (0, 10 * PRICE, 0)
+    actor.page = page  # type: ignore[method-assign]
+    answer = await run(database, policy, clock, batch, actor)
+    assert [item["n"] for item in answer.value] == [0, 1, 2, 3, 4]
+    assert actor.pages == [0, 2, 4]
+    assert money_of(database) == (5 * PRICE, 0, 0)
+
+
+async def test_an_enrichment_job_that_cannot_be_polled_is_lost_until_a_later_run_reads_it(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2)
+    actor.poll_errors = [PASSING] * policy.retries.attempts
+    for lost in (True, False):
+        async with gate_over(database, policy, clock, **VirtualTime().options) as gate:
+            await gate.recover(batch.batch_id)
+            stage = await bound(gate, batch, Stage.ENRICHED)
+            if lost:
+                with pytest.raises(CallFailed) as failure:
+                    await stage.run_job(actor.job(), leads=[uid(0)], step="C")
+                assert failure.value.outcome_unknown
+                assert money_of(database) == (0, 0, 10 * PRICE)
+            else:
+                assert len((await stage.run_job(actor.job(), leads=[uid(0)], step="C")).value) == 2
+    assert len(actor.started) == 1
+    assert money_of(database) == (2 * PRICE, 0, 0)
+
+
+async def test_a_vendor_id_that_another_job_has_leaves_no_money_held(database, policy, clock):
+    batch, first, second = new_batch(database, policy), Actor(1), Actor(1)
+    await run(database, policy, clock, batch, first, name="a")
+    with pytest.raises(IntegrityError):
+        await run(database, policy, clock, batch, second, name="b")
+    assert money_of(database) == (PRICE, 0, 10 * PRICE)
+
+
+async def test_a_lost_start_is_found_again_and_not_bought_twice(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2)
+    actor.lose_start_answer = True
+    answer = await run(database, policy, clock, batch, actor)
+    assert (len(answer.value), len(actor.started)) == (2, 1)
+    assert money_of(database) == (2 * PRICE, 0, 0)
+    rows = ledger(database)
+    assert rows["unknown"][0][1] + rows["resolved"][0][1] == 0
+
+
+async def test_a_start_that_never_arrived_is_released_and_made_again(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2)
+    actor.start_errors = [LOST]
+    answer = await run(database, policy, clock, batch, actor)
+    assert len(answer.value) == 2
+    assert [state for state, _, _ in attempts(database)] == ["released", "settled"]
+    assert money_of(database) == (2 * PRICE, 0, 0)
+
+
+async def test_a_lost_start_that_cannot_be_looked_up_stays_unknown(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2)
+    actor.lose_start_answer = True
+    async with gate_over(database, policy, clock, **VirtualTime().options) as gate:
+        stage = await bound(gate, batch)
+        for _ in range(2):  # a second try in the same run buys nothing
+            with pytest.raises(CallFailed) as failure:
+                await stage.run_job(actor.job(can_find=False), leads=[], step="search")
+            assert failure.value.outcome_unknown
+    assert len(actor.started) == 1
+    assert money_of(database) == (0, 0, 10 * PRICE)
+    await run(database, policy, clock, batch, actor, can_find=False)  # a person started the batch again
+    assert len(actor.started) == 2
+    assert money_of(database) == (2 * PRICE, 0, 10 * PRICE)
+
+
+async def test_a_run_killed_before_the_id_was_stored_adopts_the_job(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2)
+    hold, arrived = asyncio.Event(), asyncio.Event()
+
+    async def start(max_micros: int) -> JobStatus:
+        actor.started.append(max_micros)
+        arrived.set()
+        await hold.wait()
+        return actor.status(JobState.RUNNING)
+
+    actor.start = start  # type: ignore[method-assign]
+    impatient = policy.model_copy(update={"runtime": policy.runtime.model_copy(update={"settle_seconds": 0.01})})
+    await killed_run(database, impatient, clock, batch, actor, lambda: arrived)
+    answer = await run(database, policy, clock, batch, actor)
+    assert (len(answer.value), len(actor.started)) == (2, 1)
+    assert money_of(database) == (2 * PRICE, 0, 0)
+
+
+async def test_a_job_that_takes_longer_than_a_run_may_wait_stays_open_with_its_money_held(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9)
+    with pytest.raises(JobStillRunning) as waiting:
+        await run(database, policy, clock, batch, actor)
+    assert waiting.value.job_id == "run-1"
+    assert jobs(database) == [("running", "run-1")]
+    assert money_of(database) == (0, 10 * PRICE, 0)
+    actor.running_polls = 0
+    await run(database, policy, clock, batch, actor)
+    assert len(actor.started) == 1
+    assert money_of(database) == (2 * PRICE, 0, 0)
+
+
+async def test_a_job_is_given_up_after_the_hours_of_the_policy(sqlite_database, policy, clock):
+    batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=1234)
+    with pytest.raises(JobStillRunning):
+        await run(sqlite_database, policy, clock, batch, actor)
+    clock.advance(hours=25)
+    with pytest.raises(CallFailed, match="took_too_long") as failure:
+        await run(sqlite_database, policy, clock, batch, actor)
+    assert not failure.value.outcome_unknown
+    assert actor.aborted == 1
+    assert money_of(sqlite_database) == (1234, 0, 0)
+
+
+async def test_a_slow_job_of_an_enrichment_step_is_aborted_and_booked(sqlite_database, policy, clock):
+    batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=1234)
+    async with gate_over(sqlite_database, policy, clock, **VirtualTime().options) as gate:
+        stage = await bound(gate, batch, Stage.ENRICHED)
+        with pytest.raises(CallFailed):
+            await stage.run_job(actor.job(), leads=[uid(0)], step="C")
+    assert actor.aborted == 1
+    assert money_of(sqlite_database) == (1234, 0, 0)
+
+
+async def test_a_failed_job_is_charged_and_failed(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, reported=777)
+    actor.final = JobState.FAILED
+    async with gate_over(database, policy, clock, **VirtualTime().options) as gate:
+        stage = await bound(gate, batch, Stage.ENRICHED)
+        with pytest.raises(CallFailed, match="timed_out") as failure:
+            await stage.run_job(actor.job(), leads=[uid(0), uid(1)], step="C")
+        assert not failure.value.outcome_unknown
+        assert money_of(database) == (777, 0, 0)
+        actor.final = JobState.SUCCEEDED
+        await stage.run_job(actor.job(), leads=[uid(0), uid(1)], step="C")  # a new purchase
+    assert len(actor.started) == 2
+    assert ledger(database)["settled"][:2] == [(uid(0), 389, 0), (uid(1), 388, 0)]
+
+
+async def test_what_a_failed_search_found_until_then_is_kept_and_called_partial(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(3, reported=777)
+    actor.final = JobState.FAILED
+    for _ in range(2):
+        answer = await run(database, policy, clock, batch, actor)
+        assert (len(answer.value), answer.partial) == (3, "timed_out")
+    assert len(actor.started) == 1
+    assert money_of(database) == (777, 0, 0)
+
+
+async def test_a_later_figure_of_the_vendor_becomes_a_correction_of_the_batch(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, reported=20_000)
+    poll = actor.poll
+
+    async def rising(job_id: str) -> JobStatus:
+        status = await poll(job_id)
+        if status.state is JobState.SUCCEEDED:
+            actor.reported = 23_000
+        return status
+
+    actor.poll = rising  # type: ignore[method-assign]
+    async with gate_over(database, policy, clock) as gate:
+        stage = await bound(gate, batch, Stage.ENRICHED)
+        await stage.run_job(actor.job(), leads=[uid(0)], step="C")
+    assert money_of(database) == (23_000, 0, 0)
+    rows = ledger(database)
+    assert rows["settled"] == [(uid(0), 20_000, 0)]
+    assert rows["correction"] == [(None, 3_000, 0)]
+
+
+async def test_a_job_without_room_in_a_scope_is_not_bought(database, policy, clock):
+    batch, actor = new_batch(database, policy, cap_micros=10 * PRICE - 1), Actor(2)
+    with pytest.raises(BudgetExceeded):
+        await run(database, policy, clock, batch, actor)
+    assert actor.started == []
+    assert jobs(database) == []
+
+
+async def test_stopping_the_batch_stops_the_meter(sqlite_database, policy, clock):
+    from gate_world import stop_batch
+
+    batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=55)
+    time = VirtualTime()
+
+    async def sleep(seconds: float) -> None:
+        stop_batch(sqlite_database, batch)
+        await time.sleep(seconds + 2)
+
+    async with gate_over(sqlite_database, policy, clock, sleep=sleep, monotonic=time.monotonic) as gate:
+        stage = await bound(gate, batch)
+        with pytest.raises(BatchStopped):
+            await stage.run_job(actor.job(), leads=[], step="search")
+    assert actor.aborted == 1
+    assert money_of(sqlite_database) == (55, 0, 0)
+
+
+async def test_another_batch_reuses_a_finished_job_inside_its_window(sqlite_database, policy, clock):
+    reusing = policy_with(policy, cache={"reuse_days": {"apify.patreon": 30}})
+    first, second, actor = new_batch(sqlite_database, reusing), new_batch(sqlite_database, reusing), Actor(2)
+    await run(sqlite_database, reusing, clock, first, actor)
+    answer = await run(sqlite_database, reusing, clock, second, actor)
+    assert (answer.reused, len(answer.value), len(actor.started)) == (True, 2, 1)
+    assert ledger(sqlite_database)["reuse"] == [(None, 0, 2 * PRICE)]
+
+
+async def test_paging_that_does_not_advance_ends(sqlite_database, policy, clock):
+    batch, actor = new_batch(sqlite_database, policy), Actor(2)
+
+    async def page(_status: JobStatus, _offset: int) -> JobPage:
+        return JobPage(items=(), next_offset=0)
+
+    actor.page = page  # type: ignore[method-assign]
+    with pytest.raises(CallFailed, match="paging_does_not_advance"):
+        await run(sqlite_database, policy, clock, batch, actor)
+
+
+async def test_running_jobs_hold_the_slots_of_their_starts(sqlite_database, policy, clock):
+    buckets = policy.document()["limits"]["buckets"] | {"apify_start": {"concurrent": 1}}
+    batch, first, second = new_batch(sqlite_database, policy), Actor(1), Actor(1)
+    first.hold = asyncio.Event()
+    async with gate_over(sqlite_database, policy_with(policy, limits={"buckets": buckets}), clock) as gate:
+        stage = await bound(gate, batch)
+        running = asyncio.create_task(stage.run_job(first.job(name="a"), leads=[], step="search"))
+        await first.polled.wait()
+        second.started = [0]  # its vendor id must differ from the first one's
+        waiting = asyncio.create_task(stage.run_job(second.job(name="b"), leads=[], step="search"))
+        await asyncio.sleep(0.05)
+        assert second.started == [0]
+        first.hold.set()
+        await running
+        await waiting
+    assert len(second.started) == 2
