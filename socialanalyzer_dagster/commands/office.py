@@ -14,7 +14,7 @@ from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.policies import ensure_initial_policy
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
-from socialanalyzer_dagster.sandbox.config import SandboxConfig
+from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
 from socialanalyzer_dagster.sandbox.serve import SandboxProcess, sandbox_state, start_process
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import schema
@@ -136,6 +136,7 @@ def sandbox_config(settings: Settings) -> SandboxConfig:
         home=settings.home,
         host=host,
         port=int(port or 80),
+        epoch=epoch_of_today(),
     )
 
 

@@ -9,7 +9,12 @@ Speed = Literal["instant", "realistic"]
 FaultLevel = Literal["none", "flaky", "hostile"]
 
 WORLD_EPOCH = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
-"""The moment every new world starts at, so that two worlds of one seed are equal."""
+"""The moment a world counts its dates back from when nobody names another, so that tests meet equal worlds."""
+
+
+def epoch_of_today() -> datetime:
+    """The start of the present UTC day: a world served to people must look lived in to a pipeline with a real clock."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import httpx
 import uvicorn
 
 from socialanalyzer_dagster.sandbox.app import app_of
-from socialanalyzer_dagster.sandbox.config import WORLD_EPOCH, SandboxConfig
+from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
 from socialanalyzer_dagster.sandbox.connection import ClosableProtocol
 from socialanalyzer_dagster.sandbox.state import SandboxState, WorldMismatchError
 
@@ -244,7 +244,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--speed", choices=("instant", "realistic"), default="instant")
     parser.add_argument("--faults", choices=("none", "flaky", "hostile"), default="none")
     parser.add_argument("--home", type=Path)
-    parser.add_argument("--epoch", type=datetime.fromisoformat, default=WORLD_EPOCH)
+    parser.add_argument("--epoch", type=datetime.fromisoformat, default=epoch_of_today())
     parser.add_argument("--parent", type=int, help="end when this process is no longer the parent")
     return parser.parse_args(given)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -15,6 +16,7 @@ from socialanalyzer_dagster.sandbox.world.dice import base62, token, uuid_text
 from socialanalyzer_dagster.sandbox.world.world import World
 
 T = TypeVar("T")
+_EPOCH_LASTS = timedelta(days=14)
 _META = "sandbox.meta"
 
 
@@ -33,10 +35,7 @@ class SandboxState:
         self.config = config
         self.store = Store(config.home)
         self._claim_home(config)
-        epoch = config.epoch
-        stored = self.store.get(_META, "epoch")
-        if stored is not None:
-            epoch = type(epoch).fromisoformat(stored)
+        epoch = self._epoch_of_home(config.epoch)
         self.clock = SandboxClock(self.store, epoch)
         self.bill = Bill(self.store, self.clock)
         self.world = World(config.seed, epoch)
@@ -46,6 +45,17 @@ class SandboxState:
         self.unknown_paths: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._memory: dict[str, Any] = {}
+
+    def _epoch_of_home(self, wanted: datetime) -> datetime:
+        """The home's own epoch, moved on to the wanted one when it is so old that active creators would look idle."""
+        stored = self.store.get(_META, "epoch")
+        epoch = wanted if stored is None else datetime.fromisoformat(stored)
+        if wanted - epoch < _EPOCH_LASTS:
+            return epoch
+        self.store.put(_META, "epoch", wanted.isoformat())
+        SandboxClock(self.store, wanted).set(wanted)
+        self.store.commit()
+        return wanted
 
     def _claim_home(self, config: SandboxConfig) -> None:
         stored_seed = self.store.get(_META, "seed")
