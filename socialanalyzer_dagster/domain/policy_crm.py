@@ -80,3 +80,4 @@ class RuntimePolicy(Section):
     progress_seconds: Positive
     settle_seconds: Positive
     batches_at_once: Positive
+    relaunches: Positive

@@ -1,0 +1,71 @@
+"""What a materialization shows in the Dagster UI: figures, reasons, money and a few example leads."""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
+from socialanalyzer_dagster.pipeline.runner_end import StageReport
+
+Metadata = Mapping[str, dg.MetadataValue]  # type: ignore[type-arg]
+_TOP_REASONS = 5
+_MICROS = 1_000_000
+
+
+def stage_metadata(report: StageReport, examples: Sequence[LeadExample], version: str) -> Metadata:
+    """The figures of one stage of one batch; a figure nobody measured is left out."""
+    counters = report.counters
+    shown: dict[str, dg.MetadataValue] = {  # type: ignore[type-arg]
+        "leads_in": dg.MetadataValue.int(counters.entered),
+        "passed": dg.MetadataValue.int(counters.passed),
+        "rejected": dg.MetadataValue.int(counters.rejected),
+        "failed": dg.MetadataValue.int(counters.failed),
+        "skipped": dg.MetadataValue.int(counters.skipped),
+        "pending": dg.MetadataValue.int(counters.pending),
+        "worked_in_this_run": dg.MetadataValue.int(report.worked),
+        "reasons": dg.MetadataValue.md(reasons_table(counters.reasons)),
+        "spend_usd": dg.MetadataValue.float(report.spend_micros / _MICROS),
+        "reuse_savings_usd": dg.MetadataValue.float(report.reused_micros / _MICROS),
+        "batch_status": dg.MetadataValue.text(report.status),
+        "policy_version": dg.MetadataValue.text(version),
+        "examples": dg.MetadataValue.md(examples_table(examples)),
+    }
+    measured = {"yield": report.yield_rate, "seconds_per_lead_p50": report.seconds_p50}
+    measured["seconds_per_lead_p95"] = report.seconds_p95
+    shown |= {name: dg.MetadataValue.float(value) for name, value in measured.items() if value is not None}
+    notes = {"waiting_because": report.halt, "capped": report.capped}
+    shown |= {name: dg.MetadataValue.text(text) for name, text in notes.items() if text is not None}
+    shown |= {f"items_{result.value}": dg.MetadataValue.int(number) for result, number in report.items.items()}
+    return shown
+
+
+def stage_sentence(report: StageReport) -> str:
+    """One line for the run's log."""
+    counters = report.counters
+    money = f"{usd_text(report.spend_micros)} spent, {usd_text(report.reused_micros)} saved by reuse"
+    figures = (
+        f"{counters.passed} passed, {counters.rejected} rejected, {counters.failed} failed, {counters.skipped} skipped"
+    )
+    sentence = f"{report.stage}: {counters.entered} leads in, {figures}, {counters.pending} pending; {money}."
+    return f"{sentence} {report.halt}" if report.halt else sentence
+
+
+def reasons_table(reasons: Mapping[str, int]) -> str:
+    """The most frequent reason codes as Markdown."""
+    if not reasons:
+        return "none"
+    rows = [f"| `{code}` | {number} |" for code, number in list(reasons.items())[:_TOP_REASONS]]
+    return "\n".join(["| reason | leads |", "|---|---:|", *rows])
+
+
+def examples_table(examples: Sequence[LeadExample]) -> str:
+    """A few leads as Markdown, without names or contact data: the uid leads to everything else."""
+    if not examples:
+        return "none"
+    rows = [
+        f"| `{each.lead_uid}` | {each.audience_size if each.audience_size is not None else 'unknown'} "
+        f"| {each.result} | {each.code or ''} | {each.lead_score or ''} | {each.tier or ''} |"
+        for each in examples
+    ]
+    return "\n".join(["| lead | audience | result | reason | score | tier |", "|---|---:|---|---|---:|---|", *rows])

@@ -1,0 +1,102 @@
+"""What every stage asset does: open the batch, bring its leads up to date, report the figures."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import dagster as dg
+from pydantic import Field
+
+from socialanalyzer_dagster.assets.report_metadata import stage_metadata, stage_sentence
+from socialanalyzer_dagster.domain.batch_keys import BadBatchKey
+from socialanalyzer_dagster.domain.filters import FilterProblems
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
+from socialanalyzer_dagster.pipeline.code_version import code_version
+from socialanalyzer_dagster.pipeline.discovery import run_discovery
+from socialanalyzer_dagster.pipeline.lead_examples import LeadExample, lead_examples
+from socialanalyzer_dagster.pipeline.locks import BatchLocked
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.progress import Progress
+from socialanalyzer_dagster.pipeline.runner import run_stage
+from socialanalyzer_dagster.pipeline.runner_end import StageReport
+from socialanalyzer_dagster.resources.pipeline import PipelineResource
+
+ATTEMPT_TAG = "socialanalyzer/attempt"
+"""The attempt of the batch a sensor launched a run for; a run started by hand has no such tag."""
+
+GROUP = "leads"
+OWNERS = ["team:growth"]
+CODE_VERSION = code_version()
+
+T = TypeVar("T")
+
+
+class BatchLaunch(dg.Config):
+    """What can be said when a batch is started by hand."""
+
+    confirm_estimate_micro: int | None = Field(
+        default=None,
+        description=(
+            "Only for a batch whose estimate must be confirmed: the estimate in micro-USD (1 USD = 1,000,000), exactly "
+            "as the refusal or `socialanalyzer batch show` states it. Nothing is spent before it matches."
+        ),
+    )
+
+
+def bring_up_to_date(
+    context: dg.AssetExecutionContext, pipeline: PipelineResource, stage: Stage, config: BatchLaunch | None = None
+) -> dg.MaterializeResult[None]:
+    """Run one stage for the batch of this partition and return its figures as metadata."""
+
+    async def work(batch: OpenBatch) -> tuple[StageReport, list[LeadExample], str]:
+        tell = _teller(context)
+        is_first = stage is Stage.DISCOVERED
+        report = await (run_discovery(batch, tell) if is_first else run_stage(batch, stage, tell))
+        with batch.workplace.database.read() as connection:
+            return report, lead_examples(connection, batch.row.batch_id, stage), batch.row.policy_version
+
+    report, examples, version = with_batch(context, pipeline, work, config)
+    context.log.info(stage_sentence(report))
+    return dg.MaterializeResult(metadata=stage_metadata(report, examples, version))
+
+
+def with_batch(
+    context: dg.AssetExecutionContext,
+    pipeline: PipelineResource,
+    work: Callable[[OpenBatch], Awaitable[T]],
+    config: BatchLaunch | None = None,
+) -> T:
+    """Do something with the batch of this partition while holding its lock.
+
+    Raises dg.Failure with a sentence for people when the key, the confirmation or the lock is in the way; a refused key
+    leaves the partition set again.
+    """
+    confirmed = config.confirm_estimate_micro if config is not None else None
+
+    async def opened() -> T:
+        tag = context.run.tags.get(ATTEMPT_TAG)
+        async with (
+            pipeline.session(context.instance) as session,
+            session.open_batch(
+                context.partition_key,
+                run_id=context.run_id,
+                confirm_estimate_micro=confirmed,
+                launched_attempt=int(tag) if tag is not None else None,
+            ) as batch,
+        ):
+            context.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [context.partition_key])
+            return await work(batch)
+
+    try:
+        return asyncio.run(opened())
+    except (BadBatchKey, FilterProblems) as error:
+        context.instance.delete_dynamic_partition(str(LEAD_BATCHES.name), context.partition_key)
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except (BatchRefused, BatchLocked) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _teller(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
+    return lambda progress: context.log.info(progress.sentence)

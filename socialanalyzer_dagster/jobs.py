@@ -1,0 +1,31 @@
+"""The two jobs of a batch: everything up to the plan, and the CRM write after a person said yes."""
+
+import dagster as dg
+
+from socialanalyzer_dagster.assets.analyzed_leads import analyzed_leads
+from socialanalyzer_dagster.assets.batch_summary import batch_summary
+from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
+from socialanalyzer_dagster.assets.discovered_leads import discovered_leads
+from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
+from socialanalyzer_dagster.assets.scored_leads import scored_leads
+from socialanalyzer_dagster.assets.screened_leads import screened_leads
+from socialanalyzer_dagster.assets.synced_leads import synced_leads
+from socialanalyzer_dagster.partitions import LEAD_BATCHES
+
+UP_TO_PLAN = (discovered_leads, screened_leads, enriched_leads, analyzed_leads, scored_leads, crm_sync_plan)
+
+lead_batch_job = dg.define_asset_job(
+    "lead_batch_job",
+    selection=dg.AssetSelection.assets(*UP_TO_PLAN),
+    partitions_def=LEAD_BATCHES,
+    executor_def=dg.in_process_executor,
+    description="Bring one lead batch from its search to a CRM plan that a person can approve. One run per batch.",
+)
+
+crm_sync_job = dg.define_asset_job(
+    "crm_sync_job",
+    selection=dg.AssetSelection.assets(synced_leads, batch_summary) | dg.AssetSelection.checks_for_assets(*UP_TO_PLAN),
+    partitions_def=LEAD_BATCHES,
+    executor_def=dg.in_process_executor,
+    description="Check the batch once more, write its approved plan to the CRM and summarise it.",
+)

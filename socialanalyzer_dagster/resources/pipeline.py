@@ -1,0 +1,82 @@
+"""The database and the pipeline as Dagster resources: they configure and close, nothing else."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.gate import GateOptions
+from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.platforms.registry import PLATFORMS
+from socialanalyzer_dagster.resources.vendors import VendorsResource
+from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.schema import require_current
+
+
+class UtcClock:
+    """Aware UTC time."""
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return datetime.now(UTC)
+
+
+class DatabaseResource(dg.ConfigurableResource[None]):
+    """The pipeline's own tables: PostgreSQL at DATABASE_URL, else a SQLite file in SOCIALANALYZER_HOME."""
+
+    url: str | None = Field(default=None, description="Another database URL; empty = the one of the settings.")
+
+    @contextmanager
+    def opened(self) -> Iterator[Database]:
+        """The database at this version's revision, closed at the end of the block; raises SchemaMismatch."""
+        database = Database(self.url or Settings.from_environment().database_url.get_secret_value())
+        try:
+            require_current(database)
+            yield database
+        finally:
+            database.dispose()
+
+
+class PipelineResource(dg.ConfigurableResource[None]):
+    """Everything a run works on a batch with: database, vendors, spending gate and clock."""
+
+    database: DatabaseResource
+    vendors: VendorsResource
+
+    @contextmanager
+    def workplace(self, instance: dg.DagsterInstance) -> Iterator[Workplace]:
+        """For actions on batches; a new batch's partition is added to `instance` before its row is committed."""
+        settings = Settings.from_environment()
+        with self.database.opened() as database:
+            yield Workplace(
+                database=database,
+                platforms=PLATFORMS,
+                clock=UtcClock(),
+                home=settings.home,
+                mode=settings.environment,
+                announce=lambda key: instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key]),
+            )
+
+    @asynccontextmanager
+    async def session(self, instance: dg.DagsterInstance) -> AsyncIterator[PipelineSession]:
+        """A session of this process; raises SettingsError and SchemaMismatch before anything is done."""
+        settings = Settings.from_environment()
+        with self.workplace(instance) as workplace:
+            async with self.vendors.opened() as vendors:
+                parts = SessionParts(
+                    workplace=workplace,
+                    vendors=vendors,
+                    gate=GateOptions(
+                        clock=workplace.clock,
+                        suppression_key=settings.suppression_hmac_key.get_secret_value().encode(),
+                        live=not settings.is_sandbox,
+                    ),
+                    boundary_secret=settings.boundary_secret,
+                )
+                async with PipelineSession(parts) as session:
+                    yield session
