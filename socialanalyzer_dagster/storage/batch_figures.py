@@ -61,6 +61,7 @@ class Money:
     held_micros: int
     unknown_micros: int
     reused_micros: int
+    unknown_attempts: int
 
 
 def money(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Money]:
@@ -73,6 +74,7 @@ def money(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Money]:
                 func.sum(ProviderAttemptRow.settled_micros),
                 func.sum(case((ProviderAttemptRow.state == "reserved", ProviderAttemptRow.reserved_micros), else_=0)),
                 func.sum(case((ProviderAttemptRow.state == "unknown", ProviderAttemptRow.reserved_micros), else_=0)),
+                func.sum(case((ProviderAttemptRow.state == "unknown", 1), else_=0)),
             )
             .where(ProviderAttemptRow.batch_id.in_(part))
             .group_by(ProviderAttemptRow.batch_id)
@@ -85,11 +87,23 @@ def money(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Money]:
         )
         reused = {batch_id: int(amount) for batch_id, amount in saved}
         for batch_id in part:
-            spend, held, unknown = by_batch.get(batch_id, (0, 0, 0))
+            spend, held, unknown, lost = by_batch.get(batch_id, (0, 0, 0, 0))
             found[batch_id] = Money(
                 spend_micros=int(spend),
                 held_micros=int(held),
                 unknown_micros=int(unknown),
                 reused_micros=reused.get(batch_id, 0),
+                unknown_attempts=int(lost),
             )
     return found
+
+
+def stage_money(connection: Connection, batch_id: str, stage: Stage) -> tuple[int, int]:
+    """Micro-USD of the ledger and micro-USD saved by reused answers, of one stage of a batch."""
+    amount, saved = connection.execute(
+        select(
+            func.coalesce(func.sum(LedgerEntryRow.amount_micros), 0),
+            func.coalesce(func.sum(LedgerEntryRow.saved_micros), 0),
+        ).where(LedgerEntryRow.batch_id == batch_id, LedgerEntryRow.stage == stage)
+    ).one()
+    return int(amount), int(saved)

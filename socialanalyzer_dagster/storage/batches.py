@@ -134,6 +134,22 @@ def touch(connection: Connection, batch_id: str, now: datetime) -> None:
     connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(heartbeat_at=now))
 
 
+def take_hold(connection: Connection, batch_id: str, *, run_id: str, holder: Mapping[str, Any], now: datetime) -> None:
+    """Note who works on the batch; only the holder of its lock may."""
+    connection.execute(
+        update(LeadBatchRow)
+        .where(LeadBatchRow.batch_id == batch_id)
+        .values(run_id=run_id, holder=dict(holder), heartbeat_at=now)
+    )
+
+
+def let_go(connection: Connection, batch_id: str, run_id: str) -> None:
+    """Note that nobody works on the batch any more."""
+    connection.execute(
+        update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id, LeadBatchRow.run_id == run_id).values(holder=None)
+    )
+
+
 def write_summary(connection: Connection, batch_id: str, text: str) -> None:
     """Store the plain-language summary."""
     connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(summary=text))

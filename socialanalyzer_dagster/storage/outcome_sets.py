@@ -80,7 +80,7 @@ class Pending:
     within: int = LATEST_POSITION
 
     def query(self) -> Select[str, int]:
-        """Rows (lead_uid, position), claimed by this batch or by nobody."""
+        """Rows (lead_uid, position): not claimed by another batch, and not judged by the next stage already."""
         arrived = reached(self.batch_id, self.stage).subquery()
         final = _current(self.batch_id, self.stage, arrived.c.lead_uid).where(
             ~StageOutcomeRow.retryable, ~_is_upstream(StageOutcomeRow)
@@ -88,9 +88,14 @@ class Pending:
         foreign = select(LeadClaimRow.lead_uid).where(
             LeadClaimRow.lead_uid == arrived.c.lead_uid, LeadClaimRow.batch_id != self.batch_id
         )
-        return select(arrived.c.lead_uid, arrived.c.position).where(
+        query = select(arrived.c.lead_uid, arrived.c.position).where(
             arrived.c.position <= self.within, ~exists(final), ~exists(foreign)
         )
+        following = STAGES[STAGES.index(self.stage) + 1 :][:1]
+        if not following:
+            return query
+        further = _current(self.batch_id, following[0], arrived.c.lead_uid).where(~_is_upstream(StageOutcomeRow))
+        return query.where(~exists(further))
 
 
 def count_pending(connection: Connection, pending: Pending) -> int:
@@ -115,7 +120,8 @@ class Fill:
     outcome: Outcome
     now: datetime
     after_position: int = 0
-    """Only leads behind this position of the batch."""
+    up_to_position: int = LATEST_POSITION
+    """Only leads behind the one position of the batch and not behind the other."""
 
 
 def fill(connection: Connection, wanted: Fill) -> int:
@@ -123,7 +129,7 @@ def fill(connection: Connection, wanted: Fill) -> int:
     arrived = reached(wanted.of.batch_id, wanted.of.stage).subquery()
     none_yet = ~exists(_current(wanted.of.batch_id, wanted.of.stage, arrived.c.lead_uid))
     source = select(arrived.c.lead_uid, literal(wanted.outcome.code).label("code")).where(
-        arrived.c.position > wanted.after_position, none_yet
+        arrived.c.position > wanted.after_position, arrived.c.position <= wanted.up_to_position, none_yet
     )
     return _insert(connection, source, wanted)
 

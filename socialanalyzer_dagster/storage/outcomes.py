@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from socialanalyzer_dagster.domain.outcomes import Outcome
+from socialanalyzer_dagster.domain.outcomes import Outcome, Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
 from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
@@ -37,7 +37,7 @@ class OutcomeWrite:
 def write_outcomes(connection: Connection, of: StageOf, writes: Sequence[OutcomeWrite]) -> None:
     """Make these the current outcomes; an outcome costs what the ledger says minus its earlier attempts (I-29)."""
     leads = [write.lead for write in writes]
-    earlier = _earlier(connection, of, leads)
+    earlier = earlier_attempts(connection, of, leads)
     paid = _paid(connection, of, leads)
     _retire(connection, of, leads)
     rows = []
@@ -65,7 +65,8 @@ def _row(of: StageOf, write: OutcomeWrite) -> dict[str, Any]:
     }
 
 
-def _earlier(connection: Connection, of: StageOf, leads: Sequence[LeadUid]) -> Mapping[str, tuple[int, int]]:
+def earlier_attempts(connection: Connection, of: StageOf, leads: Sequence[LeadUid]) -> Mapping[str, tuple[int, int]]:
+    """Number of the latest attempt and micro-USD of all attempts so far, by lead."""
     rows = connection.execute(
         select(StageOutcomeRow.lead_uid, func.max(StageOutcomeRow.attempt), func.sum(StageOutcomeRow.cost_micros))
         .where(
@@ -138,3 +139,16 @@ def settle_costs(connection: Connection, batch_id: str) -> int:
             .values(cost_micros=StageOutcomeRow.cost_micros + missing)
         )
     return len(differences)
+
+
+def seconds_per_lead(connection: Connection, batch_id: str, stage: Stage) -> list[float]:
+    """Work time of the leads a stage judged; skipped ones took none."""
+    rows = connection.execute(
+        select(StageOutcomeRow.started_at, StageOutcomeRow.finished_at).where(
+            StageOutcomeRow.batch_id == batch_id,
+            StageOutcomeRow.stage == stage,
+            StageOutcomeRow.is_current,
+            StageOutcomeRow.result != Result.SKIPPED,
+        )
+    )
+    return [(finished - started).total_seconds() for started, finished in rows]

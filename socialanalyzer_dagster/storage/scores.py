@@ -67,11 +67,12 @@ def previous_scores(connection: Connection, batch_id: str, leads: Sequence[LeadU
     return found
 
 
-def tier_counts(connection: Connection, of: ScoresOf) -> dict[str | None, int]:
-    """Leads by tier; None is below the minimum."""
+def tier_counts(connection: Connection, of: ScoresOf) -> dict[str, int]:
+    """Leads by tier; those below the minimum have none."""
     rows = connection.execute(
         select(ScoreRow.tier, func.count())
         .where(ScoreRow.batch_id == of.batch_id, ScoreRow.policy_hash == of.policy_hash, ScoreRow.kind == of.kind)
         .group_by(ScoreRow.tier)
+        .order_by(ScoreRow.tier)
     )
-    return {tier: count for tier, count in rows}  # noqa: C416
+    return {tier: count for tier, count in rows if tier is not None}

@@ -1,0 +1,68 @@
+"""The end of a batch: every lead gets its outcome at every stage, claims end, the summary is written (spec 2.4)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.outcomes import skipped
+from socialanalyzer_dagster.domain.types import STAGES, Stage
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition, transition
+from socialanalyzer_dagster.pipeline.code_version import code_version
+from socialanalyzer_dagster.pipeline.novelty_history import record_history
+from socialanalyzer_dagster.pipeline.summaries import refresh_summary
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import batches, claims, outcome_sets, outcomes
+from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.outcomes import StageOf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a batch ends; leads still pending are skipped with `pending_code` (e.g. batch_stopped, gate_rejected)."""
+
+    status: BatchStatus
+    cause: str | None
+    now: datetime
+    pending_code: str = "batch_stopped"
+
+
+def stage_of(batch: Batch, stage: Stage) -> StageOf:
+    """Whose outcomes are written."""
+    return StageOf(
+        batch_id=batch.batch_id, stage=stage, policy_version=batch.policy_version, code_version=code_version()
+    )
+
+
+def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
+    """The ended batch. Safe to repeat: a crash between its steps leaves nothing that a second call does not complete.
+
+    Raises StatusRefused and ChangedMeanwhile like every transition.
+    """
+    database = workplace.database
+    for stage in STAGES[1:]:
+        of = stage_of(batch, stage)
+        with database.write() as connection:
+            outcome = skipped(stage, ending.pending_code)
+            outcome_sets.fill(connection, outcome_sets.Fill(of=of, outcome=outcome, now=ending.now))
+            outcome_sets.fill_upstream(connection, of, ending.now)
+    with database.write() as connection:
+        outcomes.settle_costs(connection, batch.batch_id)
+        record_history(connection, batch, now=ending.now, partial=ending.status in _PARTIAL)
+        values = {"capped": batch.capped and _was_short_of_money(connection, batch)}
+        wanted = Transition(to=ending.status, cause=ending.cause, now=ending.now, values=values)
+        ended = transition(connection, batch, wanted)
+        claims.release_claims(connection, batch.batch_id)
+    refresh_summary(workplace, ended)
+    with database.read() as connection:
+        return batches.batch_by_id(connection, batch.batch_id) or ended
+
+
+def _was_short_of_money(connection: Connection, batch: Batch) -> bool:
+    discovered = batches.stage_progress(connection, batch.batch_id).get(Stage.DISCOVERED)
+    if discovered is None or discovered.finished_at is None:
+        return True
+    return any(count.code == "budget_stopped" for count in outcome_sets.outcome_counts(connection, batch.batch_id))
+
+
+_PARTIAL = frozenset({BatchStatus.FAILED, BatchStatus.STOPPED})

@@ -1,0 +1,122 @@
+"""What `batch show` and `batch list` print: counters, money and words of batches, no lead payloads (I-54)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from socialanalyzer_dagster.domain.batch_facts import BatchFacts
+from socialanalyzer_dagster.domain.money import micros_from_usd
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.summary import batch_summary
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.counters import StageCounters
+from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.summaries import read_facts
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import batch_figures, batches
+from socialanalyzer_dagster.storage.batches import Batch, BatchPage
+
+
+def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
+    """The object of `batch show KEY --json`; raises NoSuchBatch."""
+    batch = find_batch(workplace, key)
+    policy = policy_of_hash(workplace.database, batch.policy_hash)
+    with workplace.database.read() as connection:
+        facts = read_facts(connection, workplace, batch)
+    return {
+        "key": batch.partition_key,
+        "platform": batch.platform,
+        "status": batch.status,
+        "cause": batch.cause,
+        "stages": {str(stage): _counters(counts) for stage, counts in facts.stages.items()},
+        "items": dict(facts.items),
+        "tiers": dict(facts.tiers),
+        **_money(facts),
+        "capped": batch.capped,
+        "estimate_micros": batch.estimate_micros,
+        "worst_case_micros": batch.worst_case_micros,
+        "estimate": dict(batch.estimate),
+        "caps": caps(batch, policy),
+        "max_leads": batch.max_leads,
+        "canary": batch.canary,
+        "bdr_names": list(batch.bdr_names),
+        "filters": dict(batch.filters),
+        "policy_version": batch.policy_version,
+        "policy_hash": batch.policy_hash,
+        "attempt": batch.attempt,
+        "created_at": _time(batch.created_at),
+        "started_at": _time(batch.started_at),
+        "finished_at": _time(batch.finished_at),
+        "summary": batch_summary(facts, policy).text(),
+    }
+
+
+def _counters(counts: object) -> dict[str, object]:
+    if not isinstance(counts, StageCounters):
+        raise TypeError("a batch view needs the counters of the database")
+    return counts.as_json()
+
+
+def _money(facts: BatchFacts) -> dict[str, int]:
+    return {
+        "spend_micros": facts.spend_micros,
+        "held_micros": facts.held_micros,
+        "unknown_micros": facts.unknown_micros,
+        "reused_micros": facts.reused_micros,
+    }
+
+
+def caps(batch: Batch, policy: Policy) -> dict[str, int]:
+    """Every cap that a call of the batch falls under, in micro-USD."""
+    budgets = policy.budgets
+    return {
+        "batch": batch.cap_micros,
+        "batch_absolute": micros_from_usd(budgets.batch_absolute_usd),
+        "platform_day": micros_from_usd(budgets.platform_day_usd),
+        "day": micros_from_usd(budgets.day_usd),
+        "month": micros_from_usd(budgets.month_usd),
+    }
+
+
+def batch_rows(workplace: Workplace, page: BatchPage) -> list[dict[str, Any]]:
+    """One page of batches for lists: summary columns, money and how many leads passed which stage."""
+    with workplace.database.read() as connection:
+        found = batches.list_batches(connection, page)
+        ids = [batch.batch_id for batch in found]
+        money = batch_figures.money(connection, ids)
+        passed = batch_figures.passed_counts(connection, ids)
+    return [_list_row(batch, money[batch.batch_id], passed.get(batch.batch_id, {})) for batch in found]
+
+
+def _list_row(batch: Batch, money: batch_figures.Money, passed: Mapping[Any, int]) -> dict[str, Any]:
+    return {
+        "key": batch.partition_key,
+        "platform": batch.platform,
+        "status": batch.status,
+        "cause": batch.cause,
+        "passed": {str(stage): count for stage, count in passed.items()},
+        "spend_micros": money.spend_micros,
+        "held_micros": money.held_micros,
+        "unknown_micros": money.unknown_micros,
+        "reused_micros": money.reused_micros,
+        "estimate_micros": batch.estimate_micros,
+        "cap_micros": batch.cap_micros,
+        "capped": batch.capped,
+        "created_at": _time(batch.created_at),
+        "finished_at": _time(batch.finished_at),
+        "cursor": [_time(batch.created_at), batch.batch_id],
+    }
+
+
+def next_page(rows: Sequence[Mapping[str, Any]], page: BatchPage) -> BatchPage | None:
+    """The page after these rows; None when they were the last."""
+    if len(rows) < page.limit:
+        return None
+    at, batch_id = rows[-1]["cursor"]
+    return BatchPage(
+        platform=page.platform, status=page.status, before=(datetime.fromisoformat(at), batch_id), limit=page.limit
+    )
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None

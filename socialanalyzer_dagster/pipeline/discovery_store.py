@@ -1,0 +1,128 @@
+"""Discovery's results on their way to the database, a few leads per transaction (spec 6.6, I-4, I-53)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.leads import LeadRecord
+from socialanalyzer_dagster.domain.outcomes import Outcome, passed, rejected
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, filled
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.storage import batches, claims, contacts, found_items, leads, outcomes
+from socialanalyzer_dagster.storage.leads import Collection, parts
+from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
+
+Decisions = Mapping[LeadUid, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryStore:
+    """Writes of one batch's discovery; each step may be repeated after a kill."""
+
+    batch: OpenBatch
+
+    def store_items(self, result: Sorted) -> None:
+        """Items, leads, aliases and positions that are not stored yet."""
+        with self.batch.workplace.database.read() as connection:
+            stored = found_items.stored_results(connection, self.batch.row.batch_id)
+        new = [item for item in result.items if item.item_no not in stored]
+        for part in parts(new, self._size):
+            drafted = [result.leads[item.lead] for item in part if item.result == "lead" and item.lead in result.leads]
+            with self.batch.workplace.database.write() as connection:
+                self._store_leads(connection, drafted)
+                found_items.insert_items(connection, self.batch.row.batch_id, part)
+
+    def _store_leads(self, connection: Connection, drafted: Sequence[DraftedLead]) -> None:
+        leads.insert_leads(connection, [lead.record for lead in drafted], self._collection)
+        for lead in drafted:
+            leads.insert_aliases(connection, self.batch.row.platform, dict.fromkeys(sorted(lead.aliases), lead.uid))
+        positions = {lead.uid: lead.position for lead in drafted}
+        leads.insert_batch_leads(connection, self.batch.row.batch_id, positions)
+
+    def undecided(self, result: Sorted) -> list[DraftedLead]:
+        """Leads without an outcome at discovered, in batch order."""
+        of = self.batch.of(Stage.DISCOVERED)
+        with self.batch.workplace.database.read() as connection:
+            decided: set[LeadUid] = set()
+            for part in parts(result.leads):
+                decided |= {LeadUid(uid) for uid in outcomes.earlier_attempts(connection, of, part)}
+        return [lead for lead in result.leads.values() if lead.uid not in decided]
+
+    def reject_known(self, open_leads: list[DraftedLead]) -> list[DraftedLead]:
+        """Give leads that were judged lately their outcome; returns the others."""
+        policy, now = self.batch.policy.search, self._now
+        recheck = claims.Recheck(
+            judged_since=now - timedelta(days=policy.recheck_days),
+            scored_since=now - timedelta(days=policy.refresh_days),
+        )
+        with self.batch.workplace.database.read() as connection:
+            known = claims.known_recent(connection, self.batch.row.batch_id, recheck)
+        outcome = rejected(Stage.DISCOVERED, "known_recent")
+        self.decide({lead.uid: outcome for lead in open_leads if lead.uid in known})
+        return [lead for lead in open_leads if lead.uid not in known]
+
+    def claim(self, open_leads: list[DraftedLead]) -> list[DraftedLead]:
+        """Claim leads and store their facts; who is claimed elsewhere gets that outcome. Returns the claimed ones."""
+        silent_since = self._now - timedelta(hours=self.batch.policy.search.claim_hours)
+        with self.batch.workplace.database.write() as connection:
+            claims.drop_dead_claims(connection, self.batch.row.batch_id, silent_since)
+        mine: list[DraftedLead] = []
+        for part in parts(open_leads, self._size):
+            with self.batch.workplace.database.write() as connection:
+                won = claims.claim(connection, self.batch.row.batch_id, [lead.uid for lead in part], self._now)
+                winners = [lead for lead in part if lead.uid in won]
+                self._store_facts(connection, winners)
+                lost = {lead.uid: _CLAIMED_ELSEWHERE for lead in part if lead.uid not in won}
+                self._decide(connection, lost)
+            mine += winners
+        return mine
+
+    def _store_facts(self, connection: Connection, winners: Sequence[DraftedLead]) -> None:
+        """What the search says now, over what was known before (a refresh of the same lead)."""
+        before = leads.load_records(connection, [lead.uid for lead in winners])
+        now: dict[LeadUid, LeadRecord] = {lead.uid: filled(lead.record, before[lead.uid]) for lead in winners}
+        leads.update_records(connection, now, self._now)
+        contacts.insert_candidates(connection, {lead.uid: lead.candidates for lead in winners})
+
+    def decide(self, decisions: Decisions) -> None:
+        """Store outcomes, a few per transaction."""
+        for part in parts(decisions.items(), self._size):
+            with self.batch.workplace.database.write() as connection:
+                self._decide(connection, dict(part))
+
+    def _decide(self, connection: Connection, decisions: Decisions) -> None:
+        if not decisions:
+            return
+        writes = list(self._writes(decisions))
+        outcomes.write_outcomes(connection, self.batch.of(Stage.DISCOVERED), writes)
+        batches.count_done(
+            connection, self.batch.row.batch_id, Stage.DISCOVERED, leads=len(writes), busy_milliseconds=0
+        )
+
+    def _writes(self, decisions: Decisions) -> Iterator[OutcomeWrite]:
+        now = self._now
+        for uid, outcome in decisions.items():
+            yield OutcomeWrite(lead=uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now)
+
+    @property
+    def _size(self) -> int:
+        return self.batch.policy.runtime.commit_leads
+
+    @property
+    def _now(self) -> datetime:
+        return self.batch.workplace.clock.now()
+
+    @property
+    def _collection(self) -> Collection:
+        privacy, now = self.batch.policy.privacy, self._now
+        return Collection(
+            at=now, notice_due_at=now + timedelta(days=privacy.notice_days), lawful_basis=privacy.lawful_basis
+        )
+
+
+_CLAIMED_ELSEWHERE = rejected(Stage.DISCOVERED, "claimed_by_other_batch")
+PASSED = passed(Stage.DISCOVERED)
+IN_CRM = rejected(Stage.DISCOVERED, "already_in_crm")

@@ -1,0 +1,218 @@
+"""A batch that this run holds: its row, its policy and platform, and the brake that ends all new work."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.calls import VendorCall, VendorJob
+from socialanalyzer_dagster.domain.filters import SearchFilters, validate_filters
+from socialanalyzer_dagster.domain.leads import Identifier
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.ports import Answer, Gate, StepResult, StoredJob
+from socialanalyzer_dagster.domain.refusals import BatchStopped
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.pipeline.batch_actions import reopen
+from socialanalyzer_dagster.pipeline.batch_entry import Entered
+from socialanalyzer_dagster.pipeline.batch_finish import stage_of
+from socialanalyzer_dagster.pipeline.batch_status import (
+    RUNNING,
+    BatchStatus,
+    ChangedMeanwhile,
+    Transition,
+    change,
+    transition,
+)
+from socialanalyzer_dagster.pipeline.gate import SpendingGate
+from socialanalyzer_dagster.pipeline.gate_parts import BatchIdentity
+from socialanalyzer_dagster.pipeline.outcome_writes import StoreSteps
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.platforms.base import Platform, StageContext
+from socialanalyzer_dagster.storage import batches, searches
+from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.outcomes import StageOf
+from socialanalyzer_dagster.storage.steps import StepsOf
+from socialanalyzer_dagster.vendors.bundle import Vendors
+
+T = TypeVar("T")
+_TRIES = 10
+
+
+class Brake:
+    """Ends all new work of a run; what is in flight may settle."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+    @property
+    def is_pulled(self) -> bool:
+        """True when nothing new may begin."""
+        return self.reason is not None
+
+    def pull(self, reason: str) -> None:
+        """Stop; the first reason stays."""
+        self.reason = self.reason or reason
+
+
+@dataclass(frozen=True, slots=True)
+class BrakedGate:
+    """A stage's gate that makes no call after the brake was pulled, and counts what calls cost."""
+
+    inner: Gate
+    brake: Brake
+    count: Callable[[int], None]
+
+    async def call(self, call: VendorCall[T], *, leads: Sequence[LeadUid], step: str, ordinal: int = 0) -> Answer[T]:
+        """As the inner gate; raises BatchStopped after the brake was pulled."""
+        self._check()
+        answer = await self.inner.call(call, leads=leads, step=step, ordinal=ordinal)
+        self.count(answer.cost_micros)
+        return answer
+
+    async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
+        """As the inner gate; raises BatchStopped after the brake was pulled."""
+        self._check()
+        answer = await self.inner.run_job(job, leads=leads, step=step)
+        self.count(answer.cost_micros)
+        return answer
+
+    async def stored_jobs(self, step: str) -> Sequence[StoredJob]:
+        """As the inner gate."""
+        return await self.inner.stored_jobs(step)
+
+    async def identify(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:
+        """As the inner gate."""
+        await self.inner.identify(lead, identifiers)
+
+    def _check(self) -> None:
+        if self.brake.reason is not None:
+            raise BatchStopped(self.brake.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterCheckpoint:
+    """domain.ports.Checkpoint over the group writer."""
+
+    writer: GroupWriter
+    of: StepsOf
+    workplace: Workplace
+
+    async def save_steps(self, results: Mapping[LeadUid, StepResult]) -> None:
+        """Return when the results are committed."""
+        await self.writer.submit(StoreSteps(of=self.of, results=results, now=self.workplace.clock.now()))
+
+
+class OpenBatch:
+    """What stage runs work on; `row` is the batch as last read or written by this run."""
+
+    def __init__(self, *, entered: Entered, run_id: str, parts: "OpenParts") -> None:
+        self.workplace = parts.workplace
+        self.writer = parts.writer
+        self.gate = parts.gate
+        self.policy = parts.policy
+        self.vendors = parts.vendors
+        self.boundary_secret = parts.boundary_secret
+        self.email_key = parts.email_key
+        self.row = entered.row
+        self.is_halted = entered.is_halted
+        self.dead_run_id = entered.dead_run_id
+        self.run_id = run_id
+        self.brake = Brake()
+        self.spent_micros = 0
+        self.platform: Platform = parts.workplace.platforms[entered.row.platform]
+        self.is_list = self._read(lambda connection: searches.search_kind(connection, self.row.search_fingerprint)) == (
+            searches.LIST
+        )
+
+    @property
+    def filters(self) -> BaseModel | None:
+        """The typed filters of the search; None for a creator list."""
+        if self.is_list:
+            return None
+        model = self.platform.filter_model
+        if not issubclass(model, SearchFilters):
+            raise TypeError(f"the filter model of {self.platform.key} is no SearchFilters")
+        return validate_filters(model, self.row.filters, self.policy)
+
+    def of(self, stage: Stage) -> StageOf:
+        """Whose outcomes a stage writes."""
+        return stage_of(self.row, stage)
+
+    def context(self, stage: Stage) -> StageContext:
+        """What the platform's function of a stage may use."""
+        identity = BatchIdentity(
+            batch_id=self.row.batch_id, platform=self.row.platform, policy_version=self.row.policy_version
+        )
+        return StageContext(
+            policy=self.policy,
+            filters=self.filters,
+            gate=BrakedGate(self.gate.bind(identity, stage), self.brake, self._count),
+            clock=self.workplace.clock,
+            vendors=self.vendors,
+            checkpoint=WriterCheckpoint(self.writer, StepsOf(self.row.batch_id, stage), self.workplace),
+            boundary_secret=self.boundary_secret,
+        )
+
+    def begin(self, stage: Stage) -> None:
+        """The batch runs this stage now; an ended one is opened again, which raises StatusRefused without work left."""
+
+        def start(connection: Connection, batch: Batch) -> Batch:
+            reopened = reopen(connection, self.workplace, batch) if batch.is_terminal else batch
+            cause = reopened.cause if reopened.capped else None
+            wanted = Transition(to=RUNNING[stage], cause=cause, now=self.workplace.clock.now())
+            return transition(connection, reopened, wanted)
+
+        self._change(start)
+
+    def become(self, to: BatchStatus, cause: str | None) -> None:
+        """Move to a status."""
+        wanted = Transition(to=to, cause=cause, now=self.workplace.clock.now())
+        self._change(lambda connection, batch: transition(connection, batch, wanted))
+
+    def mark_capped(self, cause: str) -> None:
+        """Say that a spending cap ended the work of some leads."""
+        self._change(lambda connection, batch: change(connection, batch, {"capped": True, "cause": cause}))
+
+    def refresh(self) -> Batch:
+        """Read the row again."""
+        found = self._read(lambda connection: batches.batch_by_id(connection, self.row.batch_id))
+        if found is None:
+            raise LookupError(f"batch {self.row.partition_key} is gone")
+        self.row = found
+        return found
+
+    def _change(self, act: Callable[[Connection, Batch], Batch]) -> None:
+        for _ in range(_TRIES):
+            try:
+                with self.workplace.database.write() as connection:
+                    current = batches.batch_by_id(connection, self.row.batch_id)
+                    if current is None:
+                        raise LookupError(f"batch {self.row.partition_key} is gone")
+                    self.row = act(connection, current)
+                    return
+            except ChangedMeanwhile:
+                continue
+        raise ChangedMeanwhile(f"batch {self.row.partition_key} keeps changing")
+
+    def _read(self, query: Callable[[Connection], T]) -> T:
+        with self.workplace.database.read() as connection:
+            return query(connection)
+
+    def _count(self, cost_micros: int) -> None:
+        self.spent_micros += cost_micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenParts:
+    """What the session hands to an opened batch."""
+
+    workplace: Workplace
+    writer: GroupWriter
+    gate: SpendingGate
+    policy: Policy
+    vendors: Vendors
+    boundary_secret: bytes
+    email_key: bytes

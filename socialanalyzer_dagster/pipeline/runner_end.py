@@ -1,0 +1,200 @@
+"""How a stage run ends: what leads that were not worked on get, what the batch becomes, and the report (spec 2.4)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.domain.outcomes import ItemResult, Outcome, skipped
+from socialanalyzer_dagster.domain.refusals import (
+    BatchStopped,
+    BudgetExceeded,
+    JobStillRunning,
+    Refusal,
+    UnknownPrice,
+)
+from socialanalyzer_dagster.domain.types import STAGES, Stage
+from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.storage import batch_figures, batches, found_items, outcome_sets, outcomes
+from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Fill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEnd:
+    """Why the work ended (`reason` None: everything was done), leads stored, and the last position it was to reach."""
+
+    reason: Refusal | None
+    worked: int
+    within: int = LATEST_POSITION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReport:
+    """What a materialization shows.
+
+    `counters` count the whole batch, `worked` only the leads of this run. `halt` is a sentence when the batch waits or
+    was ended early, None when the next stage may go on. `items` is filled at discovered. Money is of this stage of the
+    batch, all runs together; seconds are work time per lead, None when nothing was measured.
+    """
+
+    stage: Stage
+    status: str
+    counters: StageCounters
+    worked: int
+    spend_micros: int
+    reused_micros: int
+    seconds_p50: float | None
+    seconds_p95: float | None
+    halt: str | None = None
+    capped: str | None = None
+    items: Mapping[ItemResult, int] = field(default_factory=dict)
+
+    @property
+    def yield_rate(self) -> float | None:
+        """Passed / entered; None when nobody entered."""
+        return self.counters.passed / self.counters.entered if self.counters.entered else None
+
+
+def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
+    """Close a stage run; raises AccountingBroken when outcomes and leads do not add up."""
+    halt = _halt(batch, stage, ended)
+    database = batch.workplace.database
+    with database.write() as connection:
+        outcomes.settle_costs(connection, batch.row.batch_id)
+        if halt is None:
+            batches.end_stage(connection, batch.row.batch_id, stage, batch.workplace.clock.now())
+    with database.read() as connection:
+        counters = stage_counters(connection, batch.row.batch_id)
+    verify(counters)
+    if halt is None and _is_empty(counters, stage) and not batch.refresh().is_terminal:
+        _finish_empty(batch)
+    return stage_report(batch, stage, ended.worked, halt=halt)
+
+
+def _halt(batch: OpenBatch, stage: Stage, ended: StageEnd) -> str | None:
+    """Carry out what the reason asks for; the sentence when the batch does not go on."""
+    reason = ended.reason
+    if reason is None:
+        return None
+    if isinstance(reason, BudgetExceeded):
+        _skip_for_money(batch, stage, reason, ended.within)
+        return None
+    batch.is_halted = True
+    if isinstance(reason, BatchStopped):
+        return _stop(batch, reason)
+    if isinstance(reason, JobStillRunning):
+        sentence = f"{reason}; the batch goes on by itself when it is done"
+        batch.become(BatchStatus.AWAITING_PROVIDER, sentence)
+        return sentence
+    todo = "add the price" if isinstance(reason, UnknownPrice) else "put that right"
+    sentence = f"{reason}; {todo} and retry the batch: nothing done so far is lost or paid again"
+    batch.become(BatchStatus.PAUSED, sentence)
+    return sentence
+
+
+def _skip_for_money(batch: OpenBatch, stage: Stage, reason: BudgetExceeded, within: int) -> None:
+    left = 0
+    if stage is not Stage.DISCOVERED:
+        caps = {"cap_micros": reason.cap_micros, "needed_micros": reason.needed_micros}
+        left = _fill(batch, stage, skipped(stage, "budget_stopped", scope=reason.scope, **caps), within)
+    batch.mark_capped(capped_sentence(stage, reason, left))
+
+
+def capped_sentence(stage: Stage, reason: BudgetExceeded, left: int) -> str:
+    """One plain sentence about a cap that was reached."""
+    kind = reason.scope.split(":", maxsplit=1)[0]
+    cap = f"the {kind} cap of {usd_text(reason.cap_micros)}"
+    if stage is Stage.DISCOVERED:
+        return (
+            f"The search was not bought, because it may cost {usd_text(reason.needed_micros)} and {cap} has no room "
+            "for it: raise the cap and run the batch again."
+        )
+    return (
+        f"{left} leads were not {stage}, because {cap} was reached: raise it and run the batch again to finish exactly "
+        "those."
+    )
+
+
+def _fill(batch: OpenBatch, stage: Stage, outcome: Outcome, within: int) -> int:
+    fill = Fill(of=batch.of(stage), outcome=outcome, now=batch.workplace.clock.now(), up_to_position=within)
+    with batch.workplace.database.write() as connection:
+        return outcome_sets.fill(connection, fill)
+
+
+def _stop(batch: OpenBatch, reason: BatchStopped) -> str:
+    row = batch.refresh()
+    if not row.stop_requested:  # the run lost its lock: whoever has it now decides about the batch
+        return str(reason)
+    ending = Ending(status=BatchStatus.STOPPED, cause=row.cause, now=batch.workplace.clock.now())
+    batch.row = finish_batch(batch.workplace, row, ending)
+    return batch.row.cause or str(reason)
+
+
+def _is_empty(counters: Mapping[Stage, StageCounters], stage: Stage) -> bool:
+    """True when no lead goes on from the stage and none is pending there or before."""
+    up_to_here = STAGES[: STAGES.index(stage) + 1]
+    return counters[stage].goes_on == 0 and not any(counters[each].pending for each in up_to_here)
+
+
+def _finish_empty(batch: OpenBatch) -> None:
+    row = batch.refresh()
+    status = BatchStatus.COMPLETED if row.capped else BatchStatus.COMPLETED_EMPTY
+    ending = Ending(status=status, cause=row.cause, now=batch.workplace.clock.now())
+    batch.row = finish_batch(batch.workplace, row, ending)
+    batch.is_halted = True
+
+
+def pause_cancelled(batch: OpenBatch) -> None:
+    """The batch's state after its run was cancelled: stopped when a person stopped it, else paused."""
+    with batch.workplace.database.write() as connection:
+        outcomes.settle_costs(connection, batch.row.batch_id)
+    row = batch.refresh()
+    batch.is_halted = True
+    if row.is_terminal:
+        return
+    if row.stop_requested:
+        ending = Ending(status=BatchStatus.STOPPED, cause=row.cause, now=batch.workplace.clock.now())
+        batch.row = finish_batch(batch.workplace, row, ending)
+        return
+    batch.become(BatchStatus.PAUSED, "its run was cancelled; materialize the batch again to go on where it was")
+
+
+def stage_report(batch: OpenBatch, stage: Stage, worked: int, *, halt: str | None = None) -> StageReport:
+    """The report of a stage as it stands."""
+    row = batch.refresh()
+    with batch.workplace.database.read() as connection:
+        counters = stage_counters(connection, row.batch_id)
+        spend, reused = batch_figures.stage_money(connection, row.batch_id, stage)
+        seconds = outcomes.seconds_per_lead(connection, row.batch_id, stage)
+        items = _items(connection, row.batch_id) if stage is Stage.DISCOVERED else {}
+    if halt is None and batch.is_halted:
+        halt = row.cause or f"the batch is {row.status}"
+    return StageReport(
+        stage=stage,
+        status=row.status,
+        counters=counters[stage],
+        worked=worked,
+        spend_micros=spend,
+        reused_micros=reused,
+        seconds_p50=percentile(seconds, 0.50),
+        seconds_p95=percentile(seconds, 0.95),
+        halt=halt,
+        capped=row.cause if row.capped else None,
+        items=items,
+    )
+
+
+def _items(connection: Connection, batch_id: str) -> Mapping[ItemResult, int]:
+    return found_items.item_counts(connection, batch_id)
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The value below which a share of the values lies (nearest rank); None without values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,0 +1,128 @@
+"""What one process needs to work on batches, and an opened batch: locked, recovered and with a heartbeat (spec 2.4)."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from socialanalyzer_dagster.domain.types import BatchKey
+from socialanalyzer_dagster.pipeline.batch_entry import Entry, enter_batch
+from socialanalyzer_dagster.pipeline.batches import batch_from_key
+from socialanalyzer_dagster.pipeline.gate import GateOptions, spending_gate
+from socialanalyzer_dagster.pipeline.locks import BatchLock, BatchLocked, LockLost, batch_lock
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch, OpenParts
+from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.storage import batches
+from socialanalyzer_dagster.vendors.bundle import Vendors
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionParts:
+    """What the caller configured; the session opens nothing that is in here and closes nothing of it."""
+
+    workplace: Workplace
+    vendors: Vendors
+    gate: GateOptions
+    boundary_secret: bytes
+
+
+class PipelineSession:
+    """`async with PipelineSession(parts) as session, session.open_batch(key, run_id=...) as batch: ...`"""
+
+    def __init__(self, parts: SessionParts) -> None:
+        self.parts = parts
+        self.writer = GroupWriter(parts.workplace.database)
+
+    async def __aenter__(self) -> Self:
+        await self.writer.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.writer.__aexit__(kind, error, trace)
+
+    @asynccontextmanager
+    async def open_batch(
+        self,
+        key: str,
+        *,
+        run_id: str,
+        confirm_estimate_micro: int | None = None,
+        launched_attempt: int | None = None,
+    ) -> AsyncIterator[OpenBatch]:
+        """The batch of a partition key, made from the preset it names when there is none yet, locked for this run.
+
+        `launched_attempt` is the batch's attempt that a sensor launched this run for, None for a run started by hand.
+        Raises BadBatchKey, BatchLocked (naming the holder), NeedsConfirmation, StaleLaunch, and what create_batch does.
+        """
+        workplace = self.parts.workplace
+        made = await asyncio.to_thread(batch_from_key, workplace, key, confirm_estimate_micro=confirm_estimate_micro)
+        lock = batch_lock(workplace.database, workplace.home, made.batch_id)
+        async with AsyncExitStack() as stack:
+            if not await asyncio.to_thread(lock.acquire):
+                raise BatchLocked(BatchKey(key), await asyncio.to_thread(_holder_of, workplace, key))
+            stack.push_async_callback(asyncio.to_thread, lock.release)
+            entry = Entry(
+                run_id=run_id, confirm_estimate_micro=confirm_estimate_micro, launched_attempt=launched_attempt
+            )
+            entered = await asyncio.to_thread(enter_batch, workplace, key, entry)
+            stack.push_async_callback(asyncio.to_thread, _let_go, workplace, made.batch_id, run_id)
+            policy = policy_of_hash(workplace.database, entered.row.policy_hash)
+            gate = await stack.enter_async_context(
+                spending_gate(workplace.database, self.writer, policy, self.parts.gate)
+            )
+            await gate.recover(entered.row.batch_id)
+            parts = OpenParts(
+                workplace=workplace,
+                writer=self.writer,
+                gate=gate,
+                policy=policy,
+                vendors=self.parts.vendors,
+                boundary_secret=self.parts.boundary_secret,
+                email_key=self.parts.gate.suppression_key,
+            )
+            batch = OpenBatch(entered=entered, run_id=run_id, parts=parts)
+            heartbeat = asyncio.create_task(_beat(batch, lock), name="heartbeat")
+            try:
+                yield batch
+            finally:
+                heartbeat.cancel()
+                with suppress(asyncio.CancelledError):
+                    await heartbeat
+
+
+async def _beat(batch: OpenBatch, lock: BatchLock) -> None:
+    """Write the sign of life until cancelled; a lost lock stops all new work of this run."""
+    while True:
+        await asyncio.sleep(batch.policy.runtime.heartbeat_seconds)
+        try:
+            await asyncio.to_thread(lock.check)
+            await asyncio.to_thread(_touch, batch)
+        except LockLost:
+            _LOG.exception("the run no longer holds the lock of batch %s", batch.row.partition_key)
+            batch.brake.pull("the lock of the batch was lost")
+            return
+
+
+def _touch(batch: OpenBatch) -> None:
+    with batch.workplace.database.write() as connection:
+        batches.touch(connection, batch.row.batch_id, batch.workplace.clock.now())
+
+
+def _holder_of(workplace: Workplace, key: str) -> dict[str, object] | None:
+    with workplace.database.read() as connection:
+        found = batches.batch_by_key(connection, key)
+    return dict(found.holder) if found and found.holder else None
+
+
+def _let_go(workplace: Workplace, batch_id: str, run_id: str) -> None:
+    with workplace.database.write() as connection:
+        batches.let_go(connection, batch_id, run_id)
