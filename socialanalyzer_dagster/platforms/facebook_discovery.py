@@ -1,11 +1,11 @@
 """Finding Facebook groups in web search results alone: no Facebook page is fetched, no login is used (spec 6.4)."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import cast
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.found_text import members_in, neutral_words, posts_per_month_in, visibility_in
@@ -29,7 +29,11 @@ _SITE = "site:facebook.com/groups"
 _SITE_NAME = re.compile(r"\s*[|\-–·]\s*Facebook\s*$", re.IGNORECASE)
 
 
-class _FixedSearch(TypedDict):
+class _FixedSearch(BaseModel):
+    """The parts of the request that only the policy can change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     pages_per_query: int
     results_per_page: int
     country_code: str
@@ -43,7 +47,8 @@ async def discover(context: StageContext) -> AsyncIterator[FoundItem]:
     """
     filters = cast("FacebookFilters", context.filters)
     queries = search_queries(filters)
-    search = GoogleSearch(queries=queries, **_fixed(context.policy.discovery.fixed[KEY]))
+    fixed = _FixedSearch.model_validate(context.policy.discovery.fixed[KEY])
+    search = GoogleSearch(queries=queries, **fixed.model_dump())
     job = apify_of(context).google_search(search, run_limits(context.policy.discovery.actor_seconds, context.policy))
     answer = await context.gate.run_job(job, leads=(), step="group_search")
     order = {query: place for place, query in enumerate(queries)}
@@ -51,11 +56,6 @@ async def discover(context: StageContext) -> AsyncIterator[FoundItem]:
     results = [result for page in pages for result in page.results]
     for number, result in enumerate(results, start=1):
         yield found_item(number, result)
-
-
-def _fixed(fixed: Mapping[str, JsonValue]) -> _FixedSearch:
-    """The parts of the request that only the policy can change."""
-    return TypeAdapter(_FixedSearch).validate_python(fixed)
 
 
 def search_queries(filters: FacebookFilters) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from socialanalyzer_dagster.domain.outcomes import Outcome, failed, rejected, skipped
@@ -21,6 +22,7 @@ from socialanalyzer_dagster.platforms.model_calls import JudgementFailedError
 
 T = TypeVar("T")
 U = TypeVar("U")
+_PACKAGE = __name__.partition(".")[0]
 _LOG = logging.getLogger(__name__)
 
 OneLead = Callable[[LeadWork], Awaitable[LeadResult]]
@@ -106,6 +108,6 @@ def outcome_of(error: Exception, stage: Stage) -> Outcome:
 
 
 def _where(error: Exception) -> str:
-    """Function and line the exception came from: enough to find the fault, and no text of a creator."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"
+    """Module and line of ours the exception came from: enough to find the fault, and no text of a creator."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _PACKAGE in frame.filename]
+    return f"{Path(own[-1].filename).stem}:{own[-1].lineno}" if own else "unknown"

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import cast
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.found_text import neutral_words
@@ -40,7 +40,11 @@ _HANDLE_ADDRESSES = {
 }
 
 
-class _FixedSearch(TypedDict):
+class _FixedSearch(BaseModel):
+    """The parts of the request that only the policy can change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     proxy_groups: tuple[str, ...]
     max_concurrency: int
     max_request_retries: int
@@ -50,8 +54,8 @@ class _FixedSearch(TypedDict):
 async def discover(context: StageContext) -> AsyncIterator[FoundItem]:
     """Run the search actor and yield its creators in provider order; items it could not map come last."""
     filters = cast("PatreonFilters", context.filters)
-    fixed = TypeAdapter(_FixedSearch).validate_python(context.policy.discovery.fixed[KEY])
-    search = PatreonSearch(queries=search_queries(filters), max_results=filters.max_results, **fixed)
+    fixed = _FixedSearch.model_validate(context.policy.discovery.fixed[KEY])
+    search = PatreonSearch(queries=search_queries(filters), max_results=filters.max_results, **fixed.model_dump())
     job = apify_of(context).patreon(search, run_limits(context.policy.discovery.actor_seconds, context.policy))
     answer = await context.gate.run_job(job, leads=(), step="patreon_search")
     number = 0

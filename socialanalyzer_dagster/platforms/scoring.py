@@ -120,7 +120,7 @@ def _inputs(case: _Case, answers: Sequence[Judged[LeadScore]]) -> ScoreInputs:
         posts_hidden=metrics.posts_hidden if metrics else None,
         travel_flag=seen is not None and TravelFlagEvidence.model_validate(seen.body).flag,
         evidence_ids=tuple(sorted(one.evidence_id for kind, one in work.evidence.items() if kind in SCORING_KINDS)),
-        prompt_version=case.prompt.version,
+        prompt_version=prompt_version(case.prompt),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from socialanalyzer_dagster.domain.calls import JobState, Reply, Units, VendorCall, VendorError, VendorJob
 from socialanalyzer_dagster.domain.leads import Identifier
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.ports import Answer, CallFailed, Clock
+from socialanalyzer_dagster.domain.ports import Answer, CallFailed, Clock, StoredJob
 from socialanalyzer_dagster.domain.refusals import BudgetExceeded, PersonSuppressed, ProviderUnavailable
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid, sha256_of
 
@@ -38,6 +38,7 @@ class RememberingGate:
     budget_micros: int | None = None
     sent: list[Sent] = field(default_factory=list)
     asked: list[tuple[str, str, tuple[LeadUid, ...], int]] = field(default_factory=list)
+    jobs: list[tuple[str, StoredJob]] = field(default_factory=list)
     _answers: dict[str, tuple[JsonValue, str]] = field(default_factory=dict)
 
     async def call(self, call: VendorCall[T], *, leads: Sequence[LeadUid], step: str, ordinal: int = 0) -> Answer[T]:
@@ -59,6 +60,7 @@ class RememberingGate:
         if key in self._answers:
             return self._answer(job.decode(self._answers[key][0]), key, 0, reused=True)
         self._check_money(job.max_units)
+        self.jobs.append((step, StoredJob(leads=tuple(leads), request=job.request, is_open=False)))
         try:
             items, cost = await self._work_off(job)
         except VendorError as error:
@@ -66,6 +68,9 @@ class RememberingGate:
         self.sent.append(Sent(job.operation, step, tuple(leads), job.request, cost))
         self._answers[key] = (items, step)
         return self._answer(job.decode(items), key, cost, reused=False)
+
+    async def stored_jobs(self, step: str) -> Sequence[StoredJob]:
+        return [job for stored_step, job in self.jobs if stored_step == step]
 
     async def identify(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:
         if any(identifier.value in self.suppressed for identifier in identifiers):
