@@ -21,7 +21,7 @@ class RobotsBook:
 
     async def allows(self, url: httpx.URL) -> bool:
         """True when the site has no rules or its rules allow the URL; raises VendorError while they cannot be read."""
-        origin = str(url.copy_with(raw_path=b"/robots.txt", fragment=""))
+        origin = f"{url.scheme}://{url.netloc.decode('ascii')}/robots.txt"
         rules = self._rules.get(origin)
         if rules is None:
             rules = await self._read(origin)

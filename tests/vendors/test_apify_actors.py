@@ -61,7 +61,9 @@ def all_jobs() -> dict[str, Any]:
         request_handler_timeout_seconds=180,
     )
     return {
-        "google-search-scraper": apify().google_search(GoogleSearch(queries=('"a  b"\n', "c"), pages_per_query=5), LIMITS),
+        "google-search-scraper": apify().google_search(
+            GoogleSearch(queries=('"a  b"\n', "c"), pages_per_query=5), LIMITS
+        ),
         "cheerio-scraper": apify().cheerio(crawl(), LIMITS),
         "instagram-profile-scraper": apify().instagram_profiles(["@ann", "ann", "bo"], LIMITS),
         "twitter-user-scraper": apify().twitter_users(["@ann"], LIMITS),
@@ -163,7 +165,11 @@ def test_pages_come_back_under_our_label_and_failed_loads_under_none():
     ]  # fmt: skip
     found = crawled_pages(rows)
     (page,) = found.items
-    assert (page.label, page.links, page.mailto) == ("lead-1", ("https://a.example", "https://b.example"), ("a@b.example",))
+    assert (page.label, page.links, page.mailto) == (
+        "lead-1",
+        ("https://a.example", "https://b.example"),
+        ("a@b.example",),
+    )
     assert page.feed is not None
     assert (page.feed.owner_email, page.feed.author) == ("o@b.example", None)
     assert found.unmapped == 1
@@ -173,7 +179,10 @@ def test_instagram_links_come_in_both_shapes_and_missing_profiles_say_so():
     found = instagram_profiles(
         [
             {"username": "ann", "externalUrls": ["https://a.example"], "followersCount": "1,204", "private": None},
-            {"username": "bo", "externalUrls": [{"url": None, "lynx_url": "https://l.example"}, {"url": "https://b.example"}]},
+            {
+                "username": "bo",
+                "externalUrls": [{"url": None, "lynx_url": "https://l.example"}, {"url": "https://b.example"}],
+            },
             {"username": "cy", "error": "not_found", "errorDescription": "gone"},
             {"username": "dee", "error": "blocked"},
             {"fullName": "nobody"},
@@ -187,8 +196,16 @@ def test_instagram_links_come_in_both_shapes_and_missing_profiles_say_so():
 
 
 def test_twitter_users_have_many_spellings_and_stub_rows_are_a_refusal():
-    entities = {"url": {"urls": [{"expanded_url": "https://a.example"}]}, "description": {"urls": [{"expanded_url": None}]}}
-    rows = [{"userName": "Ann", "entities": entities, "followers": 5}, {"screen_name": "@bo"}, {"username": "cy"}, {"name": "x"}]
+    entities = {
+        "url": {"urls": [{"expanded_url": "https://a.example"}]},
+        "description": {"urls": [{"expanded_url": None}]},
+    }
+    rows = [
+        {"userName": "Ann", "entities": entities, "followers": 5},
+        {"screen_name": "@bo"},
+        {"username": "cy"},
+        {"name": "x"},
+    ]
     found = twitter_users(rows)
     assert [user.handle for user in found.items] == ["ann", "bo", "cy"]
     assert found.items[0].expanded_urls == ("https://a.example",)

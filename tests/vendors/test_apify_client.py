@@ -125,9 +125,12 @@ async def test_a_lost_run_is_found_by_its_own_mark_alone():
     found = await job(connection).find(at)
     assert found is not None
     assert found.job_id == "R7"
-    assert await Apify(connection).google_search(
-        GoogleSearch(queries=("three", "four"), pages_per_query=3), LIMITS
-    ).find(at) is None
+    assert (
+        await Apify(connection)
+        .google_search(GoogleSearch(queries=("three", "four"), pages_per_query=3), LIMITS)
+        .find(at)
+        is None
+    )
     assert other.request != ours.request
 
 
@@ -182,7 +185,10 @@ async def test_a_dataset_is_read_until_an_empty_page():
         if request.method == "POST":
             return httpx.Response(201, json={"data": {**RUN, "status": "SUCCEEDED"}})
         offset = int(request.url.params["offset"])
-        rows = [{"searchQuery": {"term": "one", "page": n}, "organicResults": []} for n in range(offset, min(offset + 400, 1900))]
+        rows = [
+            {"searchQuery": {"term": "one", "page": n}, "organicResults": []}
+            for n in range(offset, min(offset + 400, 1900))
+        ]
         return httpx.Response(200, json=rows)
 
     _, found = await finished_job(job(connected(handler)))
@@ -191,7 +197,9 @@ async def test_a_dataset_is_read_until_an_empty_page():
 
 async def test_a_page_that_is_no_list_is_no_end_of_the_dataset():
     with pytest.raises(VendorError) as caught:
-        await job(answering(200, {"items": []})).page(JobStatus(job_id="R", state=JobState.SUCCEEDED, dataset_id="D"), 0)
+        await job(answering(200, {"items": []})).page(
+            JobStatus(job_id="R", state=JobState.SUCCEEDED, dataset_id="D"), 0
+        )
     assert caught.value.error_class is ErrorClass.TRANSIENT
 
 
@@ -203,6 +211,8 @@ async def test_a_start_without_a_run_id_is_a_lost_answer():
 
 async def test_a_run_can_be_aborted():
     asked = []
-    handler = lambda request: asked.append((request.method, request.url.path)) or httpx.Response(200, json={"data": RUN})  # noqa: E731
+    handler = lambda request: (
+        asked.append((request.method, request.url.path)) or httpx.Response(200, json={"data": RUN})
+    )  # noqa: E731
     await job(connected(handler)).abort("R1")
     assert asked == [("POST", "/api/v2/actor-runs/R1/abort")]

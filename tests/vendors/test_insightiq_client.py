@@ -114,7 +114,9 @@ def test_the_location_is_read_under_both_names():
     assert (old.place.city, new.place.city) == ("X", "Y")
 
 
-@pytest.mark.parametrize("change", [{"max_results": 0}, {"max_results": 4001}, {"max_results": "10"}, {"sort_by": None}])
+@pytest.mark.parametrize(
+    "change", [{"max_results": 0}, {"max_results": 4001}, {"max_results": "10"}, {"sort_by": None}]
+)
 def test_a_search_that_the_vendor_would_refuse_is_never_described(change):
     with pytest.raises(ValueError, match=r"max_results|sort_by"):
         InsightIQ(answering(200)).search_export({**BODY, **change})
