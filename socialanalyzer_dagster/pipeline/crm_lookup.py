@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
-from socialanalyzer_dagster.domain.ports import Gate
+from socialanalyzer_dagster.domain.ports import CallFailed, Gate
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage.leads import parts
@@ -12,6 +12,7 @@ from socialanalyzer_dagster.vendors.hubspot_batches import Contact
 
 _STEP = "crm_lookup"
 _EMAIL = "email"
+_NO_SUCH_PROPERTY = 404
 
 
 async def foreign_contacts(
@@ -22,10 +23,22 @@ async def foreign_contacts(
     Reads only. A lead found by our own unique property is ours. Raises ProviderUnavailable when the CRM's answer leaves
     out some of what was asked: not knowing must not look like 'not there' (I-36).
     """
-    ours = await _read(gate, hubspot, list(emails), UNIQUE_PROPERTY, batch_size)
+    ours = await contacts_of_ours(gate, hubspot, list(emails), batch_size=batch_size)
     asked = {email.lower(): uid for uid, addresses in emails.items() if uid not in ours for email in addresses}
     found = await _read(gate, hubspot, list(asked), _EMAIL, batch_size)
     return frozenset(asked[email] for email, contact in found.items() if not contact.properties.get(UNIQUE_PROPERTY))
+
+
+async def contacts_of_ours(
+    gate: Gate, hubspot: HubSpot, uids: Sequence[str], *, batch_size: int
+) -> Mapping[str, Contact]:
+    """Contacts that carry our own unique property; none where the CRM does not have that property yet."""
+    try:
+        return await _read(gate, hubspot, uids, UNIQUE_PROPERTY, batch_size)
+    except CallFailed as failed:
+        if failed.error.status != _NO_SUCH_PROPERTY:
+            raise
+        return {}
 
 
 async def _read(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 from socialanalyzer_dagster.domain.outcomes import skipped
 from socialanalyzer_dagster.domain.refusals import BatchStopped, Refusal
 from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.enriched_lookup import with_crm_lookup
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.outcome_writes import Finished, StoreResults
 from socialanalyzer_dagster.pipeline.progress import Progress, ProgressMeter, Report
@@ -176,7 +177,7 @@ def process_of(platform: Platform, stage: Stage) -> Process:
     """The platform's function of a stage; raises KeyError for discovered and synced, which are no lead-by-lead work."""
     by_stage: Mapping[Stage, Process] = {
         Stage.SCREENED: platform.screen,
-        Stage.ENRICHED: platform.enrich,
+        Stage.ENRICHED: with_crm_lookup(platform.enrich),
         Stage.ANALYZED: platform.analyze,
         Stage.SCORED: platform.score,
     }

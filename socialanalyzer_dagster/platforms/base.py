@@ -67,6 +67,5 @@ class Platform:
     score: Process
     crm_properties: Callable[[LeadRecord], Mapping[str, str | None]]
     """The platform's own CRM properties of one lead, B and O rows of spec 11.4 that only it fills."""
-    email_known_at_discovery: bool
     expected_yield: Mapping[Stage, float]
     target_per_day: int

@@ -134,7 +134,6 @@ INSTAGRAM = Platform(
     analyze=analyze,
     score=scored_by(scoring_material),
     crm_properties=crm_properties,
-    email_known_at_discovery=True,
     expected_yield={
         Stage.DISCOVERED: 0.70, Stage.SCREENED: 0.80, Stage.ENRICHED: 0.85, Stage.ANALYZED: 0.98, Stage.SCORED: 0.90,
         Stage.SYNCED: 0.95,

@@ -135,7 +135,6 @@ PATREON = Platform(
     ),
     score=scored_by(scoring_material),
     crm_properties=crm_properties,
-    email_known_at_discovery=False,
     expected_yield={
         Stage.DISCOVERED: 0.70, Stage.SCREENED: 0.90, Stage.ENRICHED: 0.50, Stage.ANALYZED: 0.98, Stage.SCORED: 0.90,
         Stage.SYNCED: 0.95,
