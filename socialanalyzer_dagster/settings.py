@@ -176,6 +176,11 @@ class Settings(BaseModel):
         return {name: name in self.variables_set for name in VARIABLES}
 
 
+def inherited_environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with changes, for a child process."""
+    return {**os.environ, **changes}
+
+
 def normalized_database_url(url: str) -> str:
     """The URL with the driver the project uses: `postgres://` and `postgresql://` mean psycopg2 (architecture 7)."""
     for prefix in ("postgres://", "postgresql://"):

@@ -2,27 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
-from socialanalyzer_dagster.vendors.counts import parse_count
+from socialanalyzer_dagster.vendors.apify_words import Number, Word, first_present
 from socialanalyzer_dagster.vendors.http import UnexpectedBodyError, as_object
 from socialanalyzer_dagster.vendors.lenient import Lenient
 
 T = TypeVar("T")
-Number = Annotated[int | None, BeforeValidator(parse_count)]
-
-
-def _text(value: JsonValue) -> str | None:
-    """A text with something in it, ids as text too; anything else is not known."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() or None if isinstance(value, str) else None
-
-
-Word = Annotated[str | None, BeforeValidator(_text)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,8 +288,3 @@ def _patreon_creator(row: JsonObject) -> PatreonCreator | None:
         }
     )
     return found if found.id or found.slug or found.vanity or found.url or found.name else None
-
-
-def first_present(row: JsonObject, *names: str) -> JsonValue:
-    """The value of the first key that holds something; None when none does."""
-    return next((row[name] for name in names if row.get(name) not in (None, "")), None)

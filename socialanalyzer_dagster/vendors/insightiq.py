@@ -8,10 +8,8 @@ from pydantic import Field, field_validator
 from socialanalyzer_dagster.domain.calls import (
     ErrorClass,
     JobPage,
-    JobState,
     JobStatus,
     Reply,
-    Units,
     VendorCall,
     VendorError,
     VendorJob,
@@ -31,10 +29,15 @@ from socialanalyzer_dagster.vendors.http import (
     status_error,
     unreadable,
 )
+from socialanalyzer_dagster.vendors.insightiq_exports import (
+    VENDOR,
+    checked_max_results,
+    export_status,
+    export_units,
+    total_results,
+)
 from socialanalyzer_dagster.vendors.lenient import Count, Lenient, Moment
 
-VENDOR = "insightiq"
-MOST_RESULTS = 4000
 PAGE_SIZE = 100
 _EXPORT = "/v1/social/creators/profiles/search-export"
 _CODES = frozenset({"invalid_credentials", "rate_limited", "not_found", "bad_request", "server_error", "forbidden"})
@@ -172,11 +175,11 @@ class InsightIQ:
         Raises ValueError when a required key is missing or `max_results` is not 1 to 4000. Starting twice pays twice
         and the vendor has no list of jobs, so a lost answer stays unknown.
         """
-        most = _checked_max_results(body)
+        most = checked_max_results(body)
 
         async def start(_max_total_charge_micros: int) -> JobStatus:
             ask = Ask(operation="insightiq.search_export", method="POST", path=_EXPORT, body=body)
-            return _job_status(await self._http.ask(ask), "insightiq.search_export")
+            return export_status(await self._http.ask(ask), "insightiq.search_export")
 
         return VendorJob(
             operation="insightiq.search_export",
@@ -185,7 +188,7 @@ class InsightIQ:
             start=start,
             poll=self._poll,
             page=self._page,
-            units=_export_units,
+            units=export_units,
             decode=decode_profiles,
         )
 
@@ -219,7 +222,7 @@ class InsightIQ:
         await self._http.aclose()
 
     async def _poll(self, job_id: str) -> JobStatus:
-        return _job_status(await self._read(job_id, limit=1, offset=0), "insightiq.search_export_page")
+        return export_status(await self._read(job_id, limit=1, offset=0), "insightiq.search_export_page")
 
     async def _page(self, status: JobStatus, offset: int) -> JobPage:
         """A short page moves the offset by what it held, so that nothing paid for is skipped."""
@@ -228,7 +231,7 @@ class InsightIQ:
         items = body.get("data")
         if not isinstance(items, list):
             raise unreadable(VENDOR, "insightiq.search_export_page", status=answer.status, code="page_without_items")
-        total = _total(body, items)
+        total = total_results(body, items)
         after = offset + len(items)
         is_last = not items or (total is not None and after >= total)
         return JobPage(items=tuple(as_object(item) for item in items), next_offset=None if is_last else after)
@@ -238,44 +241,6 @@ class InsightIQ:
         return await self._http.ask(
             Ask(operation="insightiq.search_export_page", path=f"{_EXPORT}/{job_id}", query=query)
         )
-
-
-def _checked_max_results(body: JsonObject) -> int:
-    for key in ("work_platform_id", "sort_by"):
-        if not body.get(key):
-            raise ValueError(f"a search export needs '{key}'")
-    most = body.get("max_results")
-    if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= MOST_RESULTS:
-        raise ValueError(f"max_results must be a whole number from 1 to {MOST_RESULTS}")
-    return most
-
-
-def _job_status(answer: HttpAnswer, operation: str) -> JobStatus:
-    body = as_object(answer.value)
-    job_id, word = body.get("id"), body.get("status")
-    if not isinstance(job_id, str) or not job_id:
-        raise unreadable(VENDOR, operation, status=answer.status, code="answer_without_job_id")
-    states = {"IN_PROGRESS": JobState.RUNNING, "SUCCESS": JobState.SUCCEEDED}
-    state = states.get(str(word).upper(), JobState.FAILED)
-    return JobStatus(job_id=job_id, state=state, reason=_failure_word(word) if state is JobState.FAILED else None)
-
-
-def _failure_word(word: JsonValue) -> str:
-    known = {"FAILED", "FAILURE"}
-    return str(word).lower() if str(word).upper() in known else "unknown_status"
-
-
-def _total(body: JsonObject, items: list[JsonValue]) -> int | None:
-    """The number of results, from either of its two places, as number or text (contracts 3.3)."""
-    for holder in (body, *(as_object(item) for item in items[:1])):
-        value = as_object(holder.get("metadata")).get("total_results")
-        if isinstance(value, int | str) and str(value).isdigit():
-            return int(value)
-    return None
-
-
-def _export_units(count: int) -> Units:
-    return {"insightiq.search_export": count}
 
 
 def decode_profiles(body: JsonValue) -> tuple[Profile, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from wire_answers import answering
 
 from socialanalyzer_dagster.vendors.apify import RunLimits
 from socialanalyzer_dagster.vendors.apify_actors import (
@@ -27,7 +28,6 @@ from socialanalyzer_dagster.vendors.apify_items import (
     twitter_users,
 )
 from socialanalyzer_dagster.vendors.counts import parse_count
-from wire_answers import answering
 
 LIMITS = RunLimits(timeout_seconds=120)
 SCHEMAS = Path(__file__).parents[3] / "shared" / "vendor-specs" / "apify" / "actors.transcribed.schema.json"
@@ -237,8 +237,8 @@ def test_found_contacts_are_read_under_old_and_new_names():
 def test_patreon_counts_are_texts_or_numbers_and_absent_ones_unknown():
     first, second = patreon_creators(
         [
-            {"id": 12, "creation_name": "is making maps", "total_members": "1.2K", "paid_patrons": 310, "posts_count": "88",
-             "tiers": [{"title": "W"}], "instagram_url": "https://www.instagram.com/a"},
+            {"id": 12, "creation_name": "is making maps", "total_members": "1.2K", "paid_patrons": 310,
+             "posts_count": "88", "tiers": [{"title": "W"}], "instagram_url": "https://www.instagram.com/a"},
             {"vanity": "b", "name": "B", "patron_count": "", "tiers": None},
             {"about": "nobody"},
         ]
@@ -253,8 +253,9 @@ def test_patreon_counts_are_texts_or_numbers_and_absent_ones_unknown():
 @pytest.mark.parametrize(
     ("written", "count"),
     [
-        ("1,204", 1204), ("1.2K", 1200), ("475.8m", 475_800_000), ("12.4 k members", 12_400), ("0", 0), (7, 7), (7.9, 7),
-        ("1,20", None), ("12 members.", 12), ("", None), ("many", None), (None, None), (True, None), (-1, None), ("1.2.3", None), (1e30, None),
+        ("1,204", 1204), ("1.2K", 1200), ("475.8m", 475_800_000), ("12.4 k members", 12_400), ("0", 0), (7, 7),
+        (7.9, 7), ("1,20", None), ("12 members.", 12), ("", None), ("many", None), (None, None),
+        (True, None), (-1, None), ("1.2.3", None), (1e30, None),
     ],
 )  # fmt: skip
 def test_counts_are_read_as_people_write_them(written, count):

@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from wire_answers import answering, connected, finished_job
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, JobState, JobStatus, VendorError
 from socialanalyzer_dagster.vendors.apify import RunLimits, charge_limit_usd, charge_mark, job_status, run_cost_micros
 from socialanalyzer_dagster.vendors.apify_actors import Apify, GoogleSearch
-from wire_answers import answering, connected, finished_job
 
 LIMITS = RunLimits(timeout_seconds=120, memory_mb=512)
 SEARCH = GoogleSearch(queries=("one", "two"), pages_per_query=3)
@@ -211,8 +211,10 @@ async def test_a_start_without_a_run_id_is_a_lost_answer():
 
 async def test_a_run_can_be_aborted():
     asked = []
-    handler = lambda request: (
-        asked.append((request.method, request.url.path)) or httpx.Response(200, json={"data": RUN})
-    )  # noqa: E731
+
+    def handler(request):
+        asked.append((request.method, request.url.path))
+        return httpx.Response(200, json={"data": RUN})
+
     await job(connected(handler)).abort("R1")
     assert asked == [("POST", "/api/v2/actor-runs/R1/abort")]

@@ -2,10 +2,10 @@
 
 import httpx
 import pytest
+from wire_answers import answering, connected, value_of
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.vendors.apollo import Apollo, PersonQuery, classify, decode_person
-from wire_answers import answering, connected, value_of
 
 QUERY = PersonQuery(name="Ada Trail", domain="trailretreats.example", linkedin_url=" ")
 

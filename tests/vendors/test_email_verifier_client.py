@@ -2,10 +2,10 @@
 
 import httpx
 import pytest
+from wire_answers import answering, connected, value_of
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.vendors.email_verifier import EmailStatus, EmailVerifier, decode_verification
-from wire_answers import answering, connected, value_of
 
 KEY = "the-key"
 

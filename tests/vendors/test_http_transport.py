@@ -7,6 +7,7 @@ from email.utils import format_datetime
 
 import httpx
 import pytest
+from wire_answers import answering, connected, server
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.vendors.http import (
@@ -19,7 +20,6 @@ from socialanalyzer_dagster.vendors.http import (
     status_error,
 )
 from socialanalyzer_dagster.vendors.transport import is_loopback, new_client
-from wire_answers import answering, connected, server
 
 PAID, FREE = "apollo.people_match", "apollo.status"
 SECRET = "very-secret-key"
@@ -182,7 +182,7 @@ async def test_a_sandbox_client_refuses_every_host_outside_this_machine():
         ("localhost", True),
         ("127.0.0.1.evil.example", False),
         ("10.0.0.1", False),
-        ("0.0.0.0", False),
+        ("0.0.0.0", False),  # noqa: S104 - an address to refuse
         ("example.com", False),
     ],
 )

@@ -2,10 +2,10 @@
 
 import httpx
 import pytest
+from wire_answers import answering, connected, finished_job, value_of
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, JobState, VendorError
 from socialanalyzer_dagster.vendors.insightiq import ContentState, InsightIQ, decode_contents, decode_profiles
-from wire_answers import answering, connected, finished_job, value_of
 
 INSTAGRAM = "9bb8913b-ddd9-430b-a66a-d74d846e6c66"
 BODY = {"work_platform_id": INSTAGRAM, "max_results": 10, "sort_by": {"field": "FOLLOWER_COUNT", "order": "DESCENDING"}}

@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from wire_answers import answering, connected, value_of
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.types import canonical_json
 from socialanalyzer_dagster.vendors.images import evidence_grid
 from socialanalyzer_dagster.vendors.llm import LanguageModel, ModelRequest, image_tokens, minutes, worst_units
 from socialanalyzer_dagster.vendors.openai_channel import OpenAIChannel, duration_seconds
-from wire_answers import answering, connected, value_of
 
 SCHEMA = {
     "type": "object",
@@ -130,7 +130,7 @@ def test_another_boundary_is_the_same_question_and_another_seed_is_not():
 
 
 def test_the_worst_case_bounds_text_schema_and_pictures():
-    texts = len("Judge.".encode()) + len(REQUEST.user.encode()) + len("triage_v1") + len(json.dumps(SCHEMA))
+    texts = len(b"Judge.") + len(REQUEST.user.encode()) + len("triage_v1") + len(json.dumps(SCHEMA))
     assert worst_units(REQUEST) == {"openai.gpt-4o.input": texts + 32, "openai.gpt-4o.output": 500}
     with_picture = worst_units(replace(REQUEST, images=(evidence_grid([]),)))
     assert with_picture["openai.gpt-4o.input"] == texts + 32 + 765

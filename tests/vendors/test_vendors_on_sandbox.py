@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from wire_answers import finished_job, value_of
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, JobState, VendorError
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -19,7 +20,6 @@ from socialanalyzer_dagster.vendors.insightiq import ContentState
 from socialanalyzer_dagster.vendors.llm import ModelRequest
 from socialanalyzer_dagster.vendors.media_store import keeper
 from socialanalyzer_dagster.vendors.media_types import media_seconds
-from wire_answers import finished_job, value_of
 
 INSTAGRAM = "9bb8913b-ddd9-430b-a66a-d74d846e6c66"
 LIMITS = RunLimits(timeout_seconds=120)
