@@ -31,6 +31,7 @@ from socialanalyzer_dagster.vendors.http import (
     status_error,
     unreadable,
 )
+from socialanalyzer_dagster.vendors.job_status import job_status_call
 
 T = TypeVar("T")
 
@@ -138,6 +139,10 @@ class ApifyRuns:
             return f"used this month: ${used}" if isinstance(used, int | float) else "the token is accepted"
 
         return status_call(VENDOR, "apify.read", detail)
+
+    def run_status(self, run_id: str) -> VendorCall[JobStatus]:
+        """Where an actor run stands; free."""
+        return job_status_call("apify.read", run_id, lambda: self._poll(run_id))
 
     async def aclose(self) -> None:
         """Close the connections."""

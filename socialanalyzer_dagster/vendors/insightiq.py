@@ -36,6 +36,7 @@ from socialanalyzer_dagster.vendors.insightiq_exports import (
     export_units,
     total_results,
 )
+from socialanalyzer_dagster.vendors.job_status import job_status_call
 from socialanalyzer_dagster.vendors.lenient import Count, Lenient, Moment
 
 PAGE_SIZE = 100
@@ -216,6 +217,10 @@ class InsightIQ:
             return "the key pair is accepted"
 
         return status_call(VENDOR, "insightiq.status", detail)
+
+    def job_status(self, job_id: str) -> VendorCall[JobStatus]:
+        """Where a search job stands; free."""
+        return job_status_call("insightiq.search_export_page", job_id, lambda: self._poll(job_id))
 
     async def aclose(self) -> None:
         """Close the connections."""

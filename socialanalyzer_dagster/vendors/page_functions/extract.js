@@ -28,6 +28,7 @@ async function pageFunction(context) {
       });
   const visibleText = () => {
     $("script, style, noscript, template").remove();
+    $("body *").before(" ").after(" ");
     return oneLine($("body").text() || $.root().text());
   };
 
