@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache, partial
 from importlib.resources import files
 
-from socialanalyzer_dagster.domain.calls import Units, VendorCall, VendorJob
+from socialanalyzer_dagster.domain.calls import JobStatus, Units, VendorCall, VendorJob
 from socialanalyzer_dagster.domain.types import JsonValue
 from socialanalyzer_dagster.vendors.apify import ActorRun, ApifyRuns, RunLimits
 from socialanalyzer_dagster.vendors.apify_inputs import (
@@ -224,6 +224,10 @@ class Apify:
     def status(self) -> VendorCall[ServiceStatus]:
         """A free call that proves the token works and tells the usage of the month."""
         return self._runs.status()
+
+    def run_status(self, run_id: str) -> VendorCall[JobStatus]:
+        """Where an actor run stands; free."""
+        return self._runs.run_status(run_id)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -1,0 +1,26 @@
+"""Asking where a stored job stands, as a free call of its own (for whoever watches jobs outside a run)."""
+
+from collections.abc import Awaitable, Callable
+
+from socialanalyzer_dagster.domain.calls import JobState, JobStatus, Reply, VendorCall
+from socialanalyzer_dagster.domain.types import JsonValue
+from socialanalyzer_dagster.vendors.http import as_object
+
+
+def job_status_call(operation: str, job_id: str, poll: Callable[[], Awaitable[JobStatus]]) -> VendorCall[JobStatus]:
+    """The call that polls one job once."""
+
+    async def send() -> Reply:
+        status = await poll()
+        return Reply(body={"job_id": status.job_id, "state": status.state.value, "reason": status.reason})
+
+    return VendorCall(operation=operation, request={"job_id": job_id}, max_units={}, send=send, decode=decode_status)
+
+
+def decode_status(body: JsonValue) -> JobStatus:
+    """The status of `send`; raises ValueError for anything else."""
+    known = as_object(body)
+    reason = known.get("reason")
+    return JobStatus(
+        job_id=str(known.get("job_id")), state=JobState(str(known.get("state"))), reason=str(reason) if reason else None
+    )
