@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from socialanalyzer_dagster.domain.emails import canonical_email, contact_emails, is_contact_address
+from socialanalyzer_dagster.domain.hosts import may_be_looked_up, parse_web_url
 from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.link_shapes import Link
+from socialanalyzer_dagster.domain.link_text import links_in_text
 from socialanalyzer_dagster.domain.links import classify
 from socialanalyzer_dagster.domain.outside_text import known_text, one_line
 from socialanalyzer_dagster.domain.phones import canonical_phone
@@ -67,6 +69,19 @@ def link_candidates(urls: Iterable[str | None], source: Source, kind: CandidateK
     """The addresses that are profiles, websites, link pages or feeds, under their kind of spec 6.5."""
     links = (classify(url, policy.hosts) for url in urls if url)
     return [link_candidate(link, source, kind) for link in dict.fromkeys(link for link in links if link is not None)]
+
+
+def text_link_candidates(text: str | None, source: Source, kind: CandidateKind, policy: Policy) -> list[Candidate]:
+    """The accepted links that a text names."""
+    return [link_candidate(link, source, kind) for link in links_in_text(text, policy.hosts)]
+
+
+def site_root(website: str, policy: Policy) -> str:
+    """The first page of a site that has its own domain; a tenant of a shared host keeps its path."""
+    parts = parse_web_url(website)
+    if parts is None or not may_be_looked_up(website, policy.hosts, policy.emails):
+        return website
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def link_candidate(link: Link, source: Source, kind: CandidateKind) -> Candidate:

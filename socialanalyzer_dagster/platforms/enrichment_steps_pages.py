@@ -17,6 +17,7 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     Source,
     email_candidates,
     link_candidate,
+    site_root,
     text_candidates,
     text_email_candidates,
 )
@@ -159,9 +160,9 @@ def channel_about_address(view: LeadView, _policy: Policy) -> str | None:
 
 
 def own_site_address(view: LeadView, policy: Policy) -> str | None:
-    """The lead's own website, which no aggregator and no social site is."""
+    """The first page of the lead's own website, which no aggregator and no social site is."""
     website = view.value(LinkKind.PERSONAL_WEBSITE)
-    return website if website and is_own_website(website, policy.hosts) else None
+    return site_root(website, policy) if website and is_own_website(website, policy.hosts) else None
 
 
 def read_feed(page: CrawledPage, source: Source, policy: Policy) -> list[Candidate]:

@@ -15,6 +15,7 @@ from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.platforms.contact_candidates import (
     Source,
     link_candidate,
+    site_root,
     text_candidates,
     text_email_candidates,
 )
@@ -114,16 +115,18 @@ def result_candidates(view: LeadView, result: GoogleResult, source: Source, poli
         return []
     found = text_email_candidates(result.description, source, policy)
     link = classify(result.url, policy.hosts) if result.url else None
-    if link is not None and (link.kind in _PROFILES or _is_namesake(link.url, tokens, link.kind)):
+    if link is not None and link.kind is LinkKind.PERSONAL_WEBSITE and _is_namesake(link.url, tokens):
+        found.append(link_candidate(replace(link, url=site_root(link.url, policy)), source, CandidateKind.STRUCTURED))
+    elif link is not None and link.kind in _PROFILES:
         found.append(link_candidate(link, source, CandidateKind.STRUCTURED))
     for name in _names(result, policy):
         found += text_candidates("name", name, source, CandidateKind.TEXT)
     return found
 
 
-def _is_namesake(url: str, tokens: frozenset[str], kind: LinkKind) -> bool:
+def _is_namesake(url: str, tokens: frozenset[str]) -> bool:
     label = domain_name(url) or ""
-    return kind is LinkKind.PERSONAL_WEBSITE and any(len(token) > 3 and token in label for token in tokens)
+    return any(len(token) > 3 and token in label for token in tokens)
 
 
 def _names(result: GoogleResult, policy: Policy) -> list[str]:

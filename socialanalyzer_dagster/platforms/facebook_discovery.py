@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.found_text import members_in, neutral_words, posts_per_month_in, visibility_in
-from socialanalyzer_dagster.domain.leads import AudienceKind, FoundItem, LeadRecord
+from socialanalyzer_dagster.domain.leads import AudienceKind, CandidateKind, FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import group_link
 from socialanalyzer_dagster.domain.outcomes import ItemResult
@@ -17,6 +17,7 @@ from socialanalyzer_dagster.domain.outside_text import known_text, one_line
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey
 from socialanalyzer_dagster.platforms.base import StageContext
+from socialanalyzer_dagster.platforms.contact_candidates import Source, text_email_candidates, text_link_candidates
 from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, run_limits
 from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
 from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, raw_row
@@ -55,7 +56,7 @@ async def discover(context: StageContext) -> AsyncIterator[FoundItem]:
     pages = sorted(answer.value.items, key=lambda page: (order[page.query], page.page or 0))
     results = [result for page in pages for result in page.results]
     for number, result in enumerate(results, start=1):
-        yield found_item(number, result)
+        yield found_item(number, result, context.policy, answer.fetched_at)
 
 
 def search_queries(filters: FacebookFilters) -> tuple[str, ...]:
@@ -66,13 +67,18 @@ def search_queries(filters: FacebookFilters) -> tuple[str, ...]:
     return tuple(f"{_SITE} {form.format(word)}{wanted}" for word in words for form in forms)
 
 
-def found_item(number: int, result: GoogleResult) -> FoundItem:
+def found_item(number: int, result: GoogleResult, policy: Policy, fetched_at: datetime) -> FoundItem:
     """A group with what title and snippet say about it; what is not seen is None."""
     raw = cast("JsonValue", result.model_dump(mode="json", exclude_none=True))
     link = group_link(result.url) if result.url else None
     if link is None or link.handle is None:
         problem = ItemResult.NO_IDENTITY if result.url else ItemResult.MALFORMED_ITEM
         return FoundItem(item_no=number, record=None, problem=problem, raw=raw)
+    source = Source(step="discovery", provider="google_search", source_url=link.url, fetched_at=fetched_at)
+    candidates = [
+        *text_email_candidates(result.description, source, policy),
+        *text_link_candidates(result.description, source, CandidateKind.DISCOVERY, policy),
+    ]
     title, snippet = known_text(result.title, 500), known_text(result.description, MAX_DESCRIPTION_CHARS)
     record = LeadRecord(
         platform=KEY,
@@ -81,6 +87,7 @@ def found_item(number: int, result: GoogleResult) -> FoundItem:
         profile_url=link.url,
         display_name=group_name(title),
         bio=snippet,
+        links=links_of(candidates),
         search_title=title,
         search_snippet=snippet,
         audience_size=members_in(snippet, title),
@@ -88,7 +95,7 @@ def found_item(number: int, result: GoogleResult) -> FoundItem:
         posts_per_month=posts_per_month_in(snippet, title),
         visibility=visibility_in(title, snippet),
     )
-    return FoundItem(item_no=number, record=record, raw=raw)
+    return FoundItem(item_no=number, record=record, candidates=tuple(candidates), raw=raw)
 
 
 def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:

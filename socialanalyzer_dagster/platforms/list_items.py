@@ -5,17 +5,16 @@ from datetime import datetime
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
-from socialanalyzer_dagster.domain.link_text import links_in_text
 from socialanalyzer_dagster.domain.links import merge_links
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonObject
 from socialanalyzer_dagster.platforms.contact_candidates import (
     Source,
     email_candidates,
-    link_candidate,
     link_candidates,
     text_candidates,
     text_email_candidates,
+    text_link_candidates,
 )
 
 
@@ -25,7 +24,7 @@ def list_candidates(row: ListRow, policy: Policy, read_at: datetime, *, own: Lin
     kind = CandidateKind.DISCOVERY
     links = [
         *link_candidates([row.website], source, kind, policy),
-        *(link_candidate(link, source, kind) for link in links_in_text(row.about, policy.hosts)),
+        *text_link_candidates(row.about, source, kind, policy),
     ]
     return [
         *email_candidates([row.email], source, kind, policy),

@@ -21,6 +21,7 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     link_candidate,
     text_candidates,
     text_email_candidates,
+    text_link_candidates,
 )
 from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, run_limits
 from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, raw_row
@@ -152,4 +153,6 @@ def _contacts(creator: PatreonCreator, source: Source, policy: Policy) -> list[C
         link = accept(link_kind, value, policy.hosts) if value else None
         link = link or (accept(LinkKind.LINK_AGGREGATOR, value, policy.hosts) if value else None)
         found += [link_candidate(link, source, kind)] if link else []
+    found += text_link_candidates(creator.about, source, kind, policy)
+    found = [one for one in found if one.field != LinkKind.PATREON]
     return found + text_candidates("name", creator.creator_name or creator.name, source, kind)

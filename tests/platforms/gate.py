@@ -1,5 +1,6 @@
 """A gate for tests: sends every call, remembers answers by request, notes what went out; no ledger, no waiting."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
@@ -7,6 +8,7 @@ from typing import TypeVar
 
 from socialanalyzer_dagster.domain.calls import JobState, Reply, Units, VendorCall, VendorError, VendorJob
 from socialanalyzer_dagster.domain.leads import Identifier
+from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer, CallFailed, Clock, StoredJob
 from socialanalyzer_dagster.domain.refusals import BudgetExceeded, PersonSuppressed, ProviderUnavailable
@@ -39,6 +41,7 @@ class RememberingGate:
     sent: list[Sent] = field(default_factory=list)
     asked: list[tuple[str, str, tuple[LeadUid, ...], int]] = field(default_factory=list)
     jobs: list[tuple[str, StoredJob]] = field(default_factory=list)
+    _permits: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _answers: dict[str, tuple[JsonValue, str]] = field(default_factory=dict)
 
     async def call(self, call: VendorCall[T], *, leads: Sequence[LeadUid], step: str, ordinal: int = 0) -> Answer[T]:
@@ -47,7 +50,8 @@ class RememberingGate:
             return self._answer(call.decode(self._answers[key][0]), key, 0, reused=True)
         self._check_money(call.max_units)
         try:
-            reply = await call.send()
+            async with self._permit(call.operation):
+                reply = await call.send()
         except VendorError as error:
             raise CallFailed(error) from error
         cost = self._cost(reply)
@@ -62,7 +66,8 @@ class RememberingGate:
         self._check_money(job.max_units)
         self.jobs.append((step, StoredJob(leads=tuple(leads), request=job.request, is_open=False)))
         try:
-            items, cost = await self._work_off(job)
+            async with self._permit(job.operation):
+                items, cost = await self._work_off(job)
         except VendorError as error:
             raise CallFailed(error) from error
         self.sent.append(Sent(job.operation, step, tuple(leads), job.request, cost))
@@ -79,6 +84,11 @@ class RememberingGate:
     def steps_sent(self) -> list[str]:
         """Steps in the order their calls went out."""
         return [sent.step for sent in self.sent]
+
+    def _permit(self, operation: str) -> asyncio.Semaphore:
+        bucket = OPERATIONS[operation].bucket
+        limit = self.policy.limits.buckets[bucket].concurrent
+        return self._permits.setdefault(bucket, asyncio.Semaphore(limit))
 
     async def _work_off(self, job: VendorJob[T]) -> tuple[list[JsonValue], int]:
         status = await job.start(self._price(job.max_units))
