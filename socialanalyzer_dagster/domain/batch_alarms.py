@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from socialanalyzer_dagster.domain.batch_facts import BatchFacts, share, skipped_by_reason
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.sentences import leads, percent
+from socialanalyzer_dagster.domain.sentences import counted, leads, percent
 from socialanalyzer_dagster.domain.types import Stage
 
 
@@ -34,11 +34,8 @@ def _money(facts: BatchFacts, policy: Policy) -> Iterator[str]:
     if estimate is not None and facts.spend_micros > estimate * policy.warnings.over_estimate:
         yield f"It cost {usd_text(facts.spend_micros)}, more than the estimate of {usd_text(estimate)}."
     if facts.unknown_attempts:
-        calls = "1 paid call was" if facts.unknown_attempts == 1 else f"{facts.unknown_attempts} paid calls were"
-        yield (
-            f"{calls} answered by nobody; {usd_text(facts.unknown_micros)} stay reserved until the provider's "
-            "statement is checked."
-        )
+        calls, reserved = counted(facts.unknown_attempts, "paid call"), usd_text(facts.unknown_micros)
+        yield f"{calls} got no answer; {reserved} stay reserved until the provider's statement is checked."
 
 
 def _quality(facts: BatchFacts, policy: Policy) -> Iterator[str]:

@@ -17,7 +17,6 @@ from socialanalyzer_dagster.domain.judgement_fields import (
     ThumbnailIndex,
     context_of,
 )
-from socialanalyzer_dagster.domain.judgements import InvalidAnswer
 from socialanalyzer_dagster.domain.scores import DIMENSIONS
 
 Decision = Literal["reject", "continue"]
@@ -74,16 +73,6 @@ class LeadScore(Judgement):
     def sections(self) -> Mapping[str, Decimal]:
         """The five scores by dimension, exactly as written."""
         return {name: Decimal(str(getattr(self, name))) for name in DIMENSIONS}
-
-
-def score_failure_code(invalid: InvalidAnswer) -> str:
-    """The failed code of scored for an answer that is still invalid after the re-ask (spec 2.3)."""
-    numbers = {violation.kind for violation in invalid.violations if violation.where in DIMENSIONS}
-    if "missing" in numbers:
-        return "score_missing"
-    if numbers & {"greater_than_equal", "less_than_equal", "finite_number"}:
-        return "score_out_of_range"
-    return "llm_invalid_output"
 
 
 class Salutation(Judgement):

@@ -158,9 +158,10 @@ class TiersPolicy(Section):
 
     @model_validator(mode="after")
     def _is_ordered(self) -> "TiersPolicy":
-        lead_rows = [row.at_least for row in self.rows if row.measure == "lead"]
-        if lead_rows != sorted(lead_rows, reverse=True):
-            raise ValueError("tiers.rows must fall from the strictest lead threshold to the loosest")
+        for measure in ("base", "lead"):
+            thresholds = [row.at_least for row in self.rows if row.measure == measure]
+            if thresholds != sorted(thresholds, reverse=True):
+                raise ValueError(f"tiers.rows must fall from the strictest {measure} threshold to the loosest")
         if self.enrolled not in {row.tier for row in self.rows}:
             raise ValueError(f"tiers.enrolled names '{self.enrolled}', which is no tier of tiers.rows")
         return self

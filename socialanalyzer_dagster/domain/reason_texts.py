@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 REASONS: Mapping[str, str] = {
-    "known_recent": "already judged recently",
+    "known_recent": "judged recently",
     "claimed_by_other_batch": "being worked on by another batch",
     "already_in_crm": "already a contact in the CRM",
     "no_content": "has published nothing",

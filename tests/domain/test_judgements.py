@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from socialanalyzer_dagster.domain import answer_schemas as named
 from socialanalyzer_dagster.domain.content_judgements import BioEvidence
 from socialanalyzer_dagster.domain.judgements import AnswerSchema, InvalidAnswer, check_answer
-from socialanalyzer_dagster.domain.lead_judgements import ContentTriage, LeadScore, score_failure_code
-from socialanalyzer_dagster.domain.outcomes import FAILED, TRIAGE_CODES
+from socialanalyzer_dagster.domain.lead_judgements import ContentTriage, LeadScore
+from socialanalyzer_dagster.domain.outcomes import TRIAGE_CODES
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.types import Stage
 from tests.domain import creators
 from tests.domain.creators import creator
 
@@ -267,30 +266,3 @@ def test_characters_that_no_database_takes_are_removed(policy: Policy) -> None:
     checked = check_answer(schema, '{"kind": "one", "first_name": "Ma\\u0000ra "}')
     assert not isinstance(checked, InvalidAnswer)
     assert checked.first_name == "Mara"
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"community_infrastructure": 1.2}, "score_out_of_range"),
-        ({"community_infrastructure": -0.2}, "score_out_of_range"),
-        ({"community_infrastructure": None}, "llm_invalid_output"),
-        ({"score_reasoning": ""}, "llm_invalid_output"),
-    ],
-)
-def test_a_score_that_stays_invalid_has_its_own_failure_code(
-    policy: Policy, changes: dict[str, Any], code: str
-) -> None:
-    schema, answer = schemas(policy)["lead_score_v1"]
-    checked = check_answer(schema, {**answer, **changes})
-    assert isinstance(checked, InvalidAnswer)
-    assert score_failure_code(checked) == code
-    assert code in FAILED[Stage.SCORED]
-
-
-def test_a_score_without_a_section_is_score_missing(policy: Policy) -> None:
-    schema, answer = schemas(policy)["lead_score_v1"]
-    del answer["engagement_and_connection"]
-    checked = check_answer(schema, answer)
-    assert isinstance(checked, InvalidAnswer)
-    assert score_failure_code(checked) == "score_missing"
