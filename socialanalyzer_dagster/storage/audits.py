@@ -200,7 +200,7 @@ def plan_row_counts(connection: Connection, batch_id: str) -> dict[str, int]:
     newest = (
         select(SyncPlanRow.plan_id)
         .where(SyncPlanRow.batch_id == batch_id)
-        .order_by(SyncPlanRow.created_at.desc())
+        .order_by(SyncPlanRow.number.desc())
         .limit(1)
         .scalar_subquery()
     )

@@ -173,13 +173,14 @@ class GateRow(Base):
 
 
 class SyncPlanRow(Base):
-    """The proposed CRM write of a batch; the approval approves its hash."""
+    """The proposed CRM write of a batch; the approval approves its hash. Plans of a batch are numbered from 1."""
 
     __tablename__ = "sync_plans"
-    __table_args__ = (UniqueConstraint("batch_id", "plan_hash"),)
+    __table_args__ = (UniqueConstraint("batch_id", "plan_hash"), UniqueConstraint("batch_id", "number"))
 
     plan_id: Mapped[Uid] = mapped_column(primary_key=True)
     batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"))
+    number: Mapped[int]
     plan_hash: Mapped[Digest]
     state: Mapped[Short]
     created_at: Mapped[datetime]
@@ -200,6 +201,7 @@ class SyncPlanLeadRow(Base):
     crm_object_id: Mapped[Label | None]
     tier: Mapped[Short | None]
     bdr: Mapped[Label | None]
+    notes: Mapped[list[str]] = mapped_column(JsonColumn)
     state: Mapped[Short]
     error: Mapped[LongText | None]
 

@@ -1,12 +1,15 @@
 """Queries about BDRs: the roster, its epochs and how many leads each was dealt (spec 11.5)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_control import AssignmentRow, BdrCounterRow, BdrEpochRow, BdrRow
 
 
@@ -24,7 +27,7 @@ class Bdr:
 class Assignment:
     """The BDR a lead was dealt to."""
 
-    lead_uid: str
+    lead: LeadUid
     bdr: str
     tier: str
     epoch: int
@@ -53,6 +56,11 @@ def set_active(connection: Connection, name: str, *, is_active: bool) -> bool:
     return changed.rowcount == 1
 
 
+def lock_roster(connection: Connection) -> None:
+    """Whoever deals or gives back waits here for the others until their transaction ends (I-47)."""
+    connection.execute(select(BdrRow.name).order_by(BdrRow.name).with_for_update())
+
+
 def current_epoch(connection: Connection, now: datetime) -> int:
     """The running epoch; a new one begins here when the set of active BDRs has changed since the last."""
     active = sorted(bdr.name for bdr in roster(connection) if bdr.is_active)
@@ -61,9 +69,9 @@ def current_epoch(connection: Connection, now: datetime) -> int:
     ).one_or_none()
     if newest is not None and newest.active_names == active:
         return int(newest.epoch)
-    epoch = 1 if newest is None else newest.epoch + 1
+    epoch = 1 if newest is None else int(newest.epoch) + 1
     connection.execute(insert(BdrEpochRow).values(epoch=epoch, active_names=active, started_at=now))
-    return int(epoch)
+    return epoch
 
 
 def counts(connection: Connection, epoch: int) -> dict[tuple[str, str], int]:
@@ -85,42 +93,62 @@ def add_to_counts(connection: Connection, epoch: int, dealt: Mapping[tuple[str, 
         )
 
 
-def assignments(connection: Connection, lead_uids: Sequence[str]) -> dict[str, Assignment]:
+def assignments(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, Assignment]:
     """The assignments these leads already have."""
-    rows = connection.execute(
-        select(AssignmentRow.lead_uid, AssignmentRow.bdr, AssignmentRow.tier, AssignmentRow.epoch).where(
-            AssignmentRow.lead_uid.in_(lead_uids)
+    found: dict[LeadUid, Assignment] = {}
+    for part in parts(leads):
+        rows = connection.execute(
+            select(AssignmentRow.lead_uid, AssignmentRow.bdr, AssignmentRow.tier, AssignmentRow.epoch).where(
+                AssignmentRow.lead_uid.in_(part)
+            )
         )
-    )
-    return {
-        row.lead_uid: Assignment(lead_uid=row.lead_uid, bdr=row.bdr, tier=row.tier, epoch=row.epoch) for row in rows
-    }
+        for uid, bdr, tier, epoch in rows:
+            found[LeadUid(uid)] = Assignment(lead=LeadUid(uid), bdr=bdr, tier=tier, epoch=epoch)
+    return found
 
 
 def insert_assignments(connection: Connection, dealt: Sequence[Assignment], *, plan_id: str, now: datetime) -> None:
-    """Store new assignments; a lead keeps the BDR it already has (unique per lead)."""
-    if dealt:
-        rows = [
-            {"lead_uid": each.lead_uid, "bdr": each.bdr, "tier": each.tier, "epoch": each.epoch, "plan_id": plan_id}
-            for each in dealt
-        ]
-        connection.execute(insert(AssignmentRow), [{**row, "assigned_at": now} for row in rows])
+    """Store new assignments and count them; raises IntegrityError for a lead that has a BDR already."""
+    if not dealt:
+        return
+    rows = [
+        {"lead_uid": each.lead, "bdr": each.bdr, "tier": each.tier, "epoch": each.epoch, "plan_id": plan_id}
+        for each in dealt
+    ]
+    connection.execute(insert(AssignmentRow), [{**row, "assigned_at": now} for row in rows])
+    for epoch, added in _by_epoch(dealt).items():
+        add_to_counts(connection, epoch, added)
 
 
-def release_assignments(connection: Connection, plan_id: str, kept_leads: Sequence[str]) -> None:
-    """Give back what a rejected or replaced plan dealt, counts and all, in the caller's transaction.
+def move_assignments(connection: Connection, leads: Sequence[LeadUid], *, plan_id: str) -> None:
+    """Leads that keep their BDR belong to another plan now."""
+    for part in parts(leads):
+        connection.execute(update(AssignmentRow).where(AssignmentRow.lead_uid.in_(part)).values(plan_id=plan_id))
 
-    `kept_leads` are leads that were written to the CRM meanwhile: they keep their BDR.
-    """
-    condition = (AssignmentRow.plan_id == plan_id, AssignmentRow.lead_uid.not_in(kept_leads))
+
+def return_assignments(connection: Connection, returned: Sequence[Assignment]) -> None:
+    """Take leads back from their BDRs, counts and all."""
+    for part in parts([each.lead for each in returned]):
+        connection.execute(delete(AssignmentRow).where(AssignmentRow.lead_uid.in_(part)))
+    for epoch, added in _by_epoch(returned).items():
+        add_to_counts(connection, epoch, {pair: -number for pair, number in added.items()})
+
+
+def assignments_of_plan(connection: Connection, plan_id: str) -> list[Assignment]:
+    """What a plan dealt, or took over from an earlier one."""
     rows = connection.execute(
-        select(AssignmentRow.epoch, AssignmentRow.tier, AssignmentRow.bdr, func.count())
-        .where(*condition)
-        .group_by(AssignmentRow.epoch, AssignmentRow.tier, AssignmentRow.bdr)
-    ).all()
-    for epoch, tier, bdr, number in rows:
-        add_to_counts(connection, epoch, {(tier, bdr): -number})
-    connection.execute(delete(AssignmentRow).where(*condition))
+        select(AssignmentRow.lead_uid, AssignmentRow.bdr, AssignmentRow.tier, AssignmentRow.epoch)
+        .where(AssignmentRow.plan_id == plan_id)
+        .order_by(AssignmentRow.lead_uid)
+    )
+    return [Assignment(lead=LeadUid(uid), bdr=bdr, tier=tier, epoch=epoch) for uid, bdr, tier, epoch in rows]
+
+
+def _by_epoch(assigned: Sequence[Assignment]) -> dict[int, Counter[tuple[str, str]]]:
+    by_epoch: dict[int, Counter[tuple[str, str]]] = {}
+    for each in assigned:
+        by_epoch.setdefault(each.epoch, Counter())[each.tier, each.bdr] += 1
+    return by_epoch
 
 
 def totals(connection: Connection) -> dict[str, int]:

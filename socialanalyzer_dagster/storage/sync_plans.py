@@ -1,187 +1,188 @@
-"""Queries about CRM plans, their rows, approvals and links between leads and contacts (spec 11, 15.2)."""
+"""Queries about CRM plans and their rows (spec 11.2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from socialanalyzer_dagster.storage.database import upsert
-from socialanalyzer_dagster.storage.models_control import CrmLinkRow, GateRow, SyncPlanLeadRow, SyncPlanRow
+from socialanalyzer_dagster.domain.crm_diff import Action, Change, PlanRow
+from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.models_control import SyncPlanLeadRow, SyncPlanRow
+
+
+class PlanState(StrEnum):
+    """Where a plan stands; only an open one may be decided about or applied."""
+
+    OPEN = "open"
+    APPLIED = "applied"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+class RowState(StrEnum):
+    """How the write of a row ended; pending until then."""
+
+    PENDING = "pending"
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    REJECTED = "rejected"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A stored plan; `state` is open, applied, rejected or superseded."""
+    """A stored plan; plans of a batch are numbered from 1, the highest number is the one that counts."""
 
     plan_id: str
     batch_id: str
+    number: int
     plan_hash: str
     state: str
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRow:
-    """One contact of a plan.
+class StoredRow:
+    """One row of a stored plan: what was planned, and how it ended.
 
-    `action` is create, update, unchanged, held or rejected; `changes` maps a property to [old, new]; `state` is pending
-    until the write ended as created, updated, unchanged, held, rejected or failed.
+    `row_id` is the trace id of its write; `contact_id` the contact it was found to be; `error` a text for the person
+    who looks after the lead, never for logs.
     """
 
     row_id: str
-    plan_id: str
-    lead_uid: str
-    action: str
-    reason: str | None
-    changes: Mapping[str, Sequence[str | None]]
-    crm_object_id: str | None
-    tier: str | None
-    bdr: str | None
-    state: str
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateDecision:
-    """A gate and what a person decided; `state` is open, approved, rejected or expired."""
-
-    gate_id: str
-    batch_id: str
-    stage: str
-    subject_hash: str
-    state: str
-    requested_at: datetime
-    decided_by: str | None = None
-    decided_at: datetime | None = None
-    comment: str | None = None
-
-
-_PLAN: list[Any] = [SyncPlanRow.plan_id, SyncPlanRow.batch_id, SyncPlanRow.plan_hash, SyncPlanRow.state, SyncPlanRow.created_at]
-_ROW: list[Any] = [
-    SyncPlanLeadRow.row_id,
-    SyncPlanLeadRow.plan_id,
-    SyncPlanLeadRow.lead_uid,
-    SyncPlanLeadRow.action,
-    SyncPlanLeadRow.reason,
-    SyncPlanLeadRow.changes,
-    SyncPlanLeadRow.crm_object_id,
-    SyncPlanLeadRow.tier,
-    SyncPlanLeadRow.bdr,
-    SyncPlanLeadRow.state,
-    SyncPlanLeadRow.error,
-]
-_GATE: list[Any] = [
-    GateRow.gate_id,
-    GateRow.batch_id,
-    GateRow.stage,
-    GateRow.subject_hash,
-    GateRow.state,
-    GateRow.requested_at,
-    GateRow.decided_by,
-    GateRow.decided_at,
-    GateRow.comment,
-]
-
-
-def _fields(row: Row[Any]) -> dict[str, Any]:
-    return dict(row._mapping)  # noqa: SLF001 - the public name of a row's mapping
+    planned: PlanRow
+    state: str = RowState.PENDING
+    contact_id: str | None = None
+    error: str | None = None
 
 
 def newest_plan(connection: Connection, batch_id: str) -> Plan | None:
     """The batch's latest plan, None before the first."""
-    statement = select(*_PLAN).where(SyncPlanRow.batch_id == batch_id).order_by(SyncPlanRow.created_at.desc()).limit(1)
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else Plan(**_fields(row))
+    columns = [getattr(SyncPlanRow, name) for name in Plan.__dataclass_fields__]
+    statement = select(*columns).where(SyncPlanRow.batch_id == batch_id).order_by(SyncPlanRow.number.desc()).limit(1)
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else Plan(**row)
 
 
-def insert_plan(connection: Connection, plan: Plan, rows: Sequence[PlanRow]) -> None:
-    """A new plan with all its rows; earlier open plans of the batch become superseded."""
-    connection.execute(
-        update(SyncPlanRow)
-        .where(SyncPlanRow.batch_id == plan.batch_id, SyncPlanRow.state == "open")
-        .values(state="superseded")
-    )
+def insert_plan(connection: Connection, plan: Plan, rows: Sequence[StoredRow]) -> None:
+    """A new plan with all its rows; raises IntegrityError when somebody stored one of this number meanwhile."""
     connection.execute(insert(SyncPlanRow).values({name: getattr(plan, name) for name in Plan.__dataclass_fields__}))
     if rows:
-        names = PlanRow.__dataclass_fields__
-        connection.execute(insert(SyncPlanLeadRow), [{name: getattr(row, name) for name in names} for row in rows])
+        connection.execute(insert(SyncPlanLeadRow), [_columns(plan.plan_id, row) for row in rows])
 
 
-def set_plan_state(connection: Connection, plan_id: str, state: str) -> None:
-    """Where a plan stands now."""
-    connection.execute(update(SyncPlanRow).where(SyncPlanRow.plan_id == plan_id).values(state=state))
+def _columns(plan_id: str, row: StoredRow) -> dict[str, Any]:
+    planned = row.planned
+    return {
+        "row_id": row.row_id,
+        "plan_id": plan_id,
+        "lead_uid": planned.uid,
+        "action": planned.action,
+        "reason": planned.reason,
+        "changes": {name: [change.old, change.new] for name, change in planned.changes.items()},
+        "crm_object_id": planned.crm_object_id,
+        "tier": planned.tier,
+        "bdr": planned.bdr,
+        "notes": list(planned.notes),
+        "state": row.state,
+        "error": row.error,
+    }
 
 
-def plan_rows(connection: Connection, plan_id: str) -> list[PlanRow]:
+def change_plan_state(connection: Connection, plan_id: str, *, to: PlanState) -> bool:
+    """Leave the open state; False when somebody did so before (compare-and-set, I-44)."""
+    changed = connection.execute(
+        update(SyncPlanRow).where(SyncPlanRow.plan_id == plan_id, SyncPlanRow.state == PlanState.OPEN).values(state=to)
+    )
+    return changed.rowcount == 1
+
+
+def plan_rows(connection: Connection, plan_id: str) -> list[StoredRow]:
     """All rows of a plan, in a fixed order."""
-    statement = select(*_ROW).where(SyncPlanLeadRow.plan_id == plan_id).order_by(SyncPlanLeadRow.lead_uid)
-    return [PlanRow(**_fields(row)) for row in connection.execute(statement)]
+    statement = select(SyncPlanLeadRow.__table__).where(SyncPlanLeadRow.plan_id == plan_id)
+    rows = connection.execute(statement.order_by(SyncPlanLeadRow.lead_uid)).mappings()
+    return [_stored(dict(row)) for row in rows]
 
 
-def end_row(
-    connection: Connection, row_id: str, *, state: str, crm_object_id: str | None = None, error: str | None = None
-) -> None:
-    """How the write of one row ended."""
-    values: dict[str, Any] = {"state": state, "error": error}
-    if crm_object_id is not None:
-        values["crm_object_id"] = crm_object_id
-    connection.execute(update(SyncPlanLeadRow).where(SyncPlanLeadRow.row_id == row_id).values(**values))
+def _stored(row: Mapping[str, Any]) -> StoredRow:
+    action = Action(row["action"])
+    planned = PlanRow(
+        uid=LeadUid(row["lead_uid"]),
+        action=action,
+        reason=row["reason"],
+        changes={name: Change(old, new) for name, (old, new) in row["changes"].items()},
+        crm_object_id=None if action is Action.CREATE else row["crm_object_id"],
+        tier=row["tier"],
+        bdr=row["bdr"],
+        notes=tuple(row["notes"]),
+    )
+    return StoredRow(
+        row_id=row["row_id"],
+        planned=planned,
+        state=row["state"],
+        contact_id=row["crm_object_id"],
+        error=row["error"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowEnd:
+    """How a row ended; `contact_id` None leaves what the plan knew."""
+
+    row_id: str
+    state: RowState
+    contact_id: str | None = None
+    error: str | None = None
+
+
+def end_rows(connection: Connection, ends: Sequence[RowEnd]) -> None:
+    """Write how rows ended; a create row learns its contact, the others keep the one they were planned for."""
+    if not ends:
+        return
+    table = table_of(SyncPlanLeadRow)
+    connection.execute(
+        update(table)
+        .where(table.c.row_id == bindparam("row"))
+        .values(state=bindparam("ended"), error=bindparam("text")),
+        [{"row": end.row_id, "ended": end.state, "text": end.error} for end in ends],
+    )
+    known = [{"row": end.row_id, "contact": end.contact_id} for end in ends if end.contact_id is not None]
+    if known:
+        connection.execute(
+            update(table)
+            .where(table.c.row_id == bindparam("row"), table.c.action == Action.CREATE)
+            .values(crm_object_id=bindparam("contact")),
+            known,
+        )
+
+
+def end_open_rows(connection: Connection, plan_id: str, *, state: RowState) -> None:
+    """Give every row that has no end yet the same one (a rejected plan)."""
+    connection.execute(
+        update(SyncPlanLeadRow)
+        .where(SyncPlanLeadRow.plan_id == plan_id, SyncPlanLeadRow.state == RowState.PENDING)
+        .values(state=state)
+    )
 
 
 def action_counts(connection: Connection, plan_id: str) -> dict[str, int]:
     """Rows of a plan by action."""
+    return _counts(connection, plan_id, SyncPlanLeadRow.action)
+
+
+def state_counts(connection: Connection, plan_id: str) -> dict[str, int]:
+    """Rows of a plan by how they ended."""
+    return _counts(connection, plan_id, SyncPlanLeadRow.state)
+
+
+def _counts(connection: Connection, plan_id: str, column: Any) -> dict[str, int]:  # noqa: ANN401 - a mapped column
     rows = connection.execute(
-        select(SyncPlanLeadRow.action, func.count())
-        .where(SyncPlanLeadRow.plan_id == plan_id)
-        .group_by(SyncPlanLeadRow.action)
+        select(column, func.count()).where(SyncPlanLeadRow.plan_id == plan_id).group_by(column).order_by(column)
     )
-    return {action: number for action, number in rows}  # noqa: C416 - a Row is no tuple to the type checker
-
-
-def crm_links(connection: Connection, lead_uids: Sequence[str]) -> dict[str, str]:
-    """lead_uid -> CRM object id, for the leads that have a contact."""
-    rows = connection.execute(
-        select(CrmLinkRow.lead_uid, CrmLinkRow.crm_object_id).where(CrmLinkRow.lead_uid.in_(lead_uids))
-    )
-    return {row.lead_uid: row.crm_object_id for row in rows}
-
-
-def save_link(
-    connection: Connection, lead_uid: str, *, crm_object_id: str, written: Mapping[str, str], now: datetime
-) -> None:
-    """Remember which contact a lead is, and what we last wrote there."""
-    values = {"crm_object_id": crm_object_id, "written": dict(written), "written_at": now}
-    statement = upsert(connection, CrmLinkRow).values(lead_uid=lead_uid, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["lead_uid"], set_=values))
-
-
-def open_gate(connection: Connection, gate: GateDecision) -> None:
-    """Ask for a decision about a subject; asking again about the same subject changes nothing."""
-    values = {name: getattr(gate, name) for name in GateDecision.__dataclass_fields__}
-    statement = upsert(connection, GateRow).values(**values)
-    connection.execute(statement.on_conflict_do_nothing(index_elements=["batch_id", "stage", "subject_hash"]))
-
-
-def gate_for(connection: Connection, batch_id: str, stage: str, subject_hash: str) -> GateDecision | None:
-    """The gate of exactly this subject."""
-    row = connection.execute(
-        select(*_GATE).where(GateRow.batch_id == batch_id, GateRow.stage == stage, GateRow.subject_hash == subject_hash)
-    ).one_or_none()
-    return None if row is None else GateDecision(**_fields(row))
-
-
-def decide_gate(connection: Connection, gate_id: str, decision: GateDecision) -> bool:
-    """Write a decision into an open gate; False when somebody decided before (compare-and-set)."""
-    changed = connection.execute(
-        update(GateRow)
-        .where(GateRow.gate_id == gate_id, GateRow.state == "open")
-        .values(
-            state=decision.state,
-            decided_by=decision.decided_by,
-            decided_at=decision.decided_at,
-            comment=decision.comment,
-        )
-    )
-    return changed.rowcount == 1
+    return {str(value): number for value, number in rows}

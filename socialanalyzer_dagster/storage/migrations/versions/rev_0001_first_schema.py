@@ -568,6 +568,7 @@ def upgrade() -> None:
         "sync_plans",
         sa.Column("plan_id", sa.String(length=36), nullable=False),
         sa.Column("batch_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("plan_hash", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=80), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -578,6 +579,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan_id", name=op.f("pk_sync_plans")),
+        sa.UniqueConstraint("batch_id", "number", name=op.f("uq_sync_plans_batch_id_number")),
         sa.UniqueConstraint("batch_id", "plan_hash", name=op.f("uq_sync_plans_batch_id_plan_hash")),
     )
     op.create_table(
@@ -623,6 +625,7 @@ def upgrade() -> None:
         sa.Column("crm_object_id", sa.String(length=255), nullable=True),
         sa.Column("tier", sa.String(length=80), nullable=True),
         sa.Column("bdr", sa.String(length=255), nullable=True),
+        sa.Column("notes", JsonColumn, nullable=False),
         sa.Column("state", sa.String(length=80), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
