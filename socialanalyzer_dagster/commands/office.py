@@ -9,9 +9,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from socialanalyzer_dagster.commands.output import notes
+from socialanalyzer_dagster.domain.policy import read_policy_file
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
-from socialanalyzer_dagster.pipeline.policies import ensure_initial_policy
+from socialanalyzer_dagster.pipeline import policies, roster
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
@@ -21,7 +22,8 @@ from socialanalyzer_dagster.storage import schema
 from socialanalyzer_dagster.storage.database import Database
 
 _LOCK_SECONDS = 60
-_PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[2]
+"""The checkout, which holds the Dagster files a home is prepared from."""
 
 
 class AnotherWorldError(ValueError):
@@ -87,16 +89,29 @@ def prepare_home(settings: Settings, database: Database) -> schema.SchemaStatus:
     with FileLock(settings.home / "prepare.lock", timeout=_LOCK_SECONDS):
         status = schema.upgrade(database)
         instant = settings.is_sandbox and settings.sandbox_speed == "instant"
-        ensure_initial_policy(database, instant=instant, now=datetime.now(UTC))
+        policies.ensure_initial_policy(database, instant=instant, now=datetime.now(UTC))
+        _take_files(settings, database)
         settings.dagster_home.mkdir(parents=True, exist_ok=True)
         source = instance_file(is_sqlite=database.is_sqlite)
         shutil.copyfile(source, settings.dagster_home / "dagster.yaml")
     return status
 
 
+def _take_files(settings: Settings, database: Database) -> None:
+    """POLICY_PATH becomes the active policy, BDR_ROSTER_PATH the roster of a home that has nobody on it yet."""
+    now = datetime.now(UTC)
+    if settings.policy_path is not None:
+        wanted = read_policy_file(settings.policy_path)
+        if wanted.digest != policies.active_policy(database).digest:
+            by = policies.Authorship(author="POLICY_PATH", note=settings.policy_path.name, at=now)
+            policies.activate(database, wanted, by)
+    if settings.bdr_roster_path is not None and not roster.loads(database, now):
+        roster.load_roster(database, settings.bdr_roster_path, now=now, by="BDR_ROSTER_PATH")
+
+
 def instance_file(*, is_sqlite: bool) -> Path:
     """The Dagster instance file of the checkout for this kind of database."""
-    return _PROJECT / "dagster.yaml" if is_sqlite else _PROJECT / "deploy" / "dagster.yaml"
+    return PROJECT / "dagster.yaml" if is_sqlite else PROJECT / "deploy" / "dagster.yaml"
 
 
 @contextmanager

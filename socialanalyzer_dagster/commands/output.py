@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,12 +11,18 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
 notes = Console(stderr=True, highlight=False)
 """Progress, warnings and errors."""
+_CENT_MICROS = 10_000
+_WIDE = 160
+"""Columns of text that goes to a file or another program: nothing is cut there."""
 
 
 def emit(result: object, *, as_json: bool, text: Callable[[Console], None]) -> None:
@@ -24,7 +30,29 @@ def emit(result: object, *, as_json: bool, text: Callable[[Console], None]) -> N
     if as_json:
         sys.stdout.write(json.dumps(result, default=_plain, ensure_ascii=False, indent=2) + "\n")
     else:
-        text(Console(highlight=False, soft_wrap=True))
+        text(results())
+
+
+def results() -> Console:
+    """A console on stdout; tables are as wide as the terminal, or wide where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDE)
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Sentences for people on stderr, one a line."""
+    for sentence in sentences:
+        notes.print(f"warning: {printable(sentence)}", style="yellow", markup=False)
+
+
+def printable(text: str) -> str:
+    """Text from outside on one line without control characters, so that it cannot steer a terminal (I-65)."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def usd(micros: int) -> str:
+    """Dollars with cents, and with more places where an amount is under a cent."""
+    return f"${micros / MICROS_PER_USD:.4f}" if 0 < abs(micros) < _CENT_MICROS else usd_text(micros)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Table:
@@ -36,8 +64,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
 
 
 def _escaped(text: str) -> str:
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return printable.replace("[", r"\[")
+    return escape(printable(text))
 
 
 def _plain(value: object) -> object:

@@ -4,7 +4,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.storage.lead_views import attempt_sums, ledger_sums
+from socialanalyzer_dagster.storage.cost_views import attempt_sums, ledger_sums
+from socialanalyzer_dagster.storage.ledger import LedgerKind
+
+_BILLED = frozenset({LedgerKind.SETTLED, LedgerKind.CORRECTION})
 
 
 def ledger_view(connection: Connection, batch_id: str) -> dict[str, Any]:
@@ -12,7 +15,7 @@ def ledger_view(connection: Connection, batch_id: str) -> dict[str, Any]:
     by_vendor: dict[str, int] = {}
     by_stage: dict[str, int] = {}
     for row in ledger_sums(connection, batch_id):
-        if row.kind != "unknown":
+        if row.kind in _BILLED:
             by_vendor[row.provider] = by_vendor.get(row.provider, 0) + int(row.micros)
             by_stage[row.stage] = by_stage.get(row.stage, 0) + int(row.micros)
     attempts = attempt_sums(connection, batch_id)

@@ -82,7 +82,13 @@ def activate(database: Database, policy: Policy, by: Authorship) -> StoredPolicy
         return _activate(connection, policy, by)
 
 
-def _activate(connection: Connection, policy: Policy, by: Authorship) -> StoredPolicy:
+def remember(database: Database, policy: Policy, by: Authorship) -> None:
+    """Store the policy as a version that is not active, unless it is stored: scores may name it (spec 10.5)."""
+    with database.write() as connection:
+        _store(connection, policy, by)
+
+
+def _store(connection: Connection, policy: Policy, by: Authorship) -> None:
     before = rows.active(connection)
     if rows.by_hash(connection, policy.digest) is None:
         diff = policy_diff(before.document, policy.document()) if before else {}
@@ -98,6 +104,10 @@ def _activate(connection: Connection, policy: Policy, by: Authorship) -> StoredP
             is_active=False,
         )
         rows.insert_policy(connection, new)
+
+
+def _activate(connection: Connection, policy: Policy, by: Authorship) -> StoredPolicy:
+    _store(connection, policy, by)
     rows.set_active(connection, policy.digest)
     audit_log.record(
         connection, at=by.at, actor=by.author, action="policy.activate", subject=policy.digest, note=by.note

@@ -1,12 +1,13 @@
-"""Read-only views of leads and money for people: lists, one lead in full, the ledger of a batch."""
+"""Read-only views of leads for people: lists, one lead in full, what each cost."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, or_, select, tuple_
 
 from socialanalyzer_dagster.domain.types import STAGES
-from socialanalyzer_dagster.storage.models_control import AssignmentRow, CrmLinkRow, LedgerEntryRow, ProviderAttemptRow
+from socialanalyzer_dagster.storage.models_control import AssignmentRow, CrmLinkRow, LedgerEntryRow
 from socialanalyzer_dagster.storage.models_leads import (
     BatchLeadRow,
     ContactValueRow,
@@ -20,7 +21,23 @@ from socialanalyzer_dagster.storage.models_leads import (
 _STAGE_RANK = case({stage.value: rank for rank, stage in enumerate(STAGES)}, value=StageOutcomeRow.stage)
 
 
-def _furthest_outcomes(batch_id: str | None) -> Select[Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadPage:
+    """Which leads to list, sorted by platform and id, after a cursor.
+
+    With `stage` the outcome at that stage counts, without it the furthest one.
+    """
+
+    batch_id: str | None = None
+    stage: str | None = None
+    result: str | None = None
+    tier: str | None = None
+    after: tuple[str, str] | None = None
+    """Platform and id of the last lead of the page before."""
+    limit: int = 50
+
+
+def _furthest_outcomes(batch_id: str | None, stage: str | None = None) -> Select[Any]:
     """Per lead the current outcome of its newest batch and furthest stage; `upstream_*` rows do not count."""
     real = func.coalesce(StageOutcomeRow.code, "").not_like("upstream\\_%", escape="\\")
     order = (LeadBatchRow.created_at.desc(), LeadBatchRow.partition_key.desc(), _STAGE_RANK.desc())
@@ -36,7 +53,50 @@ def _furthest_outcomes(batch_id: str | None) -> Select[Any]:
         .join(LeadBatchRow, LeadBatchRow.batch_id == StageOutcomeRow.batch_id)
         .where(StageOutcomeRow.is_current, real)
     )
-    return ranked.where(StageOutcomeRow.batch_id == batch_id) if batch_id is not None else ranked
+    if batch_id is not None:
+        ranked = ranked.where(StageOutcomeRow.batch_id == batch_id)
+    return ranked.where(StageOutcomeRow.stage == stage) if stage is not None else ranked
+
+
+def lead_page(connection: Connection, page: LeadPage) -> Sequence[Any]:
+    """One page of leads: summary columns, no records or evidence (I-54)."""
+    furthest = _furthest_outcomes(page.batch_id, page.stage).subquery()
+    statement = (
+        select(
+            LeadRow.lead_uid,
+            LeadRow.platform,
+            LeadRow.platform_id,
+            LeadRow.handle,
+            LeadRow.email_status,
+            LeadBatchRow.partition_key,
+            furthest.c.stage,
+            furthest.c.result,
+            furthest.c.code,
+            ScoreRow.lead_score,
+            ScoreRow.base,
+            ScoreRow.tier,
+        )
+        .join(furthest, and_(furthest.c.lead_uid == LeadRow.lead_uid, furthest.c.rank == 1))
+        .join(LeadBatchRow, LeadBatchRow.batch_id == furthest.c.batch_id)
+        .join(ScoreRow, _live_score(furthest), isouter=True)
+        .order_by(LeadRow.platform, LeadRow.platform_id)
+        .limit(page.limit)
+    )
+    if page.result is not None:
+        statement = statement.where(furthest.c.result == page.result)
+    if page.tier is not None:
+        statement = statement.where(ScoreRow.tier == page.tier)
+    if page.after is not None:
+        platform, platform_id = page.after
+        later = and_(LeadRow.platform == platform, LeadRow.platform_id > platform_id)
+        statement = statement.where(or_(LeadRow.platform > platform, later))
+    return connection.execute(statement).all()
+
+
+def _live_score(furthest: Subquery) -> ColumnElement[bool]:
+    return and_(
+        ScoreRow.lead_uid == LeadRow.lead_uid, ScoreRow.batch_id == furthest.c.batch_id, ScoreRow.kind == "live"
+    )
 
 
 def lead_rows(connection: Connection, *, batch_id: str | None = None) -> Sequence[Any]:
@@ -57,15 +117,7 @@ def lead_rows(connection: Connection, *, batch_id: str | None = None) -> Sequenc
             AssignmentRow.bdr,
         )
         .join(furthest, and_(furthest.c.lead_uid == LeadRow.lead_uid, furthest.c.rank == 1))
-        .join(
-            ScoreRow,
-            and_(
-                ScoreRow.lead_uid == LeadRow.lead_uid,
-                ScoreRow.batch_id == furthest.c.batch_id,
-                ScoreRow.kind == "live",
-            ),
-            isouter=True,
-        )
+        .join(ScoreRow, _live_score(furthest), isouter=True)
         .join(AssignmentRow, AssignmentRow.lead_uid == LeadRow.lead_uid, isouter=True)
         .order_by(LeadRow.platform, LeadRow.platform_id)
     )
@@ -84,17 +136,20 @@ def contact_values(connection: Connection, *, batch_id: str | None = None) -> di
     return values
 
 
-def lead_by_name(connection: Connection, name: str) -> Any | None:  # noqa: ANN401 - a database row
-    """The lead of a uid, of `platform:platform_id`, or of a handle that only one platform has; None when none is."""
-    platform, _, platform_id = name.partition(":")
-    conditions = [LeadRow.lead_uid == name, LeadRow.handle == name.removeprefix("@")]
-    if platform_id:
-        conditions.append(and_(LeadRow.platform == platform, LeadRow.platform_id == platform_id.lower()))
+def leads_by_name(connection: Connection, name: str) -> Sequence[Any]:
+    """Rows of `leads` for a uid, `platform:id`, `platform:handle` or a handle: the first meaning that any lead has."""
+    platform, _, rest = name.partition(":")
+    handle = func.lower(LeadRow.handle)
+    conditions: list[ColumnElement[bool]] = [LeadRow.lead_uid == name]
+    if rest:
+        own = LeadRow.platform == platform
+        conditions += [and_(own, LeadRow.platform_id == rest), and_(own, handle == rest.removeprefix("@").lower())]
+    conditions.append(handle == name.removeprefix("@").lower())
     for condition in conditions:
-        found = connection.execute(select(LeadRow.__table__).where(condition).limit(2)).all()
-        if len(found) == 1:
-            return found[0]
-    return None
+        found = connection.execute(select(LeadRow.__table__).where(condition).order_by(LeadRow.platform)).all()
+        if found:
+            return found
+    return []
 
 
 def outcomes_of_lead(connection: Connection, lead_uid: str) -> Sequence[Any]:
@@ -179,31 +234,44 @@ def contact_of_lead(connection: Connection, lead_uid: str) -> str | None:
     ).scalar_one_or_none()
 
 
-def ledger_sums(connection: Connection, batch_id: str) -> Sequence[Any]:
-    """Rows (stage, provider, kind, micros, saved) of a batch's ledger."""
+def score_of_lead(connection: Connection, lead_uid: str) -> Any | None:  # noqa: ANN401 - a database row
+    """The newest live score of a lead with its batch and policy."""
     return connection.execute(
-        select(
-            LedgerEntryRow.stage,
-            LedgerEntryRow.provider,
-            LedgerEntryRow.kind,
-            func.sum(LedgerEntryRow.amount_micros).label("micros"),
-            func.sum(LedgerEntryRow.saved_micros).label("saved"),
-        )
-        .where(LedgerEntryRow.batch_id == batch_id)
-        .group_by(LedgerEntryRow.stage, LedgerEntryRow.provider, LedgerEntryRow.kind)
-    ).all()
+        select(ScoreRow.record, ScoreRow.policy_hash, LeadBatchRow.partition_key)
+        .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
+        .where(ScoreRow.lead_uid == lead_uid, ScoreRow.kind == "live")
+        .order_by(LeadBatchRow.created_at.desc(), LeadBatchRow.partition_key.desc())
+        .limit(1)
+    ).one_or_none()
 
 
-def attempt_sums(connection: Connection, batch_id: str) -> Sequence[Any]:
-    """Rows (operation, state, calls, reserved, settled) of a batch's attempts."""
-    return connection.execute(
+def live_scores(
+    connection: Connection, *, batch_id: str | None, after: tuple[str, str, str] | None, limit: int
+) -> Sequence[Any]:
+    """Live scores with their leads in order of platform, id and batch, after a cursor of these three."""
+    order = (LeadRow.platform, LeadRow.platform_id, ScoreRow.batch_id)
+    statement = (
         select(
-            ProviderAttemptRow.operation,
-            ProviderAttemptRow.state,
-            func.count().label("calls"),
-            func.sum(ProviderAttemptRow.reserved_micros).label("reserved"),
-            func.sum(ProviderAttemptRow.settled_micros).label("settled"),
+            LeadRow.platform,
+            LeadRow.platform_id,
+            LeadRow.handle,
+            LeadBatchRow.partition_key,
+            ScoreRow.lead_uid,
+            ScoreRow.batch_id,
+            ScoreRow.policy_hash,
+            ScoreRow.record,
         )
-        .where(ProviderAttemptRow.batch_id == batch_id)
-        .group_by(ProviderAttemptRow.operation, ProviderAttemptRow.state)
-    ).all()
+        .join(LeadRow, LeadRow.lead_uid == ScoreRow.lead_uid)
+        .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
+        .where(ScoreRow.kind == "live")
+        .order_by(*order)
+        .limit(limit)
+    )
+    if batch_id is not None:
+        statement = statement.where(ScoreRow.batch_id == batch_id)
+    return connection.execute(statement.where(tuple_(*order) > after) if after is not None else statement).all()
+
+
+def bdr_of_lead(connection: Connection, lead_uid: str) -> str | None:
+    """The sales representative a lead was dealt to."""
+    return connection.execute(select(AssignmentRow.bdr).where(AssignmentRow.lead_uid == lead_uid)).scalar_one_or_none()

@@ -1,0 +1,91 @@
+"""Batches as text for people: one batch, a list of batches, a canary's figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from socialanalyzer_dagster.commands.output import printable, table, usd
+from socialanalyzer_dagster.domain.estimate import PAID_STAGES
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+
+_COLUMNS = ("in", "passed", "rejected", "failed", "skipped", "pending")
+
+
+def print_batch(console: Console, view: Mapping[str, Any]) -> None:
+    """Summary, funnel and money of one batch."""
+    for line in str(view["summary"]).splitlines():
+        console.print(printable(line), markup=False)
+    rows = [
+        (stage, *(counts[column] for column in _COLUMNS), _reasons(counts["reasons"]))
+        for stage, counts in view["stages"].items()
+    ]
+    console.print("", table(("stage", *_COLUMNS, "main reasons"), rows))
+    console.print("", table(("money", "USD"), _money(view)))
+    if step := next_step(view):
+        console.print(f"\n{step}", markup=False)
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{code} {count}" for code, count in list(reasons.items())[:3])
+
+
+def _money(view: Mapping[str, Any]) -> list[tuple[str, str]]:
+    amounts = {
+        "spent": view["spend_micros"],
+        "held": view["held_micros"],
+        "unknown": view["unknown_micros"],
+        "saved by reuse": view["reused_micros"],
+        "estimate": view["estimate_micros"],
+        "cap": view["caps"]["batch"],
+    }
+    return [(name, usd(amount)) for name, amount in amounts.items()]
+
+
+def next_step(view: Mapping[str, Any]) -> str | None:
+    """What a person can do with the batch now; None when there is nothing to do."""
+    key = view["key"]
+    steps: dict[str, str] = {
+        BatchStatus.AWAITING_CONFIRMATION: f"next: socialanalyzer batch confirm {key} --micros {view['estimate_micros']}",
+        BatchStatus.QUEUED: f"next: socialanalyzer batch run {key}",
+        BatchStatus.AWAITING_APPROVAL: (
+            f"next: socialanalyzer batch plan {key}, then: socialanalyzer batch approve {key} --by NAME"
+        ),
+        BatchStatus.PAUSED: f"next: socialanalyzer batch run {key}",
+        BatchStatus.AWAITING_PROVIDER: f"next: socialanalyzer batch run {key}",
+    }
+    return steps.get(view["status"])
+
+
+def print_batches(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line per batch."""
+    cells = [
+        (
+            each["key"],
+            each["status"],
+            *(each["passed"].get(stage, 0) for stage in ("discovered", "scored", "synced")),
+            usd(each["spend_micros"]),
+            usd(each["cap_micros"]),
+            each["cause"],
+        )
+        for each in rows
+    ]
+    console.print(table(("batch", "status", "new", "scored", "synced", "spent", "cap", "why"), cells))
+
+
+def print_canary(console: Console, view: Mapping[str, Any], by_stage: Mapping[str, int]) -> None:
+    """Measured against estimated cost per lead of the leads that went ahead, and how to go on."""
+    rows = [row for stage in PAID_STAGES if (row := _canary_row(view, stage.value, by_stage)) is not None]
+    console.print("", table(("stage", "leads", "measured per lead", "estimated per lead"), rows))
+    console.print(f"\n{view['canary']} leads went ahead for {usd(view['spend_micros'])}; the others wait.")
+    console.print(f"next: socialanalyzer batch release {view['key']}, or: socialanalyzer batch stop {view['key']}", markup=False)
+
+
+def _canary_row(view: Mapping[str, Any], stage: str, by_stage: Mapping[str, int]) -> tuple[object, ...] | None:
+    counts = view["stages"][stage]
+    worked = counts["passed"] + counts["rejected"] + counts["failed"]
+    estimate = view["estimate"]["stages"].get(stage)
+    if not worked or estimate is None:
+        return None
+    expected = usd(estimate["micros"] // estimate["leads"]) if estimate["leads"] else None
+    return stage, worked, usd(by_stage.get(stage, 0) // worked), expected

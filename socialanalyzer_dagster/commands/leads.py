@@ -1,0 +1,230 @@
+"""`leads` and `rescore`: who was found, what happened to them and why, and what another policy would make of them."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from socialanalyzer_dagster.commands.office import Office, open_office
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, table, usd
+from socialanalyzer_dagster.domain.outcomes import Result
+from socialanalyzer_dagster.domain.policy import Policy, PolicyError, read_policy_file
+from socialanalyzer_dagster.domain.scores import DIMENSIONS
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline import policies
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.lead_exports import COLUMNS, as_csv, exported_leads
+from socialanalyzer_dagster.pipeline.lead_view import lead_list, lead_view
+from socialanalyzer_dagster.pipeline.rescore import Rescored
+from socialanalyzer_dagster.pipeline.rescore import rescore as rescored
+from socialanalyzer_dagster.storage.lead_views import LeadPage
+
+app = typer.Typer(help="Leads: lists, one lead in full, export.", no_args_is_help=True)
+
+BatchOption = Annotated[str | None, typer.Option("--batch", metavar="KEY", help="Of one batch; else of all.")]
+_FACTS = (
+    "display_name", "handle", "profile_url", "bio", "audience_size", "audience_kind", "paid_audience_size",
+    "post_count", "posts_per_month", "engagement_rate", "visibility", "language", "city", "region", "country",
+    "email_status", "bdr", "crm_object_id", "collected_at", "lawful_basis", "notice_due_at",
+)  # fmt: skip
+
+
+def _batch_id(office: Office, key: str | None) -> str | None:
+    return find_batch(office.workplace(), key).batch_id if key is not None else None
+
+
+@app.command("list")
+def list_leads(
+    *,
+    batch: BatchOption = None,
+    stage: Annotated[Stage | None, typer.Option(help="Their outcome at this stage; else the furthest one.")] = None,
+    result: Annotated[Result | None, typer.Option(help="Only leads with this result.")] = None,
+    tier: Annotated[str | None, typer.Option(help="Only leads of this tier.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on after this `platform:id`.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Leads with their outcome and score, sorted by platform and id, page by page."""
+    with open_office() as office:
+        page = LeadPage(
+            batch_id=_batch_id(office, batch),
+            stage=stage,
+            result=result,
+            tier=tier,
+            after=_cursor(after),
+            limit=limit,
+        )
+        with office.database.read() as connection:
+            found = lead_list(connection, page)
+    rows = [
+        (
+            f"{each['platform']}:{each['platform_id']}",
+            each["handle"],
+            each["stage"],
+            each["result"],
+            each["reason"],
+            each["lead_score"],
+            each["tier"],
+        )
+        for each in found["leads"]
+    ]
+
+    def text(console: Console) -> None:
+        console.print(table(("lead", "handle", "stage", "result", "why", "score", "tier"), rows))
+        if found["next"]:
+            console.print(f"more: --after {printable(found['next'])}", markup=False)
+
+    emit(found, as_json=as_json, text=text)
+
+
+def _cursor(after: str | None) -> tuple[str, str] | None:
+    if after is None:
+        return None
+    platform, colon, platform_id = after.partition(":")
+    if not colon:
+        raise typer.BadParameter("the cursor is the `next` of the page before, as in platform:id", param_hint="--after")
+    return platform, platform_id
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(metavar="LEAD", help="Its uid, platform:id, platform:handle or handle.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """One lead in full: facts, outcomes, score, contacts with their sources, evidence, and every call with its cost."""
+    with open_office() as office, office.database.read() as connection:
+        view = lead_view(connection, name)
+    emit(view, as_json=as_json, text=lambda console: _print_lead(console, view))
+
+
+def _print_lead(console: Console, view: Mapping[str, Any]) -> None:
+    console.print(table(("", f"{view['platform']}:{view['platform_id']}"), [(key, view.get(key)) for key in _FACTS]))
+    if view["links"]:
+        console.print("", table(("link", "address"), sorted(view["links"].items())))
+    outcomes = [
+        (each["batch"], each["stage"], each["result"], each["reason"], usd(each["cost_micros"]), each["attempt"])
+        for each in view["outcomes"]
+        if each["is_current"]
+    ]
+    console.print("", table(("batch", "stage", "result", "why", "cost", "attempt"), outcomes))
+    _print_score(console, view["score"])
+    _print_sources(console, view)
+    _print_costs(console, view)
+
+
+def _print_score(console: Console, score: Mapping[str, Any] | None) -> None:
+    if score is None:
+        return
+    rows = [(name, score["sections"][name]) for name in DIMENSIONS]
+    rows += [(name, score[name]) for name in ("base", "penalty", "boost", "adjustment", "lead_score", "tier")]
+    console.print("", table(("score", score["batch"]), rows))
+    console.print("", printable(score["reasoning"]), markup=False)
+
+
+def _print_sources(console: Console, view: Mapping[str, Any]) -> None:
+    contacts = [
+        (each["field"], each["value"], each["kind"], each["step"], each["provider"], each["source_url"])
+        for each in view["contacts"]
+    ]
+    console.print("", table(("contact", "value", "found as", "step", "provider", "source"), contacts))
+    evidence = [
+        (each["kind"], each["provider"], each["model"], each["fetched_at"].date(), _glance(each["body"]))
+        for each in view["evidence"]
+    ]
+    console.print("", table(("evidence", "provider", "model", "seen on", "what (in full with --json)"), evidence))
+
+
+def _glance(body: object, chars: int = 90) -> str:
+    text = str(body)
+    return text if len(text) <= chars else f"{text[:chars]}..."
+
+
+def _print_costs(console: Console, view: Mapping[str, Any]) -> None:
+    calls = [
+        (each["stage"], each["step"], each["operation"], each["kind"], usd(each["amount_micros"]))
+        for each in view["costs"]
+    ]
+    console.print("", table(("stage", "step", "call", "kind", "cost"), calls))
+    console.print(f"in all {usd(view['total_micros'])}")
+
+
+@app.command("export")
+def export(
+    *,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, safe to open in a spreadsheet.")] = False,
+    batch: BatchOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Leads with the columns docs/operating.md lists, sorted by platform and id; CSV unless --json is given."""
+    if csv and as_json:
+        raise typer.BadParameter("choose one of --csv and --json")
+    with open_office() as office, office.database.read() as connection:
+        rows = exported_leads(connection, batch_id=_batch_id(office, batch))
+        if as_json:
+            _write_json(list(rows), out)
+        else:
+            _write(as_csv(rows), out)
+
+
+def _write_json(rows: Sequence[Mapping[str, str]], out: Path | None) -> None:
+    document = {"columns": COLUMNS, "leads": rows}
+    _write([json.dumps(document, ensure_ascii=False, indent=2) + "\n"], out)
+
+
+def _write(lines: Iterable[str], out: Path | None) -> None:
+    if out is None:
+        for line in lines:
+            typer.echo(line, nl=False)
+        return
+    try:
+        with out.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error
+    notes.print(f"written to {out}", markup=False)
+
+
+def rescore(
+    *,
+    batch: BatchOption = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy file; else the active policy.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute stored scores under another policy: costs nothing, asks nobody, and shows who changes tier."""
+    wanted = _policy_file(policy) if policy is not None else None
+    with open_office() as office:
+        by = policies.Authorship(author="operator", note=f"re-scored from {policy}", at=office.clock.now())
+        if wanted is not None:
+            policies.remember(office.database, wanted, by)
+        chosen = wanted or policies.active_policy(office.database)
+        batch_id = _batch_id(office, batch)
+        result = rescored(office.database, chosen, batch_id=batch_id, now=office.clock.now())
+    emit(result.as_json(), as_json=as_json, text=_flow_text(result))
+
+
+def _policy_file(path: Path) -> Policy:
+    if not path.is_file():
+        raise PolicyError(f"there is no file {path}")
+    return read_policy_file(path)
+
+
+def _flow_text(result: Rescored) -> Callable[[Console], None]:
+    document = result.as_json()
+
+    def text(console: Console) -> None:
+        console.print(f"{result.scores} scores recomputed for $0.00; {len(result.moved)} leads change tier")
+        flow = [(each["from"], each["to"], each["leads"]) for each in document["tier_flow"]]
+        console.print("", table(("tier now", "tier then", "leads"), flow))
+        moved = [
+            (each["lead"], each["handle"], each["from"], each["to"], each["lead_score"]["from"], each["lead_score"]["to"])
+            for each in document["moved"][:20]
+        ]
+        if moved:
+            console.print("", table(("lead", "handle", "tier now", "tier then", "score now", "score then"), moved))
+
+    return text

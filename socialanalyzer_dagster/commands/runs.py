@@ -1,0 +1,149 @@
+"""Running stages of a batch through Dagster in this process, recorded in the home's instance, with progress bars."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from socialanalyzer_dagster.commands.office import Office
+from socialanalyzer_dagster.commands.output import notes, usd
+from socialanalyzer_dagster.domain.types import BatchKey, Stage
+from socialanalyzer_dagster.storage import batch_figures, batches
+
+LOOK_SECONDS = 2.0
+"""Counters are read at most so often (I-54)."""
+_REPOSITORY = {".dagster/repository": "__repository__@socialanalyzer"}
+"""Lets the Dagster UI show these runs under their jobs."""
+
+
+class Step(StrEnum):
+    """What `batch run` can start from and go to, in order."""
+
+    DISCOVERED = "discovered"
+    SCREENED = "screened"
+    ENRICHED = "enriched"
+    ANALYZED = "analyzed"
+    SCORED = "scored"
+    PLAN = "plan"
+    SYNCED = "synced"
+
+
+STEPS = tuple(Step)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended; `problem` is its sentence for people, None when every step succeeded."""
+
+    run_id: str
+    problem: str | None
+
+
+def run_steps(office: Office, key: BatchKey, steps: Sequence[Step]) -> Ended:
+    """Run these neighbouring steps: one Dagster run up to the plan, another one for the sync; the first failure ends it."""
+    to_plan = [step for step in steps if step is not Step.SYNCED]
+    ended = Ended("", None)
+    with progress_of(office, [key]):
+        if to_plan:
+            ended = _execute(office, key, "lead_batch_job", [_asset(step) for step in to_plan])
+        if Step.SYNCED in steps and ended.problem is None:
+            ended = _execute(office, key, "crm_sync_job", None)
+    return ended
+
+
+def _asset(step: Step) -> str:
+    return "crm_sync_plan" if step is Step.PLAN else f"{step}_leads"
+
+
+def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str] | None) -> Ended:
+    import dagster as dg
+
+    from socialanalyzer_dagster.commands.instance import dagster_instance
+    from socialanalyzer_dagster.definitions import defs
+    from socialanalyzer_dagster.partitions import LEAD_BATCHES
+
+    with dagster_instance(office.settings) as instance:
+        instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
+        result = defs.resolve_job_def(job_name).execute_in_process(
+            partition_key=key,
+            instance=instance,
+            asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags=_REPOSITORY,
+            raise_on_error=False,
+        )
+    return Ended(result.run_id, None if result.success else _problem(result))
+
+
+def _problem(result: "dg.ExecuteInProcessResult") -> str:
+    """The sentence of the first failure, else where to look."""
+    import dagster as dg
+
+    for event in result.filter_events(lambda each: each.event_type is dg.DagsterEventType.STEP_FAILURE):
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return data.user_failure_data.description
+        if data.error is not None:
+            cause = data.error.cause or data.error
+            return f"{event.step_key} failed: {cause.message.strip()}"
+    return f"Dagster run {result.run_id} failed; its log is in the Dagster UI (`socialanalyzer dev`)"
+
+
+@contextmanager
+def progress_of(office: Office, keys: Sequence[BatchKey]) -> Iterator[None]:
+    """Bars on stderr, one per stage and batch, while the block runs."""
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), MofNCompleteColumn(),
+        TextColumn("{task.fields[spent]}"), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=notes, transient=False) as progress:
+        bars = _Bars(office, keys, progress)
+        stop = threading.Event()
+        looker = threading.Thread(target=_look, args=(bars, stop), name="progress", daemon=True)
+        looker.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            looker.join()
+            bars.look()
+
+
+def _look(bars: "_Bars", stop: threading.Event) -> None:
+    while not stop.wait(LOOK_SECONDS):
+        bars.look()
+
+
+class _Bars:
+    def __init__(self, office: Office, keys: Sequence[BatchKey], progress: Progress) -> None:
+        self._office = office
+        self._progress = progress
+        self._names = {key: f"{key}  " if len(keys) > 1 else "" for key in keys}
+        self._bars: dict[tuple[BatchKey, Stage], TaskID] = {}
+
+    def look(self) -> None:
+        """Read the counters and draw."""
+        for key, name in self._names.items():
+            with self._office.database.read() as connection:
+                batch = batches.batch_by_key(connection, key)
+                if batch is None:
+                    continue
+                found = batches.stage_progress(connection, batch.batch_id)
+                spent = {stage: batch_figures.stage_money(connection, batch.batch_id, stage)[0] for stage in found}
+            for stage in sorted(found, key=list(Stage).index):
+                self._draw(key, name, found[stage], spent[stage])
+
+    def _draw(self, key: BatchKey, name: str, reading: batches.StageProgress, spent: int) -> None:
+        bar = self._bars.get((key, reading.stage))
+        if bar is None:
+            bar = self._progress.add_task(f"{name}{reading.stage.value:<10}", spent="")
+            self._bars[key, reading.stage] = bar
+        is_over = reading.finished_at is not None
+        self._progress.update(
+            bar, total=max(reading.total, reading.done), completed=reading.done, spent=usd(spent), refresh=True
+        )
+        if is_over:
+            self._progress.stop_task(bar)

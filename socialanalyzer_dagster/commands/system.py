@@ -1,0 +1,169 @@
+"""`sandbox`, `db`, `doctor` and `dev`: what the pipeline runs on."""
+
+import asyncio
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from socialanalyzer_dagster.commands.office import (
+    PROJECT,
+    answering_sandbox,
+    open_office,
+    prepare_home,
+    sandbox_config,
+)
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table
+from socialanalyzer_dagster.pipeline.doctor import Finding, Health, examine
+from socialanalyzer_dagster.sandbox.config import FaultLevel, SandboxConfig, Speed
+from socialanalyzer_dagster.sandbox.serve import SandboxServer
+from socialanalyzer_dagster.settings import Settings, SettingsError, inherited_environment
+from socialanalyzer_dagster.storage import schema
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.vendors.connect import connect_vendors
+
+db_app = typer.Typer(help="The pipeline's own tables.", no_args_is_help=True)
+
+_STOP_SECONDS = 20
+_MARKS = {Health.OK: "green", Health.WARNING: "yellow", Health.OFF: "dim", Health.PROBLEM: "red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("sandbox")(sandbox)
+    app.command("doctor")(doctor)
+    app.command("dev")(dev)
+    app.add_typer(db_app, name="db")
+
+
+def sandbox(
+    *,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes any free port.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same world.")] = None,
+    speed: Annotated[Speed | None, typer.Option(help="instant, or realistic latencies and limits.")] = None,
+    faults: Annotated[FaultLevel | None, typer.Option(help="How often vendors misbehave.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Where its bill and CRM are kept.")] = None,
+) -> None:
+    """Serve every vendor from a simulated world on this machine until Ctrl-C."""
+    here = sandbox_config(Settings.from_environment())
+    config = SandboxConfig(
+        seed=here.seed if seed is None else seed,
+        speed=speed or here.speed,
+        faults=faults or here.faults,
+        home=home or here.home,
+        host=here.host,
+        port=here.port if port is None else port,
+    )
+    server = SandboxServer(config)
+    notes.print(
+        f"sandbox at {server.base_url} (seed {config.seed}, {config.speed}, faults {config.faults}); Ctrl-C stops it"
+    )
+    with suppress(KeyboardInterrupt):
+        server.run()
+
+
+@db_app.command("upgrade")
+def db_upgrade(*, as_json: AsJson = False) -> None:
+    """Bring the database to this version, store the first policy, put dagster.yaml into DAGSTER_HOME; safe to repeat."""
+    settings = Settings.from_environment()
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        status = prepare_home(settings, database)
+    finally:
+        database.dispose()
+    _emit_status(status, as_json=as_json)
+
+
+@db_app.command("status")
+def db_status(*, as_json: AsJson = False) -> None:
+    """Which revision the database is at, and which this version needs."""
+    settings = Settings.from_environment()
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        status = schema.status(database)
+    finally:
+        database.dispose()
+    _emit_status(status, as_json=as_json)
+
+
+def _emit_status(status: schema.SchemaStatus, *, as_json: bool) -> None:
+    result = {"current": status.current, "head": status.head, "is_current": status.is_current}
+    if status.is_current:
+        sentence = f"the database is at revision {status.head}"
+    else:
+        at = "has no tables yet" if status.current is None else f"is at revision {status.current}"
+        sentence = f"the database {at}, this version needs {status.head}: run `socialanalyzer db upgrade`"
+    emit(result, as_json=as_json, text=lambda console: console.print(sentence))
+
+
+def doctor(*, as_json: AsJson = False) -> int:
+    """Look at everything a batch needs: settings, database, store, vendors, CRM, prices, roster. Spends nothing."""
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        return _emit_findings([Finding("settings", Health.PROBLEM, each) for each in error.problems], {}, as_json)
+    database = Database(settings.database_url.get_secret_value())
+    with ExitStack() as stack:
+        stack.callback(database.dispose)
+        if settings.is_sandbox:
+            if database.is_sqlite:
+                prepare_home(settings, database)
+            stack.enter_context(answering_sandbox(settings))
+        findings = asyncio.run(_examined(settings, database))
+    return _emit_findings(findings, dict(settings.describe()), as_json)
+
+
+async def _examined(settings: Settings, database: Database) -> list[Finding]:
+    vendors = connect_vendors(settings)
+    try:
+        return await examine(settings, database, vendors)
+    finally:
+        await vendors.close()
+
+
+def _emit_findings(findings: list[Finding], variables: dict[str, bool], as_json: bool) -> int:  # noqa: FBT001
+    healthy = all(each.health is not Health.PROBLEM for each in findings)
+
+    def text(console: Console) -> None:
+        given = [name for name, is_set in variables.items() if is_set]
+        console.print(f"set: {', '.join(given) or 'nothing'}")
+        console.print(f"not set: {', '.join(sorted(set(variables) - set(given))) or 'nothing'}", "")
+        for each in findings:
+            console.print(f"[{_MARKS[each.health]}]{each.health:8}[/] {each.subject}: ", end="")
+            console.print(each.detail, markup=False)
+
+    emit({"healthy": healthy, "settings": variables, "findings": findings}, as_json=as_json, text=text)
+    return 0 if healthy else 1
+
+
+def dev(*, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000) -> int:
+    """Serve the Dagster UI and daemon on 127.0.0.1, with the sandbox running, until Ctrl-C."""
+    with open_office(needs_vendors=True) as office:
+        settings = office.settings
+        places = {"DAGSTER_HOME": str(settings.dagster_home), "SOCIALANALYZER_HOME": str(settings.home)}
+        command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+        notes.print(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)")
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [*command, "-w", str(PROJECT / "workspace.yaml")], cwd=PROJECT, env=inherited_environment(places)
+        )
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            return _stopped(child)
+        finally:
+            if child.poll() is None:
+                child.kill()
+
+
+def _stopped(child: "subprocess.Popen[bytes]") -> int:
+    """Let a child that got the same Ctrl-C end by itself; 0 when it does."""
+    try:
+        child.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.terminate()
+        child.wait(_STOP_SECONDS)
+    return 0

@@ -1,0 +1,162 @@
+"""What must work before a batch can: settings, database, store, vendors, CRM properties, prices, roster; spends nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from socialanalyzer_dagster.domain.calls import VendorCall, VendorError
+from socialanalyzer_dagster.domain.crm_properties import crm_properties
+from socialanalyzer_dagster.domain.policy import Policy, PolicyError
+from socialanalyzer_dagster.pipeline import policies
+from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage import roster, schema
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.vendors.bundle import Vendors
+from socialanalyzer_dagster.vendors.http import ServiceStatus
+from socialanalyzer_dagster.vendors.hubspot import HubSpot
+from socialanalyzer_dagster.vendors.media_store import MediaStore
+
+_OFF = {
+    "insightiq": "not configured: nothing can be found or fetched through it",
+    "apify": "not configured: its searches cannot run, pages are fetched directly",
+    "apollo": "not configured: paid contact look-up is left out",
+    "millionverifier": "not configured: no e-mail address can be verified, so nothing can be synced",
+    "openai": "not configured: nothing can be judged",
+    "hubspot": "not configured: nothing can be synced",
+}
+
+
+class Health(StrEnum):
+    """`problem` means that something needed does not work; `off` that it is not configured."""
+
+    OK = "ok"
+    WARNING = "warning"
+    OFF = "off"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and in words what was seen."""
+
+    subject: str
+    health: Health
+    detail: str
+
+
+async def examine(settings: Settings, database: Database, vendors: Vendors) -> list[Finding]:
+    """Everything, in a fixed order; the vendors are asked at the same time, each one free call."""
+    database_finding = examine_database(database)
+    found = [_settings_finding(settings), database_finding]
+    policy = _active_policy(database) if database_finding.health is Health.OK else None
+    calls = status_calls(vendors)
+    found += await asyncio.gather(
+        _examine_store(vendors.media_store), *(_examine_vendor(name, call) for name, call in calls.items())
+    )
+    if policy is None:
+        return found
+    found.append(await _examine_properties(vendors.hubspot, policy))
+    found.append(_prices_finding(policy, is_live=not settings.is_sandbox))
+    found.append(_roster_finding(database))
+    return found
+
+
+def examine_database(database: Database) -> Finding:
+    """Whether it can be reached and has this version's tables."""
+    try:
+        status = schema.status(database)
+    except SQLAlchemyError as error:
+        return Finding("database", Health.PROBLEM, f"cannot be reached ({type(error).__name__})")
+    kind = "SQLite" if database.is_sqlite else "PostgreSQL"
+    if not status.is_current:
+        at = f"is at revision {status.current}" if status.current else "has no tables"
+        return Finding("database", Health.PROBLEM, f"{kind} {at}, needed is {status.head}: run `db upgrade`")
+    return Finding("database", Health.OK, f"{kind} at revision {status.head}")
+
+
+def _settings_finding(settings: Settings) -> Finding:
+    given = sum(settings.describe().values())
+    return Finding("settings", Health.OK, f"{settings.environment} mode, {given} variables set")
+
+
+def _active_policy(database: Database) -> Policy | None:
+    try:
+        return policies.active_policy(database)
+    except PolicyError:
+        return None
+
+
+def status_calls(vendors: Vendors) -> Mapping[str, VendorCall[ServiceStatus] | None]:
+    """One free call per vendor that proves it can be used; None where it is not configured."""
+    clients = {
+        "insightiq": vendors.insightiq,
+        "apify": vendors.apify,
+        "apollo": vendors.apollo,
+        "openai": vendors.llm,
+        "hubspot": vendors.hubspot,
+    }
+    calls = {name: None if client is None else client.status() for name, client in clients.items()}
+    verifier = vendors.email_verifier
+    return {**calls, "millionverifier": None if verifier is None else verifier.credits()}
+
+
+async def _examine_vendor(name: str, call: VendorCall[ServiceStatus] | None) -> Finding:
+    if call is None:
+        return Finding(name, Health.OFF, _OFF[name])
+
+    async def ask() -> str:
+        return call.decode((await call.send()).body).detail
+
+    return await _tried(name, ask)
+
+
+async def _examine_store(store: MediaStore) -> Finding:
+    async def probe() -> str:
+        await store.probe()
+        return "an object was written, read and deleted"
+
+    return await _tried("media store", probe)
+
+
+async def _tried(subject: str, ask: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        return Finding(subject, Health.OK, await ask())
+    except VendorError as error:
+        return Finding(subject, Health.PROBLEM, str(error))
+    except (OSError, ValueError) as error:  # an answer outside the contract, or a folder that cannot be written
+        return Finding(subject, Health.PROBLEM, f"did not work ({type(error).__name__})")
+
+
+async def _examine_properties(crm: HubSpot | None, policy: Policy) -> Finding:
+    subject = "crm properties"
+    if crm is None:
+        return Finding(subject, Health.OFF, "cannot be looked at without the CRM's key")
+    call = crm.properties()
+    try:
+        present = {each.name for each in call.decode((await call.send()).body)}
+    except (VendorError, ValueError) as error:
+        return Finding(subject, Health.PROBLEM, f"cannot be read ({type(error).__name__})")
+    missing = sorted(set(crm_properties(policy)) - present)
+    if missing:
+        return Finding(subject, Health.WARNING, f"{len(missing)} missing: run `crm setup` ({', '.join(missing)})")
+    return Finding(subject, Health.OK, "all there")
+
+
+def _prices_finding(policy: Policy, *, is_live: bool) -> Finding:
+    open_keys = sorted(key for key, price in policy.prices.items() if price.confirmed_on is None)
+    if not open_keys:
+        return Finding("prices", Health.OK, "every price is confirmed")
+    health = Health.PROBLEM if is_live else Health.WARNING
+    told = f"{len(open_keys)} not confirmed, which live mode refuses: `prices confirm` ({', '.join(open_keys)})"
+    return Finding("prices", health, told)
+
+
+def _roster_finding(database: Database) -> Finding:
+    with database.read() as connection:
+        active = [bdr for bdr in roster.roster(connection) if bdr.is_active]
+    if not active:
+        return Finding("roster", Health.WARNING, "nobody receives leads, so every lead is held: run `bdr load`")
+    return Finding("roster", Health.OK, f"{len(active)} people receive leads")

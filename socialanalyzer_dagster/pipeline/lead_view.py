@@ -1,0 +1,80 @@
+"""One lead in full, and lists of leads: what happened to them, on what evidence, at what cost, from which sources."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.reason_texts import REASONS
+from socialanalyzer_dagster.storage import lead_views
+from socialanalyzer_dagster.storage.lead_views import LeadPage
+
+
+class NoSuchLead(LookupError):
+    """No lead has this name, or several have; the text says what to write instead."""
+
+
+def lead_list(connection: Connection, page: LeadPage) -> dict[str, Any]:
+    """`{"leads": [...], "next": cursor or None}`; `next` is the `after` of the following page."""
+    rows = lead_views.lead_page(connection, page)
+    leads = [_listed(row._mapping) for row in rows]  # noqa: SLF001 - the public name of a row's mapping
+    is_full = len(rows) == page.limit and page.limit > 0
+    return {"leads": leads, "next": f"{rows[-1].platform}:{rows[-1].platform_id}" if is_full else None}
+
+
+def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
+    named = {**row, "batch": row["partition_key"], "reason": _reason(row["code"])}
+    return {key: value for key, value in named.items() if key != "partition_key"}
+
+
+def lead_view(connection: Connection, name: str) -> dict[str, Any]:
+    """Facts, outcomes, score, contacts with provenance, evidence, calls with cost, CRM; raises NoSuchLead."""
+    lead = _one_lead(connection, name)
+    uid = lead.lead_uid
+    outcomes = [_outcome(row._mapping) for row in lead_views.outcomes_of_lead(connection, uid)]  # noqa: SLF001
+    costs = _rows(lead_views.costs_of_lead(connection, uid))
+    return {
+        "lead_uid": uid,
+        **lead.record,
+        "email_status": lead.email_status,
+        "collected_at": lead.collected_at,
+        "lawful_basis": lead.lawful_basis,
+        "notice_due_at": lead.notice_due_at,
+        "outcomes": outcomes,
+        "score": _score(lead_views.score_of_lead(connection, uid)),
+        "contacts": _rows(lead_views.provenance_of_lead(connection, uid)),
+        "evidence": _rows(lead_views.evidence_of_lead(connection, uid)),
+        "costs": costs,
+        "total_micros": sum(int(each["amount_micros"]) for each in costs),
+        "bdr": lead_views.bdr_of_lead(connection, uid),
+        "crm_object_id": lead_views.contact_of_lead(connection, uid),
+    }
+
+
+def _one_lead(connection: Connection, name: str) -> Any:  # noqa: ANN401 - a database row
+    found = lead_views.leads_by_name(connection, name)
+    if not found:
+        raise NoSuchLead(f"there is no lead '{name}': name a uid, platform:id or a handle; `leads list` shows them")
+    if len(found) > 1:
+        several = ", ".join(f"{each.platform}:{each.platform_id}" for each in found)
+        raise NoSuchLead(f"several leads are named '{name}': {several}; name one of these")
+    return found[0]
+
+
+def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
+    named = {"batch": row["partition_key"], **row, "reason": _reason(row["code"])}
+    return {key: value for key, value in named.items() if key != "partition_key"}
+
+
+def _score(row: Any | None) -> dict[str, Any] | None:  # noqa: ANN401 - a database row
+    if row is None:
+        return None
+    return {"batch": row.partition_key, "policy_hash": row.policy_hash, **row.record}
+
+
+def _reason(code: str | None) -> str | None:
+    return REASONS.get(code, code) if code else None
+
+
+def _rows(rows: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - database rows
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001

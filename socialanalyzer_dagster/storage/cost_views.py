@@ -1,0 +1,38 @@
+"""Sums of a batch's ledger and calls for people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow
+
+
+def ledger_sums(connection: Connection, batch_id: str) -> Sequence[Any]:
+    """Rows (stage, provider, kind, micros, saved) of a batch's ledger."""
+    return connection.execute(
+        select(
+            LedgerEntryRow.stage,
+            LedgerEntryRow.provider,
+            LedgerEntryRow.kind,
+            func.sum(LedgerEntryRow.amount_micros).label("micros"),
+            func.sum(LedgerEntryRow.saved_micros).label("saved"),
+        )
+        .where(LedgerEntryRow.batch_id == batch_id)
+        .group_by(LedgerEntryRow.stage, LedgerEntryRow.provider, LedgerEntryRow.kind)
+    ).all()
+
+
+def attempt_sums(connection: Connection, batch_id: str) -> Sequence[Any]:
+    """Rows (operation, state, calls, reserved, settled) of a batch's attempts."""
+    return connection.execute(
+        select(
+            ProviderAttemptRow.operation,
+            ProviderAttemptRow.state,
+            func.count().label("calls"),
+            func.sum(ProviderAttemptRow.reserved_micros).label("reserved"),
+            func.sum(ProviderAttemptRow.settled_micros).label("settled"),
+        )
+        .where(ProviderAttemptRow.batch_id == batch_id)
+        .group_by(ProviderAttemptRow.operation, ProviderAttemptRow.state)
+    ).all()
