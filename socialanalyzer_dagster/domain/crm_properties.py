@@ -1,6 +1,6 @@
 """The CRM's contact properties with their write rules and types, as data (spec 11.4); CRM names appear only here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -60,10 +60,14 @@ class CrmProperty:
     is_unique: bool = False
     is_vendors: bool = False
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The values of a choice with their labels; empty for other kinds."""
+        return {"true": "Yes", "false": "No"} if self.kind is ValueKind.FLAG else {each: each for each in self.options}
+
     def creation(self) -> JsonObject:
         """The body that creates the property (vendor-contracts 8.1)."""
         value_type, field_type = TYPES[self.kind]
-        options = [("Yes", "true"), ("No", "false")] if self.kind is ValueKind.FLAG else [(o, o) for o in self.options]
         return {
             "name": self.name,
             "label": self.label,
@@ -73,7 +77,7 @@ class CrmProperty:
             "hasUniqueValue": self.is_unique,
             "options": [
                 {"label": label, "value": value, "displayOrder": order, "hidden": False}
-                for order, (label, value) in enumerate(options)
+                for order, (value, label) in enumerate(self.labels.items())
             ],
         }
 

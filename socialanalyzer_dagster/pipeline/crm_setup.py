@@ -1,0 +1,100 @@
+"""The CRM properties that the pipeline writes: which are missing, and creating them once (spec 11.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty, crm_properties
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
+from socialanalyzer_dagster.storage.leads import parts
+from socialanalyzer_dagster.vendors.hubspot import BATCH_LIMIT, HubSpot, Property, PropertyDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcomings:
+    """Properties the CRM lacks, and our unique one where it exists without unique values, which we cannot change."""
+
+    missing: tuple[str, ...]
+    not_unique: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.not_unique)
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do, for people."""
+        texts = []
+        if self.missing:
+            texts.append(
+                f"the CRM has no contact property {', '.join(self.missing)}: run `socialanalyzer crm setup` to create "
+                f"{'it' if len(self.missing) == 1 else 'them'}"
+            )
+        if self.not_unique:
+            texts.append(
+                f"the contact property {', '.join(self.not_unique)} exists without unique values: delete it there, "
+                "then run `socialanalyzer crm setup`"
+            )
+        return "; ".join(texts)
+
+
+def shortcomings(existing: Sequence[Property], policy: Policy) -> Shortcomings:
+    """Compare the account's properties with those of spec 11.4."""
+    by_name = {each.name: each for each in existing}
+    wanted = crm_properties(policy).values()
+    return Shortcomings(
+        missing=tuple(sorted(each.name for each in wanted if each.name not in by_name)),
+        not_unique=tuple(
+            sorted(
+                each.name
+                for each in wanted
+                if each.is_unique and each.name in by_name and by_name[each.name].has_unique_value is False
+            )
+        ),
+    )
+
+
+async def missing_properties(client: HubSpot, policy: Policy) -> Shortcomings:
+    """What the CRM lacks now; free calls. Raises CallFailed when the CRM cannot be read."""
+    return await _read(FreeCalls(policy), client, policy)
+
+
+async def create_missing(client: HubSpot, policy: Policy) -> list[str]:
+    """Create what is missing and return the names; a second call creates nothing.
+
+    Raises CrmNotReady when the CRM still lacks something afterwards, CallFailed when it gives no usable answer.
+    """
+    calls = FreeCalls(policy)
+    lacking = await _read(calls, client, policy)
+    wanted = crm_properties(policy)
+    created: list[str] = []
+    for names in parts((name for name in lacking.missing if not wanted[name].is_vendors), BATCH_LIMIT):
+        made = await calls.send(client.create_properties([_definition(wanted[name]) for name in names]))
+        created.extend(made)
+    if lacking and (left := await _read(calls, client, policy)):
+        raise CrmNotReady(left)
+    return sorted(created)
+
+
+async def _read(calls: FreeCalls, client: HubSpot, policy: Policy) -> Shortcomings:
+    existing = await calls.send(client.properties())
+    return shortcomings(existing, policy)
+
+
+class CrmNotReady(ValueError):
+    """The CRM cannot take our contacts yet; the text says what to do."""
+
+    def __init__(self, lacking: Shortcomings) -> None:
+        super().__init__(lacking.sentence)
+        self.lacking = lacking
+
+
+def _definition(wanted: CrmProperty) -> PropertyDefinition:
+    value_type, field_type = TYPES[wanted.kind]
+    return PropertyDefinition(
+        name=wanted.name,
+        label=wanted.label,
+        type=value_type,
+        field_type=field_type,
+        has_unique_value=wanted.is_unique,
+        options=wanted.labels or None,
+    )
