@@ -12,6 +12,7 @@ from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.pipeline import crm_setup, roster
 from socialanalyzer_dagster.pipeline import suppressions as suppression_list
+from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.vendors.connect import connect_hubspot
 
 bdr_app = typer.Typer(help="The sales representatives who receive leads.", no_args_is_help=True)
@@ -95,7 +96,11 @@ def suppress_add(
         )
         is_new = suppression_list.add(office.database, key, request)
     word = "is suppressed" if is_new else "was suppressed already"
-    emit({"kind": kind, "added": is_new}, as_json=as_json, text=lambda console: console.print(f"this {kind.value} {word}"))
+    emit(
+        {"kind": kind, "added": is_new},
+        as_json=as_json,
+        text=lambda console: console.print(f"this {kind.value} {word}"),
+    )
 
 
 @suppress_app.command("list")
@@ -122,6 +127,6 @@ async def _create_properties(office: Office) -> list[str]:
     if client is None:
         raise typer.BadParameter("HUBSPOT_API_KEY is not set")
     try:
-        return await crm_setup.create_missing(client, crm_setup.active_policy_of(office.database))
+        return await crm_setup.create_missing(client, active_policy(office.database))
     finally:
         await client.aclose()
