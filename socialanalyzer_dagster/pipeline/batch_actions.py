@@ -69,7 +69,9 @@ def stop(workplace: Workplace, key: str, deed: Deed) -> Batch:
     def act(connection: Connection, batch: Batch) -> Batch:
         if batch.is_terminal:
             raise StatusRefused(f"batch {key} is {batch.status} already")
-        return change(connection, batch, {"stop_requested": True, "cause": _stop_cause(deed)})
+        return change(
+            connection, batch, {"stop_requested": True, "cause": _stop_cause(deed), "halted_run_id": batch.run_id}
+        )
 
     stopped = _do(workplace, key, _Act("batch.stop", deed, act, {}))
     lock = batch_lock(workplace.database, workplace.home, stopped.batch_id)

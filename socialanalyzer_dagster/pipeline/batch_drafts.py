@@ -137,6 +137,7 @@ _UNTOUCHED: Mapping[str, Any] = {
     "capped": False,
     "reused_micros": 0,
     "run_id": None,
+    "halted_run_id": None,
     "holder": None,
     "started_at": None,
     "finished_at": None,

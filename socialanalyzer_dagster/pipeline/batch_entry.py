@@ -14,8 +14,6 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches
 from socialanalyzer_dagster.storage.batches import Batch
 
-_HALTED = frozenset({BatchStatus.PAUSED, BatchStatus.AWAITING_PROVIDER})
-
 
 class NeedsConfirmation(BatchRefused):
     """The estimate must be confirmed first; nothing was spent and the text has the figure to enter."""
@@ -43,7 +41,6 @@ class Entered:
     """
 
     row: Batch
-    is_new_run: bool
     dead_run_id: str | None
     is_halted: bool
 
@@ -64,19 +61,20 @@ def enter_batch(workplace: Workplace, key: str, entry: Entry) -> Entered:
             )
         if entry.launched_attempt is not None and batch.is_terminal and batch.run_id != entry.run_id:
             raise StaleLaunch(f"batch {key} is {batch.status} since this run was launched")
-        is_new_run = batch.run_id != entry.run_id
-        dead_run_id = batch.run_id if batch.holder is not None and is_new_run else None
+        dead_run_id = batch.run_id if batch.holder is not None and batch.run_id != entry.run_id else None
         batch = _admitted(connection, workplace, batch, entry)
         holder = Holder.this_process(entry.run_id, now).as_json()
         batches.take_hold(connection, batch.batch_id, run_id=entry.run_id, holder=holder, now=now)
         row = batches.batch_by_id(connection, batch.batch_id) or batch
     is_stopped_now = row.stop_requested and not row.is_terminal
     if is_stopped_now:
+        with workplace.database.write() as connection:
+            batches.halt_run(connection, row.batch_id, entry.run_id)
         row = finish_batch(
             workplace, row, Ending(status=BatchStatus.STOPPED, cause=row.cause, now=workplace.clock.now())
         )
-    is_halted = is_stopped_now or (not is_new_run and (row.status in _HALTED or row.is_terminal))
-    return Entered(row=row, is_new_run=is_new_run, dead_run_id=dead_run_id, is_halted=is_halted)
+    is_halted = is_stopped_now or row.halted_run_id == entry.run_id
+    return Entered(row=row, dead_run_id=dead_run_id, is_halted=is_halted)
 
 
 def _admitted(connection: Connection, workplace: Workplace, batch: Batch, entry: Entry) -> Batch:

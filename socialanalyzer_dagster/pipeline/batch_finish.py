@@ -48,8 +48,10 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
             outcome_sets.fill_upstream(connection, of, ending.now)
     with database.write() as connection:
         outcomes.settle_costs(connection, batch.batch_id)
-        record_history(connection, batch, now=ending.now, partial=ending.status in _PARTIAL)
-        values = {"capped": batch.capped and _was_short_of_money(connection, batch)}
+        is_discovered = _is_discovered(connection, batch)
+        partial = ending.status in _PARTIAL or not is_discovered
+        record_history(connection, batch, now=ending.now, partial=partial)
+        values = {"capped": batch.capped and (not is_discovered or _has_unpaid_leads(connection, batch))}
         wanted = Transition(to=ending.status, cause=ending.cause, now=ending.now, values=values)
         ended = transition(connection, batch, wanted)
         claims.release_claims(connection, batch.batch_id)
@@ -58,10 +60,12 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
         return batches.batch_by_id(connection, batch.batch_id) or ended
 
 
-def _was_short_of_money(connection: Connection, batch: Batch) -> bool:
+def _is_discovered(connection: Connection, batch: Batch) -> bool:
     discovered = batches.stage_progress(connection, batch.batch_id).get(Stage.DISCOVERED)
-    if discovered is None or discovered.finished_at is None:
-        return True
+    return discovered is not None and discovered.finished_at is not None
+
+
+def _has_unpaid_leads(connection: Connection, batch: Batch) -> bool:
     return any(count.code == "budget_stopped" for count in outcome_sets.outcome_counts(connection, batch.batch_id))
 
 

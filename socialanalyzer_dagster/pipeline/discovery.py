@@ -168,4 +168,4 @@ def _record(batch: OpenBatch) -> None:
 def _fail(batch: OpenBatch, cause: str) -> None:
     ending = Ending(status=BatchStatus.FAILED, cause=cause, now=batch.workplace.clock.now())
     batch.row = finish_batch(batch.workplace, batch.refresh(), ending)
-    batch.is_halted = True
+    batch.halt()

@@ -176,6 +176,12 @@ class OpenBatch:
         """Say that a spending cap ended the work of some leads."""
         self._change(lambda connection, batch: change(connection, batch, {"capped": True, "cause": cause}))
 
+    def halt(self) -> None:
+        """Nothing more is done by this run, in this stage or in those that follow."""
+        self.is_halted = True
+        with self.workplace.database.write() as connection:
+            batches.halt_run(connection, self.row.batch_id, self.run_id)
+
     def refresh(self) -> Batch:
         """Read the row again."""
         found = self._read(lambda connection: batches.batch_by_id(connection, self.row.batch_id))

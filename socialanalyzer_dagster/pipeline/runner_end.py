@@ -65,7 +65,8 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
     database = batch.workplace.database
     with database.write() as connection:
         outcomes.settle_costs(connection, batch.row.batch_id)
-        if halt is None:
+        is_unbought = stage is Stage.DISCOVERED and ended.reason is not None
+        if halt is None and not is_unbought:
             batches.end_stage(connection, batch.row.batch_id, stage, batch.workplace.clock.now())
     with database.read() as connection:
         counters = stage_counters(connection, batch.row.batch_id)
@@ -83,7 +84,7 @@ def _halt(batch: OpenBatch, stage: Stage, ended: StageEnd) -> str | None:
     if isinstance(reason, BudgetExceeded):
         _skip_for_money(batch, stage, reason, ended.within)
         return None
-    batch.is_halted = True
+    batch.halt()
     if isinstance(reason, BatchStopped):
         return _stop(batch, reason)
     if isinstance(reason, JobStillRunning):
@@ -145,7 +146,7 @@ def _finish_empty(batch: OpenBatch) -> None:
     status = BatchStatus.COMPLETED if row.capped else BatchStatus.COMPLETED_EMPTY
     ending = Ending(status=status, cause=row.cause, now=batch.workplace.clock.now())
     batch.row = finish_batch(batch.workplace, row, ending)
-    batch.is_halted = True
+    batch.halt()
 
 
 def pause_cancelled(batch: OpenBatch) -> None:
@@ -153,7 +154,7 @@ def pause_cancelled(batch: OpenBatch) -> None:
     with batch.workplace.database.write() as connection:
         outcomes.settle_costs(connection, batch.row.batch_id)
     row = batch.refresh()
-    batch.is_halted = True
+    batch.halt()
     if row.is_terminal:
         return
     if row.stop_requested:

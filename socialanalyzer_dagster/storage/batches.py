@@ -51,6 +51,8 @@ class Batch:
     capped: bool
     reused_micros: int
     run_id: str | None
+    halted_run_id: str | None
+    """The run that must do nothing more, because the batch was halted or ended while it ran."""
     holder: Mapping[str, Any] | None
     created_at: datetime
     started_at: datetime | None
@@ -141,6 +143,11 @@ def take_hold(connection: Connection, batch_id: str, *, run_id: str, holder: Map
         .where(LeadBatchRow.batch_id == batch_id)
         .values(run_id=run_id, holder=dict(holder), heartbeat_at=now)
     )
+
+
+def halt_run(connection: Connection, batch_id: str, run_id: str) -> None:
+    """Note that the stages this run still has to come must do nothing."""
+    connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(halted_run_id=run_id))
 
 
 def let_go(connection: Connection, batch_id: str, run_id: str) -> None:

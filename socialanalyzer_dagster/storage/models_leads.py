@@ -149,6 +149,7 @@ class LeadBatchRow(Base):
     capped: Mapped[bool]
     reused_micros: Mapped[int] = mapped_column(BigInteger)
     run_id: Mapped[Label | None]
+    halted_run_id: Mapped[Label | None]
     holder: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

@@ -327,6 +327,7 @@ def upgrade() -> None:
         sa.Column("capped", sa.Boolean(), nullable=False),
         sa.Column("reused_micros", sa.BigInteger(), nullable=False),
         sa.Column("run_id", sa.String(length=255), nullable=True),
+        sa.Column("halted_run_id", sa.String(length=255), nullable=True),
         sa.Column("holder", JsonColumn, nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("started_at", UtcDateTime(), nullable=True),
