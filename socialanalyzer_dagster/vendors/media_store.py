@@ -1,6 +1,7 @@
 """Private object store for media and grids: a local folder or an S3 bucket, each key written once (contracts 10)."""
 
 import asyncio
+import logging
 import re
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from socialanalyzer_dagster.vendors.media_types import suffix_of
 from socialanalyzer_dagster.vendors.transport import CONNECT_SECONDS, is_loopback
 
 READ_SECONDS = 30
+_WIRE_LOGGERS = ("boto3", "botocore", "urllib3")
 PROBE_KEY = "probe/write-test"
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
@@ -177,6 +179,8 @@ def _s3_client(access: BucketAccess) -> Any:  # noqa: ANN401 - boto3 builds its 
     import boto3
     from botocore.config import Config
 
+    for name in _WIRE_LOGGERS:  # their debug lines hold signed headers (I-61)
+        logging.getLogger(name).setLevel(logging.WARNING)
     config = Config(
         s3={"addressing_style": "path"},
         signature_version="s3v4",
