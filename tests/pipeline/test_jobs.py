@@ -105,8 +105,9 @@ async def bound(gate: SpendingGate, batch: Any, stage: Stage = Stage.DISCOVERED)
 
 
 async def run(database, policy, clock, batch, actor: Actor, **options: Any) -> Any:
-    """One run of the discovery stage."""
-    async with gate_over(database, policy, clock, **VirtualTime().options) as gate:
+    """One run of the discovery stage, which looks every minute."""
+    patient = policy_with(policy, discovery={"poll_seconds": 60})
+    async with gate_over(database, patient, clock, **VirtualTime().options) as gate:
         await gate.recover(batch.batch_id)
         stage = await bound(gate, batch)
         return await stage.run_job(actor.job(**options), leads=[], step="search")
@@ -309,7 +310,8 @@ async def test_a_job_is_given_up_after_the_hours_of_the_policy(sqlite_database, 
 
 async def test_a_slow_job_of_an_enrichment_step_is_aborted_and_booked(sqlite_database, policy, clock):
     batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=1234)
-    async with gate_over(sqlite_database, policy, clock, **VirtualTime().options) as gate:
+    patient = policy_with(policy, discovery={"poll_seconds": 60})
+    async with gate_over(sqlite_database, patient, clock, **VirtualTime().options) as gate:
         stage = await bound(gate, batch, Stage.ENRICHED)
         with pytest.raises(CallFailed):
             await stage.run_job(actor.job(), leads=[uid(0)], step="C")
