@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,7 +116,7 @@ def _tile(data: bytes | None, side: int) -> Image.Image:
 def _encoded(canvas: Image.Image, image_format: str) -> Picture:
     target = io.BytesIO()
     if image_format == "PNG":
-        canvas.save(target, "PNG", compress_level=1)
+        canvas.save(target, "PNG", compress_level=1, compress_type=zlib.Z_RLE)  # the fastest of zlib's ways here
     else:
         canvas.save(target, "JPEG", quality=_QUALITY)
     return Picture(target.getvalue(), Image.MIME[image_format], canvas.width, canvas.height)
