@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
+from socialanalyzer_dagster.domain.evidence_blocks import ScoringMaterial
 from socialanalyzer_dagster.domain.leads import FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Checkpoint, Clock, Gate, LeadResult, LeadWork
@@ -65,6 +66,8 @@ class Platform:
     enrich: Process
     analyze: Process
     score: Process
+    scoring_material: Callable[[LeadWork], ScoringMaterial | None]
+    """What the evidence of a lead says in the blocks all platforms share; None when its analysis is missing."""
     crm_properties: Callable[[LeadRecord], Mapping[str, str | None]]
     """The platform's own CRM properties of one lead, B and O rows of spec 11.4 that only it fills."""
     expected_yield: Mapping[Stage, float]

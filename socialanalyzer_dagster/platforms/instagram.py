@@ -133,6 +133,7 @@ INSTAGRAM = Platform(
     enrich=enrich_with_content,
     analyze=analyze,
     score=scored_by(scoring_material),
+    scoring_material=scoring_material,
     crm_properties=crm_properties,
     expected_yield={
         Stage.DISCOVERED: 0.70, Stage.SCREENED: 0.80, Stage.ENRICHED: 0.85, Stage.ANALYZED: 0.98, Stage.SCORED: 0.90,

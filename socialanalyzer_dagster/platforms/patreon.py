@@ -134,6 +134,7 @@ PATREON = Platform(
         )
     ),
     score=scored_by(scoring_material),
+    scoring_material=scoring_material,
     crm_properties=crm_properties,
     expected_yield={
         Stage.DISCOVERED: 0.70, Stage.SCREENED: 0.90, Stage.ENRICHED: 0.50, Stage.ANALYZED: 0.98, Stage.SCORED: 0.90,
