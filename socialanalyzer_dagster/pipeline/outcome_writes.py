@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.ports import LeadResult, StepResult
 from socialanalyzer_dagster.domain.suppression import canonical_identifier, keyed_hash
-from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage import batches, contacts, evidence, leads, outcomes, scores, steps
 from socialanalyzer_dagster.storage.contacts import EmailState
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite, StageOf
@@ -66,7 +66,11 @@ class StoreResults(Write[None]):
         batches.count_done(connection, self.of.batch_id, self.of.stage, leads=len(self.group), busy_milliseconds=busy)
 
     def _store_contacts(self, connection: Connection, results: Mapping[LeadUid, LeadResult], now: datetime) -> None:
+        """Enrichment resolves every contact field; what another stage chooses stands beside that."""
         chosen = {uid: each.values for uid, each in results.items() if each.values}
+        if self.of.stage is not Stage.ENRICHED:
+            contacts.add_values(connection, chosen)
+            return
         contacts.replace_values(connection, chosen)
         states = [
             EmailState(lead=uid, email_hash=self._email_hash(results[uid]), status=results[uid].email_status)

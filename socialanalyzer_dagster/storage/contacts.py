@@ -89,6 +89,21 @@ def load_candidates(connection: Connection, leads: Sequence[LeadUid]) -> dict[Le
 
 def replace_values(connection: Connection, chosen: Mapping[LeadUid, Mapping[str, Candidate]]) -> None:
     """Store the chosen values of leads; a field chosen before and not now is removed."""
+    kept = [(uid, name) for uid, values in chosen.items() for name in values]
+    if not kept:
+        return
+    table = table_of(ContactValueRow)
+    connection.execute(
+        table.delete().where(
+            table.c.lead_uid.in_([uid for uid, values in chosen.items() if values]),
+            tuple_(table.c.lead_uid, table.c.field).not_in(kept),
+        )
+    )
+    add_values(connection, chosen)
+
+
+def add_values(connection: Connection, chosen: Mapping[LeadUid, Mapping[str, Candidate]]) -> None:
+    """Store chosen values beside those of other fields, which stay."""
     rows = [
         {"lead_uid": uid, "field": name, **{part: getattr(each, part) for part in _SHARED}}
         for uid, values in chosen.items()
@@ -96,14 +111,6 @@ def replace_values(connection: Connection, chosen: Mapping[LeadUid, Mapping[str,
     ]
     if not rows:
         return
-    table = table_of(ContactValueRow)
-    kept = [(row["lead_uid"], row["field"]) for row in rows]
-    connection.execute(
-        table.delete().where(
-            table.c.lead_uid.in_([uid for uid, values in chosen.items() if values]),
-            tuple_(table.c.lead_uid, table.c.field).not_in(kept),
-        )
-    )
     statement = upsert(connection, ContactValueRow)
     connection.execute(
         statement.on_conflict_do_update(

@@ -192,8 +192,8 @@ class BookVendor:
         return Platform(
             key=PLATFORM, label="Testbook", description="for tests", adapters={s: _adapter(s) for s in STAGES},
             filter_model=BookFilters, discover=self.discover, from_list_row=self.from_list_row, screen=self.screen,
-            enrich=self.enrich, analyze=self.analyze, score=self.score, crm_properties=lambda _record: {},
-            expected_yield={}, target_per_day=1,
+            enrich=self.enrich, analyze=self.analyze, score=self.score, scoring_material=lambda _work: None,
+            crm_properties=lambda _record: {}, expected_yield={}, target_per_day=1,
         )  # fmt: skip
 
 
