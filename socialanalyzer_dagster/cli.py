@@ -6,20 +6,26 @@ from collections.abc import Sequence
 import click
 import typer
 from filelock import Timeout
+from sqlalchemy.exc import OperationalError
 
 from socialanalyzer_dagster.commands import batches, demo, leads, ledger, people, policies, presets, searches, system
 from socialanalyzer_dagster.commands.office import AnotherWorldError
-from socialanalyzer_dagster.commands.output import notes
+from socialanalyzer_dagster.commands.output import notes, printable
 from socialanalyzer_dagster.domain.batch_keys import BadBatchKey
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.list_columns import ListRefused
 from socialanalyzer_dagster.domain.policy import PolicyError
+from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_requests import UnknownPreset
-from socialanalyzer_dagster.pipeline.batch_status import StatusRefused
+from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile, StatusRefused
+from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
+from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
+from socialanalyzer_dagster.pipeline.limits import LimitTooFar
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
+from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
 from socialanalyzer_dagster.pipeline.roster import RosterError
 from socialanalyzer_dagster.platforms.registry import UnknownPlatform
 from socialanalyzer_dagster.sandbox.serve import SandboxStartError
@@ -29,16 +35,20 @@ from socialanalyzer_dagster.storage.schema import SchemaMismatch
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 
 BAD_INPUTS = (
-    AnotherWorldError, ApprovalRefused, BadBatchKey, BatchRefused, FilterProblems, ListRefused, NoSuchBatch, PolicyError,
-    RosterError, SandboxStartError, SchemaMismatch, SettingsError, StatusRefused, UnknownPlatform, UnknownPreset,
+    AnotherWorldError, ApprovalRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead, NoSuchPreset,
+    PolicyError, RosterError, SandboxStartError, SchemaMismatch, SettingsError, StatusRefused, UnknownPlatform,
+    UnknownPreset,
 )  # fmt: skip
-"""What a person can put right by asking differently; everything else is a failure."""
+"""What a person can put right by asking differently, or by preparing the installation."""
+FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, Timeout)
+"""What was asked rightly and could not be done now; anything else is an error of the program."""
 
 app = typer.Typer(
     name="socialanalyzer",
     help="Find creators, enrich and score them, and bring the good ones into the CRM at a known cost per lead.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 system.register(app)
 searches.register(app)
@@ -59,22 +69,27 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
     try:
         outcome = app(args=list(arguments), standalone_mode=False)
+    except FilterProblems as error:
+        return _complain([f"{problem.field}: {problem.message}" for problem in error.problems], BAD_INPUT)
     except BAD_INPUTS as error:
-        return _complain(str(error), BAD_INPUT)
+        return _complain(str(error).splitlines(), BAD_INPUT)
+    except FAILURES as error:
+        return _complain(str(error).splitlines(), FAILED)
+    except OperationalError as error:
+        return _complain([f"the database cannot be used ({type(error.orig).__name__})"], FAILED)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _complain("stopped", FAILED)
-    except (BatchLocked, Timeout) as error:
-        return _complain(str(error), FAILED)
+        return _complain(["stopped"], FAILED)
     except BrokenPipeError:
         return FAILED
     return outcome if isinstance(outcome, int) else DONE
 
 
-def _complain(sentence: str, code: int) -> int:
-    notes.print(sentence, style="red", markup=False)
+def _complain(sentences: Sequence[str], code: int) -> int:
+    for sentence in sentences:
+        notes.print(printable(sentence), style="red", markup=False, soft_wrap=True)
     return code
 
 

@@ -46,7 +46,9 @@ def next_step(view: Mapping[str, Any]) -> str | None:
     """What a person can do with the batch now; None when there is nothing to do."""
     key = view["key"]
     steps: dict[str, str] = {
-        BatchStatus.AWAITING_CONFIRMATION: f"next: socialanalyzer batch confirm {key} --micros {view['estimate_micros']}",
+        BatchStatus.AWAITING_CONFIRMATION: (
+            f"next: socialanalyzer batch confirm {key} --micros {view['estimate_micros']}"
+        ),
         BatchStatus.QUEUED: f"next: socialanalyzer batch run {key}",
         BatchStatus.AWAITING_APPROVAL: (
             f"next: socialanalyzer batch plan {key}, then: socialanalyzer batch approve {key} --by NAME"
@@ -78,7 +80,9 @@ def print_canary(console: Console, view: Mapping[str, Any], by_stage: Mapping[st
     rows = [row for stage in PAID_STAGES if (row := _canary_row(view, stage.value, by_stage)) is not None]
     console.print("", table(("stage", "leads", "measured per lead", "estimated per lead"), rows))
     console.print(f"\n{view['canary']} leads went ahead for {usd(view['spend_micros'])}; the others wait.")
-    console.print(f"next: socialanalyzer batch release {view['key']}, or: socialanalyzer batch stop {view['key']}", markup=False)
+    console.print(
+        f"next: socialanalyzer batch release {view['key']}, or: socialanalyzer batch stop {view['key']}", markup=False
+    )
 
 
 def _canary_row(view: Mapping[str, Any], stage: str, by_stage: Mapping[str, int]) -> tuple[object, ...] | None:

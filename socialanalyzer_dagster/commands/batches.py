@@ -11,7 +11,7 @@ from socialanalyzer_dagster.commands import batch_texts
 from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of, warnings_of
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, usd, warn
-from socialanalyzer_dagster.commands.runs import STEPS, Step, run_steps
+from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import approvals, batch_actions
@@ -46,7 +46,9 @@ def create(
     list_file: Annotated[
         Path | None, typer.Option("--list", metavar="FILE", help="A creator list: CSV, JSON or XLSX.")
     ] = None,
-    column: Annotated[list[str] | None, typer.Option(metavar="FIELD=HEADER", help="Which column of the list is what.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD=HEADER", help="Which column of the list is what.")
+    ] = None,
     max_leads: Annotated[str | None, typer.Option(metavar="N", help="At most so many leads past discovery.")] = None,
     max_spend: Annotated[str | None, typer.Option(metavar="USD", help="The batch's cap.")] = None,
     stop_at_cap: Annotated[
@@ -63,9 +65,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a batch: checks everything, shows estimate, worst case and cap, and prints its key. Spends nothing."""
-    search = SearchOptions(
-        preset=preset, platform=platform, filters=filters, list_file=list_file, columns=column or ()
-    )
+    search = SearchOptions(preset=preset, platform=platform, filters=filters, list_file=list_file, columns=column or ())
     size = SizeOptions(
         max_leads=max_leads,
         max_spend=max_spend,
@@ -96,7 +96,9 @@ def run(
     key: Key,
     *,
     from_step: Annotated[Step | None, typer.Option("--from", help="First stage; else the first.")] = None,
-    to_step: Annotated[Step | None, typer.Option("--to", help="Last stage; else the plan, or the sync once approved.")] = None,
+    to_step: Annotated[
+        Step | None, typer.Option("--to", help="Last stage; else the plan, or the sync once approved.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Bring a batch up to date in this process, through Dagster; what is done is not done or paid again."""
@@ -108,7 +110,9 @@ def run(
                 f"the estimate of {usd(batch.estimate_micros)} must be confirmed first: "
                 f"socialanalyzer batch confirm {key} --micros {batch.estimate_micros}"
             )
-        ended = run_steps(office, BatchKey(key), _steps(office, batch, from_step, to_step))
+        steps = _steps(office, batch, from_step, to_step)
+        with progress_of(office, [BatchKey(key)]):
+            ended = run_steps(office, BatchKey(key), steps)
         view = batch_view(workplace, key)
         by_stage = _stage_micros(office, batch.batch_id)
     view["run_id"] = ended.run_id

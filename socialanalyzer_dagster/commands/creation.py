@@ -127,7 +127,9 @@ def print_created(console: Console, created: CreatedBatch, wanted: Wanted, batch
     console.print(table(("stage", "leads", "estimate"), _stage_rows(batch.estimate)))
     console.print("", table(("money", "USD"), _money_rows(created)))
     console.print(f"\nrates: {batch.estimate['source']}", markup=False)
-    console.print(f"batch: {created.key}" + ("" if created.created else " (made before, with the same key)"), markup=False)
+    console.print(
+        f"batch: {created.key}" + ("" if created.created else " (made before, with the same key)"), markup=False
+    )
     console.print(_next_step(created), markup=False)
 
 

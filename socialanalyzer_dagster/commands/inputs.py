@@ -5,6 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
+from socialanalyzer_dagster.domain.policy import Policy, PolicyError, read_policy_file
+
+
+def policy_file(path: Path) -> Policy:
+    """The policy of a file; raises PolicyError when it cannot be read or is refused."""
+    try:
+        return read_policy_file(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path} cannot be read: {error}") from error
 
 
 def json_object(text: str, option: str) -> dict[str, Any]:

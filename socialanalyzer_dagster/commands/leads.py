@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from socialanalyzer_dagster.commands.inputs import policy_file
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, table, usd
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, shortened, table, usd
 from socialanalyzer_dagster.domain.outcomes import Result
-from socialanalyzer_dagster.domain.policy import Policy, PolicyError, read_policy_file
 from socialanalyzer_dagster.domain.scores import DIMENSIONS
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import policies
@@ -25,6 +25,7 @@ from socialanalyzer_dagster.storage.lead_views import LeadPage
 app = typer.Typer(help="Leads: lists, one lead in full, export.", no_args_is_help=True)
 
 BatchOption = Annotated[str | None, typer.Option("--batch", metavar="KEY", help="Of one batch; else of all.")]
+_GLANCE_CHARS = 90
 _FACTS = (
     "display_name", "handle", "profile_url", "bio", "audience_size", "audience_kind", "paid_audience_size",
     "post_count", "posts_per_month", "engagement_rate", "visibility", "language", "city", "region", "country",
@@ -138,9 +139,8 @@ def _print_sources(console: Console, view: Mapping[str, Any]) -> None:
     console.print("", table(("evidence", "provider", "model", "seen on", "what (in full with --json)"), evidence))
 
 
-def _glance(body: object, chars: int = 90) -> str:
-    text = str(body)
-    return text if len(text) <= chars else f"{text[:chars]}..."
+def _glance(body: object) -> str:
+    return shortened(str(body), _GLANCE_CHARS)
 
 
 def _print_costs(console: Console, view: Mapping[str, Any]) -> None:
@@ -196,7 +196,7 @@ def rescore(
     as_json: AsJson = False,
 ) -> None:
     """Recompute stored scores under another policy: costs nothing, asks nobody, and shows who changes tier."""
-    wanted = _policy_file(policy) if policy is not None else None
+    wanted = policy_file(policy) if policy is not None else None
     with open_office() as office:
         by = policies.Authorship(author="operator", note=f"re-scored from {policy}", at=office.clock.now())
         if wanted is not None:
@@ -207,12 +207,6 @@ def rescore(
     emit(result.as_json(), as_json=as_json, text=_flow_text(result))
 
 
-def _policy_file(path: Path) -> Policy:
-    if not path.is_file():
-        raise PolicyError(f"there is no file {path}")
-    return read_policy_file(path)
-
-
 def _flow_text(result: Rescored) -> Callable[[Console], None]:
     document = result.as_json()
 
@@ -221,7 +215,14 @@ def _flow_text(result: Rescored) -> Callable[[Console], None]:
         flow = [(each["from"], each["to"], each["leads"]) for each in document["tier_flow"]]
         console.print("", table(("tier now", "tier then", "leads"), flow))
         moved = [
-            (each["lead"], each["handle"], each["from"], each["to"], each["lead_score"]["from"], each["lead_score"]["to"])
+            (
+                each["lead"],
+                each["handle"],
+                each["from"],
+                each["to"],
+                each["lead_score"]["from"],
+                each["lead_score"]["to"],
+            )
             for each in document["moved"][:20]
         ]
         if moved:

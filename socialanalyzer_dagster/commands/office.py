@@ -8,10 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from socialanalyzer_dagster.commands.inputs import policy_file
 from socialanalyzer_dagster.commands.output import notes
-from socialanalyzer_dagster.domain.policy import read_policy_file
 from socialanalyzer_dagster.domain.types import BatchKey
-from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline import policies, roster
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
@@ -59,9 +58,10 @@ class Office:
 
     def _announce(self, key: BatchKey) -> None:
         from socialanalyzer_dagster.commands.instance import dagster_instance
+        from socialanalyzer_dagster.partitions import LEAD_BATCHES
 
         with dagster_instance(self.settings) as instance:
-            instance.add_dynamic_partitions(LEAD_BATCHES.name or "", [key])
+            instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def open_office(*, needs_vendors: bool = False) -> Iterator[Office]:
     """The office of this process's environment.
 
     An embedded database that does not exist yet is made; any other that is not at this version's revision is refused
-    (SchemaMismatch). With `needs_vendors`, sandbox mode makes sure that a sandbox answers for as long as the block runs.
+    (SchemaMismatch). With `needs_vendors`, sandbox mode makes sure that a sandbox answers while the block runs.
     """
     settings = Settings.from_environment()
     database = Database(settings.database_url.get_secret_value())
@@ -101,7 +101,7 @@ def _take_files(settings: Settings, database: Database) -> None:
     """POLICY_PATH becomes the active policy, BDR_ROSTER_PATH the roster of a home that has nobody on it yet."""
     now = datetime.now(UTC)
     if settings.policy_path is not None:
-        wanted = read_policy_file(settings.policy_path)
+        wanted = policy_file(settings.policy_path)
         if wanted.digest != policies.active_policy(database).digest:
             by = policies.Authorship(author="POLICY_PATH", note=settings.policy_path.name, at=now)
             policies.activate(database, wanted, by)
@@ -160,8 +160,8 @@ def _check_world(settings: Settings, found: dict[str, object]) -> None:
     there = {"seed": found.get("seed"), "home": str(Path(str(found.get("home"))).resolve())}
     if here != there:
         raise AnotherWorldError(
-            f"the sandbox at {settings.sandbox_url} has seed {there['seed']} and home {there['home']}, but this command "
-            f"works with seed {here['seed']} and home {here['home']}: stop that sandbox, or set "
+            f"the sandbox at {settings.sandbox_url} has seed {there['seed']} and home {there['home']}, but this "
+            f"command works with seed {here['seed']} and home {here['home']}: stop that sandbox, or set "
             "SOCIALANALYZER_SANDBOX_URL to another port"
         )
     if found.get("speed") != settings.sandbox_speed or found.get("faults") != settings.sandbox_faults:

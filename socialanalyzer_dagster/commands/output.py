@@ -42,12 +42,17 @@ def results() -> Console:
 def warn(sentences: Iterable[str]) -> None:
     """Sentences for people on stderr, one a line."""
     for sentence in sentences:
-        notes.print(f"warning: {printable(sentence)}", style="yellow", markup=False)
+        notes.print(f"warning: {printable(sentence)}", style="yellow", markup=False, soft_wrap=True)
 
 
 def printable(text: str) -> str:
     """Text from outside on one line without control characters, so that it cannot steer a terminal (I-65)."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def shortened(text: str, chars: int) -> str:
+    """The text, cut where it is longer than a line can show; JSON output has it in full."""
+    return text if len(text) <= chars else f"{text[:chars]}... (in full with --json)"
 
 
 def usd(micros: int) -> str:

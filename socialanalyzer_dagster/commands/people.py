@@ -117,12 +117,13 @@ def suppress_list(*, as_json: AsJson = False) -> None:
 def crm_set_up(*, as_json: AsJson = False) -> None:
     """Create the contact properties the pipeline writes; those that exist are left alone."""
     with open_office(needs_vendors=True) as office:
-        created = asyncio.run(_create_properties(office))
+        created = asyncio.run(create_properties(office))
     notes.print(f"{len(created)} properties created" if created else "every property exists already")
     emit({"created": created}, as_json=as_json, text=lambda console: console.print("\n".join(created)))
 
 
-async def _create_properties(office: Office) -> list[str]:
+async def create_properties(office: Office) -> list[str]:
+    """Create what the CRM lacks and return the names; raises BadParameter without its key, CrmNotReady, CallFailed."""
     client = connect_hubspot(office.settings)
     if client is None:
         raise typer.BadParameter("HUBSPOT_API_KEY is not set")

@@ -8,9 +8,9 @@ import typer
 import yaml
 from rich.console import Console
 
+from socialanalyzer_dagster.commands.inputs import policy_file
 from socialanalyzer_dagster.commands.office import open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, table
-from socialanalyzer_dagster.domain.policy import PolicyError, read_policy_file
 from socialanalyzer_dagster.pipeline import policies
 from socialanalyzer_dagster.storage import policies as rows
 
@@ -35,16 +35,10 @@ def show(*, as_json: AsJson = False) -> None:
     emit(result, as_json=as_json, text=lambda console: console.print(text, markup=False))
 
 
-def _readable(file: Path) -> Path:
-    if not file.is_file():
-        raise PolicyError(f"there is no file {file}")
-    return file
-
-
 @app.command("validate")
 def validate(file: Path, *, as_json: AsJson = False) -> None:
     """Check a policy FILE without storing it; tells what would change."""
-    policy = read_policy_file(_readable(file))
+    policy = policy_file(file)
     with open_office() as office:
         active = policies.active_policy(office.database)
     diff = policies.policy_diff(active.document(), policy.document())
@@ -65,7 +59,7 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Store a policy FILE as a new version and make it the active one; running batches keep theirs."""
-    policy = read_policy_file(_readable(file))
+    policy = policy_file(file)
     with open_office() as office:
         by_whom = policies.Authorship(author=by, note=note, at=office.clock.now())
         stored = policies.activate(office.database, policy, by_whom)

@@ -1,6 +1,6 @@
 """`presets`: named, saved searches."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,6 +9,7 @@ from socialanalyzer_dagster.commands.inputs import json_object
 from socialanalyzer_dagster.commands.office import open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, table
 from socialanalyzer_dagster.pipeline import presets
+from socialanalyzer_dagster.pipeline.presets import LoadedPreset
 
 app = typer.Typer(help="Named, saved searches.", no_args_is_help=True)
 
@@ -22,26 +23,41 @@ def list_presets(
     """All presets; one that is invalid under the present rules says why."""
     with open_office() as office:
         found = presets.list_presets(office.workplace(), platform)
-    result = [each.as_json() for each in found]
+    result = [_described(each) for each in found]
     cells = [
-        (each.preset.platform, each.preset.name, each.preset.slug, each.preset.version, "; ".join(each.problems) or "ok")
-        for each in found
+        (each["platform"], each["name"], each["slug"], each["version"], "; ".join(each["problems"]) or "ok")
+        for each in result
     ]
     headers = ("platform", "name", "in keys", "version", "state")
     emit(result, as_json=as_json, text=lambda console: console.print(table(headers, cells)))
+
+
+def _described(loaded: LoadedPreset) -> dict[str, Any]:
+    preset = loaded.preset
+    return {
+        "platform": preset.platform,
+        "name": preset.name,
+        "slug": preset.slug,
+        "version": preset.version,
+        "filters": dict(preset.filters),
+        "note": preset.note,
+        "created_by": preset.created_by,
+        "updated_at": preset.updated_at,
+        "problems": [f"{problem.field}: {problem.message}" for problem in loaded.problems],
+    }
 
 
 @app.command("show")
 def show(name: str, *, platform: PlatformOption, as_json: AsJson = False) -> None:
     """One preset with every filter."""
     with open_office() as office:
-        found = presets.find_preset(office.workplace(), platform, name)
-    result = found.as_json()
+        found = presets.load_preset(office.workplace(), platform, name)
+    result = _described(found)
 
     def text(console: Console) -> None:
         console.print(f"{found.preset.name} ({found.preset.platform}, version {found.preset.version})", markup=False)
         console.print_json(data=result["filters"])
-        for problem in found.problems:
+        for problem in result["problems"]:
             console.print(problem, style="red", markup=False)
 
     emit(result, as_json=as_json, text=text)
@@ -54,12 +70,13 @@ def save(
     platform: PlatformOption,
     filters: Annotated[str, typer.Option(help="Filters as JSON, or @file.")],
     note: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    rename: Annotated[str | None, typer.Option(metavar="NEW", help="Give the preset of this name a new one.")] = None,
     by: Annotated[str, typer.Option("--by", help="Who saves it.")] = "operator",
     as_json: AsJson = False,
 ) -> None:
     """Save a search under NAME; saving again makes a new version."""
     wanted = presets.PresetForm(
-        name=name, platform=platform, filters=json_object(filters, "filters"), note=note, saved_by=by
+        name=name, platform=platform, filters=json_object(filters, "filters"), note=note, new_name=rename, by=by
     )
     with open_office() as office:
         saved = presets.save_preset(office.workplace(), wanted)

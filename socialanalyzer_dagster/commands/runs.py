@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -12,6 +13,9 @@ from socialanalyzer_dagster.commands.office import Office
 from socialanalyzer_dagster.commands.output import notes, usd
 from socialanalyzer_dagster.domain.types import BatchKey, Stage
 from socialanalyzer_dagster.storage import batch_figures, batches
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 LOOK_SECONDS = 2.0
 """Counters are read at most so often (I-54)."""
@@ -43,14 +47,13 @@ class Ended:
 
 
 def run_steps(office: Office, key: BatchKey, steps: Sequence[Step]) -> Ended:
-    """Run these neighbouring steps: one Dagster run up to the plan, another one for the sync; the first failure ends it."""
+    """Run these neighbouring steps: one Dagster run up to the plan, another for the sync; the first failure ends it."""
     to_plan = [step for step in steps if step is not Step.SYNCED]
     ended = Ended("", None)
-    with progress_of(office, [key]):
-        if to_plan:
-            ended = _execute(office, key, "lead_batch_job", [_asset(step) for step in to_plan])
-        if Step.SYNCED in steps and ended.problem is None:
-            ended = _execute(office, key, "crm_sync_job", None)
+    if to_plan:
+        ended = _execute(office, key, "lead_batch_job", [_asset(step) for step in to_plan])
+    if Step.SYNCED in steps and ended.problem is None:
+        ended = _execute(office, key, "crm_sync_job", None)
     return ended
 
 
@@ -62,12 +65,12 @@ def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str]
     import dagster as dg
 
     from socialanalyzer_dagster.commands.instance import dagster_instance
-    from socialanalyzer_dagster.definitions import defs
+    from socialanalyzer_dagster.definitions import definitions
     from socialanalyzer_dagster.partitions import LEAD_BATCHES
 
     with dagster_instance(office.settings) as instance:
         instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
-        result = defs.resolve_job_def(job_name).execute_in_process(
+        result = definitions.resolve_job_def(job_name).execute_in_process(
             partition_key=key,
             instance=instance,
             asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],

@@ -27,7 +27,10 @@ def platforms(*, as_json: AsJson = False) -> None:
     def text(console: Console) -> None:
         for each in PLATFORMS.values():
             console.print(f"[bold]{each.key}[/bold]  {each.label}: {each.description}")
-            stages = [(stage.value, adapter.description, ", ".join(adapter.providers)) for stage, adapter in each.adapters.items()]
+            stages = [
+                (stage.value, adapter.description, ", ".join(adapter.providers))
+                for stage, adapter in each.adapters.items()
+            ]
             console.print(table(("stage", "what happens", "vendors"), stages))
             fields = [
                 (name, _type_text(field), field.get("description")) for name, field in _filter_fields(each).items()

@@ -17,7 +17,7 @@ from socialanalyzer_dagster.commands.office import (
     prepare_home,
     sandbox_config,
 )
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes
 from socialanalyzer_dagster.pipeline.doctor import Finding, Health, examine
 from socialanalyzer_dagster.sandbox.config import FaultLevel, SandboxConfig, Speed
 from socialanalyzer_dagster.sandbox.serve import SandboxServer
@@ -29,6 +29,7 @@ from socialanalyzer_dagster.vendors.connect import connect_vendors
 db_app = typer.Typer(help="The pipeline's own tables.", no_args_is_help=True)
 
 _STOP_SECONDS = 20
+_DETAIL_CHARS = 120
 _MARKS = {Health.OK: "green", Health.WARNING: "yellow", Health.OFF: "dim", Health.PROBLEM: "red"}
 
 
@@ -68,7 +69,7 @@ def sandbox(
 
 @db_app.command("upgrade")
 def db_upgrade(*, as_json: AsJson = False) -> None:
-    """Bring the database to this version, store the first policy, put dagster.yaml into DAGSTER_HOME; safe to repeat."""
+    """Bring the database to this version, store the first policy, prepare DAGSTER_HOME; safe to repeat."""
     settings = Settings.from_environment()
     database = Database(settings.database_url.get_secret_value())
     try:
@@ -125,7 +126,7 @@ async def _examined(settings: Settings, database: Database) -> list[Finding]:
         await vendors.close()
 
 
-def _emit_findings(findings: list[Finding], variables: dict[str, bool], as_json: bool) -> int:  # noqa: FBT001
+def _emit_findings(findings: list[Finding], variables: dict[str, bool], as_json: bool) -> int:
     healthy = all(each.health is not Health.PROBLEM for each in findings)
 
     def text(console: Console) -> None:
@@ -134,7 +135,7 @@ def _emit_findings(findings: list[Finding], variables: dict[str, bool], as_json:
         console.print(f"not set: {', '.join(sorted(set(variables) - set(given))) or 'nothing'}", "")
         for each in findings:
             console.print(f"[{_MARKS[each.health]}]{each.health:8}[/] {each.subject}: ", end="")
-            console.print(each.detail, markup=False)
+            console.print(shortened(each.detail, _DETAIL_CHARS), markup=False)
 
     emit({"healthy": healthy, "settings": variables, "findings": findings}, as_json=as_json, text=text)
     return 0 if healthy else 1

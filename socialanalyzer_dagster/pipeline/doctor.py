@@ -1,23 +1,26 @@
-"""What must work before a batch can: settings, database, store, vendors, CRM properties, prices, roster; spends nothing."""
+"""What must work before a batch can: database, store, vendors, CRM properties, prices, roster; spends nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from socialanalyzer_dagster.domain.calls import VendorCall, VendorError
-from socialanalyzer_dagster.domain.crm_properties import crm_properties
-from socialanalyzer_dagster.domain.policy import Policy, PolicyError
+from socialanalyzer_dagster.domain.calls import VendorCall
+from socialanalyzer_dagster.domain.policy import Policy, PolicyError, shipped_policy
+from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline import policies
+from socialanalyzer_dagster.pipeline.crm_setup import missing_properties
+from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
+from socialanalyzer_dagster.pipeline.limits import LimitTooFar
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import roster, schema
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.vendors.bundle import Vendors
 from socialanalyzer_dagster.vendors.http import ServiceStatus
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
-from socialanalyzer_dagster.vendors.media_store import MediaStore
+from socialanalyzer_dagster.vendors.media_store import MediaStore, MediaStoreError
 
 _OFF = {
     "insightiq": "not configured: nothing can be found or fetched through it",
@@ -52,10 +55,9 @@ async def examine(settings: Settings, database: Database, vendors: Vendors) -> l
     database_finding = examine_database(database)
     found = [_settings_finding(settings), database_finding]
     policy = _active_policy(database) if database_finding.health is Health.OK else None
-    calls = status_calls(vendors)
-    found += await asyncio.gather(
-        _examine_store(vendors.media_store), *(_examine_vendor(name, call) for name, call in calls.items())
-    )
+    calls = FreeCalls(policy or shipped_policy())
+    asked = [_examine_vendor(name, call, calls) for name, call in status_calls(vendors).items()]
+    found += await asyncio.gather(_examine_store(vendors.media_store), *asked)
     if policy is None:
         return found
     found.append(await _examine_properties(vendors.hubspot, policy))
@@ -103,45 +105,37 @@ def status_calls(vendors: Vendors) -> Mapping[str, VendorCall[ServiceStatus] | N
     return {**calls, "millionverifier": None if verifier is None else verifier.credits()}
 
 
-async def _examine_vendor(name: str, call: VendorCall[ServiceStatus] | None) -> Finding:
+async def _examine_vendor(name: str, call: VendorCall[ServiceStatus] | None, calls: FreeCalls) -> Finding:
     if call is None:
         return Finding(name, Health.OFF, _OFF[name])
-
-    async def ask() -> str:
-        return call.decode((await call.send()).body).detail
-
-    return await _tried(name, ask)
+    try:
+        return Finding(name, Health.OK, (await calls.send(call)).detail)
+    except (CallFailed, LimitTooFar) as error:
+        return Finding(name, Health.PROBLEM, str(error))
 
 
 async def _examine_store(store: MediaStore) -> Finding:
-    async def probe() -> str:
-        await store.probe()
-        return "an object was written, read and deleted"
-
-    return await _tried("media store", probe)
-
-
-async def _tried(subject: str, ask: Callable[[], Awaitable[str]]) -> Finding:
     try:
-        return Finding(subject, Health.OK, await ask())
-    except VendorError as error:
-        return Finding(subject, Health.PROBLEM, str(error))
-    except (OSError, ValueError) as error:  # an answer outside the contract, or a folder that cannot be written
-        return Finding(subject, Health.PROBLEM, f"did not work ({type(error).__name__})")
+        await store.probe()
+    except MediaStoreError as error:
+        return Finding("media store", Health.PROBLEM, str(error))
+    return Finding("media store", Health.OK, "an object was written, read and deleted")
 
 
 async def _examine_properties(crm: HubSpot | None, policy: Policy) -> Finding:
     subject = "crm properties"
     if crm is None:
         return Finding(subject, Health.OFF, "cannot be looked at without the CRM's key")
-    call = crm.properties()
     try:
-        present = {each.name for each in call.decode((await call.send()).body)}
-    except (VendorError, ValueError) as error:
-        return Finding(subject, Health.PROBLEM, f"cannot be read ({type(error).__name__})")
-    missing = sorted(set(crm_properties(policy)) - present)
-    if missing:
-        return Finding(subject, Health.WARNING, f"{len(missing)} missing: run `crm setup` ({', '.join(missing)})")
+        lacking = await missing_properties(crm, policy)
+    except (CallFailed, LimitTooFar) as error:
+        return Finding(subject, Health.PROBLEM, str(error))
+    if lacking.not_unique:
+        return Finding(subject, Health.PROBLEM, lacking.sentence)
+    if lacking:
+        names = ", ".join(lacking.missing)
+        told = f"{len(lacking.missing)} missing, so nothing can be synced: run `crm setup` ({names})"
+        return Finding(subject, Health.WARNING, told)
     return Finding(subject, Health.OK, "all there")
 
 
@@ -150,7 +144,7 @@ def _prices_finding(policy: Policy, *, is_live: bool) -> Finding:
     if not open_keys:
         return Finding("prices", Health.OK, "every price is confirmed")
     health = Health.PROBLEM if is_live else Health.WARNING
-    told = f"{len(open_keys)} not confirmed, which live mode refuses: `prices confirm` ({', '.join(open_keys)})"
+    told = f"{len(open_keys)} not confirmed, which live mode refuses: run `prices confirm` ({', '.join(open_keys)})"
     return Finding("prices", health, told)
 
 

@@ -162,12 +162,23 @@ def start_process(config: SandboxConfig) -> SandboxProcess:
 
 def sandbox_state(base_url: str) -> dict[str, Any] | None:
     """What a sandbox at an address says of itself (``GET /_sandbox/state``), or None when none answers there."""
+    found = _administration(base_url, "state")
+    return found if found is not None and "seed" in found else None
+
+
+def sandbox_bill(base_url: str) -> dict[str, Any] | None:
+    """What the vendors of a sandbox charged so far (``GET /_sandbox/ledger``), or None when none answers there."""
+    found = _administration(base_url, "ledger")
+    return found if found is not None and "total_micros" in found else None
+
+
+def _administration(base_url: str, path: str) -> dict[str, Any] | None:
     try:
-        answer = httpx.get(f"{base_url}/_sandbox/state", timeout=2.0, trust_env=False)
+        answer = httpx.get(f"{base_url}/_sandbox/{path}", timeout=2.0, trust_env=False)
         found = answer.json()
     except (httpx.HTTPError, ValueError):
         return None
-    return found if answer.status_code == httpx.codes.OK and isinstance(found, dict) and "seed" in found else None
+    return found if answer.status_code == httpx.codes.OK and isinstance(found, dict) else None
 
 
 def _drain(process: "subprocess.Popen[bytes]") -> None:

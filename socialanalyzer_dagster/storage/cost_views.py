@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from socialanalyzer_dagster.storage.ledger import LedgerKind
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow
 
 
@@ -21,6 +22,13 @@ def ledger_sums(connection: Connection, batch_id: str) -> Sequence[Any]:
         .where(LedgerEntryRow.batch_id == batch_id)
         .group_by(LedgerEntryRow.stage, LedgerEntryRow.provider, LedgerEntryRow.kind)
     ).all()
+
+
+def billed_micros(connection: Connection) -> int:
+    """Micro-USD that all vendors of all batches charged: what their bills must sum to."""
+    kinds = (LedgerKind.SETTLED, LedgerKind.CORRECTION)
+    total = func.coalesce(func.sum(LedgerEntryRow.amount_micros), 0)
+    return int(connection.execute(select(total).where(LedgerEntryRow.kind.in_(kinds))).scalar_one())
 
 
 def attempt_sums(connection: Connection, batch_id: str) -> Sequence[Any]:

@@ -1,0 +1,170 @@
+"""`demo`: one batch per platform through Dagster against the sandbox, approved and synced, with a readable result."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from socialanalyzer_dagster.commands.office import Office, open_office
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, table, usd
+from socialanalyzer_dagster.commands.people import create_properties
+from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
+from socialanalyzer_dagster.domain.types import BatchKey
+from socialanalyzer_dagster.pipeline import approvals, roster
+from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.batch_view import batch_view
+from socialanalyzer_dagster.pipeline.batches import create_batch
+from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
+from socialanalyzer_dagster.pipeline.lead_exports import exported_leads
+from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.sandbox.demo_searches import DEMO_SEARCHES
+from socialanalyzer_dagster.sandbox.serve import sandbox_bill
+from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage import batches
+from socialanalyzer_dagster.storage.batches import BatchPage
+from socialanalyzer_dagster.storage.cost_views import billed_micros
+from socialanalyzer_dagster.vendors.connect import connect_hubspot
+
+NOTE = "demonstration"
+_TO_PLAN = STEPS[: STEPS.index(Step.PLAN) + 1]
+_BEST = 5
+
+
+def demo(*, as_json: AsJson = False) -> int:
+    """Run one batch per platform against the sandbox, approve and sync them, and show what came of it."""
+    if not Settings.from_environment().is_sandbox:
+        raise typer.BadParameter("the demonstration runs in sandbox mode alone: unset SOCIALANALYZER_ENV")
+    began = time.monotonic()
+    with open_office(needs_vendors=True) as office:
+        asyncio.run(_prepare_crm(office))
+        keys = [_batch(office, platform, filters) for platform, filters in DEMO_SEARCHES.items()]
+        problems = _run(office, keys)
+        result = _result(office, keys)
+    result["seconds"] = round(time.monotonic() - began, 1)
+    emit(result, as_json=as_json, text=lambda console: _print(console, result, office.settings))
+    for problem in problems:
+        notes.print(printable(problem), style="red", markup=False)
+    return 1 if problems else 0
+
+
+async def _prepare_crm(office: Office) -> None:
+    """The CRM's properties, and its owners as the roster of a home that has nobody on it."""
+    await create_properties(office)
+    now = office.clock.now()
+    if roster.loads(office.database, now):
+        return
+    client = connect_hubspot(office.settings)
+    if client is None:
+        raise typer.BadParameter("HUBSPOT_API_KEY is not set")
+    try:
+        owners = (await FreeCalls(active_policy(office.database)).send(client.owners())).owners
+    finally:
+        await client.aclose()
+    entries = [
+        {"name": f"{each.first_name} {each.last_name}", "owner_id": each.id} for each in owners if not each.archived
+    ]
+    file = office.settings.home / "demo-roster.json"
+    file.write_text(json.dumps(entries, indent=2), encoding="utf-8")
+    roster.load_roster(office.database, file, now=now, by=approvals.DEMO_APPROVER)
+
+
+def _batch(office: Office, platform: str, filters: Mapping[str, object]) -> BatchKey:
+    """A new batch of the search, or the one that an interrupted demonstration left unfinished."""
+    with office.database.read() as connection:
+        newest = batches.list_batches(connection, BatchPage(platform=platform, limit=20))
+    for batch in newest:
+        if batch.note == NOTE and not batch.is_terminal:
+            return batch.partition_key
+    request = BatchRequest(platform=platform, filters=filters, fields={"note": NOTE}, confirmed=True)
+    return create_batch(office.workplace(), request).key
+
+
+def _run(office: Office, keys: Sequence[BatchKey]) -> list[str]:
+    """Every batch to its plan, approved, and synced; the sentences of those that did not get through."""
+    problems = []
+    with progress_of(office, keys):
+        for key in keys:
+            ended = run_steps(office, key, _TO_PLAN)
+            if ended.problem is None and _status(office, key) == BatchStatus.AWAITING_APPROVAL:
+                approvals.approve(office.workplace(), key, by=approvals.DEMO_APPROVER, comment=NOTE)
+                ended = run_steps(office, key, (Step.SYNCED,))
+            if ended.problem is not None:
+                problems.append(f"{key}: {ended.problem}")
+    return problems
+
+
+def _status(office: Office, key: BatchKey) -> str:
+    with office.database.read() as connection:
+        found = batches.batch_by_key(connection, key)
+    return found.status if found is not None else ""
+
+
+def _result(office: Office, keys: Sequence[BatchKey]) -> dict[str, Any]:
+    views = [batch_view(office.workplace(), key) for key in keys]
+    spend = sum(view["spend_micros"] for view in views)
+    qualified = sum(view["stages"]["scored"]["passed"] for view in views)
+    bill = sandbox_bill(office.settings.sandbox_url)
+    with office.database.read() as connection:
+        ledger = billed_micros(connection)
+        best = _best_leads(connection, views)
+    return {
+        "batches": views,
+        "spend_micros": spend,
+        "qualified_leads": qualified,
+        "micros_per_qualified_lead": spend // qualified if qualified else None,
+        "best_leads": best,
+        "ledger_micros": ledger,
+        "sandbox_bill_micros": None if bill is None else bill["total_micros"],
+    }
+
+
+def _best_leads(connection: Any, views: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:  # noqa: ANN401
+    """The highest scores of these batches; of every batch when these found nobody new."""
+    ids = [found.batch_id for view in views if (found := batches.batch_by_key(connection, view["key"])) is not None]
+    scored = [row for one in ids for row in exported_leads(connection, batch_id=one) if row["tier"]]
+    scored = scored or [row for row in exported_leads(connection) if row["tier"]]
+    ranked = sorted(scored, key=lambda row: (-float(row["lead_score"]), row["platform"], row["platform_id"]))
+    columns = ("platform", "handle", "display_name", "lead_score", "tier", "score_reasoning")
+    return [{name: row[name] for name in columns} for row in ranked[:_BEST]]
+
+
+def _print(console: Console, result: Mapping[str, Any], settings: Settings) -> None:
+    rows = [_funnel(view) for view in result["batches"]]
+    headers = ("platform", "found", "new", "screened", "enriched", "analyzed", "scored", "in CRM", "spent", "status")
+    console.print("", table(headers, rows, title="Funnel: leads that passed each stage"))
+    per_lead = result["micros_per_qualified_lead"]
+    each = "no lead qualified" if per_lead is None else f"{usd(per_lead)} per qualified lead"
+    console.print(f"\nspent {usd(result['spend_micros'])} for {result['qualified_leads']} qualified leads: {each}")
+    console.print(_bill_sentence(result), "")
+    for rank, lead in enumerate(result["best_leads"], start=1):
+        name = printable(lead["display_name"] or lead["handle"])
+        console.print(
+            f"{rank}. {name} ({lead['platform']}) {lead['lead_score']} {lead['tier']}", style="bold", markup=False
+        )
+        console.print(f"   {printable(lead['score_reasoning'])}", markup=False)
+    keys = [view["key"] for view in result["batches"]]
+    console.print(f"\ndone in {result['seconds']} s. Look at it:")
+    console.print(f"  make dev                              the Dagster UI at {settings.ui_url}", markup=False)
+    console.print(f"  socialanalyzer batch show {keys[0]}", markup=False)
+    console.print(f"  socialanalyzer leads list --batch {keys[0]} --tier auto_enroll", markup=False)
+    console.print("  socialanalyzer leads export --csv --out leads.csv")
+
+
+def _funnel(view: Mapping[str, Any]) -> tuple[object, ...]:
+    stages = view["stages"]
+    passed = [stages[name]["passed"] for name in stages]
+    return (view["platform"], stages["discovered"]["in"], *passed, usd(view["spend_micros"]), view["status"])
+
+
+def _bill_sentence(result: Mapping[str, Any]) -> str:
+    ledger, bill = result["ledger_micros"], result["sandbox_bill_micros"]
+    if bill is None:
+        return "the sandbox's bill could not be read"
+    if ledger == bill:
+        return f"the vendors' bill and our ledger agree to the micro-dollar: {ledger:,} micro-USD in all batches so far"
+    return f"the vendors billed {bill:,} micro-USD, our ledger has {ledger:,}: {bill - ledger:,} apart"
