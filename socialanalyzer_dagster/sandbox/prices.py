@@ -44,7 +44,7 @@ def micros_per_unit() -> dict[str, Fraction]:
     """Price key -> exact micro-USD per unit; where models count tokens, per token."""
     table = {key: Fraction(usd) * 1_000_000 for key, usd in _USD_PER_UNIT.items()}
     for model, usd in _USD_PER_MILLION_TOKENS.items():
-        for part, price in zip(("input", "cached", "output"), usd, strict=True):
+        for part, price in zip(("input", "cached_input", "output"), usd, strict=True):
             table[f"openai.{model}.{part}"] = Fraction(price)
     for model, price in EMBEDDING_USD_PER_MILLION_TOKENS.items():
         table[f"openai.{model}"] = Fraction(price)
