@@ -21,7 +21,7 @@ class Workplace:
     """`mode` is stored with each batch (sandbox or live).
 
     `announce` is told the key of a new batch before its row is committed, so that the partition exists when a sensor
-    sees the row (architecture section 2).
+    sees the row (architecture section 2). `ui_url` is where people look at batches, None when nobody said.
     """
 
     database: Database
@@ -30,3 +30,8 @@ class Workplace:
     home: Path
     mode: str
     announce: Announce = announce_nothing
+    ui_url: str | None = None
+
+    def batch_link(self, key: BatchKey) -> str | None:
+        """The page of a batch's summary in the user interface."""
+        return None if self.ui_url is None else f"{self.ui_url.rstrip('/')}/assets/batch_summary?partition={key}"

@@ -60,6 +60,7 @@ class PipelineResource(dg.ConfigurableResource[None]):
                 home=settings.home,
                 mode=settings.environment,
                 announce=lambda key: instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key]),
+                ui_url=settings.ui_url,
             )
 
     @asynccontextmanager
