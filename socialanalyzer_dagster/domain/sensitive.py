@@ -9,6 +9,7 @@ from socialanalyzer_dagster.domain.outside_text import comparable
 from socialanalyzer_dagster.domain.policy_crm import PrivacyPolicy
 
 _SENTENCE_ENDS = re.compile(r"[.!?;\n]+(?:\s|$)")
+_FRAGMENT = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
@@ -37,6 +38,8 @@ def sensitive_kinds(text: str, words: SensitiveWords, *, names: Iterable[str] = 
     so that a subject of the content ("mental health podcast") is not taken for an attribute. Words of the person's own
     `names` never count: a first name may be spelled like a faith.
     """
+    if _telling_pieces(words).isdisjoint(_FRAGMENT.findall(text.casefold())):
+        return ()
     own = {word for name in names for word in comparable(name).split()}
     sentences = [_words(sentence) for sentence in _SENTENCE_ENDS.split(text)]
     return tuple(
@@ -44,6 +47,13 @@ def sensitive_kinds(text: str, words: SensitiveWords, *, names: Iterable[str] = 
         for kind, terms in words.terms
         if any(_states(sentence, term, words, own) for term in terms for sentence in sentences)
     )
+
+
+@lru_cache(maxsize=8)
+def _telling_pieces(words: SensitiveWords) -> frozenset[str]:
+    """The longest piece of every term: most texts hold none of them and need no closer look."""
+    pieces = (max(_FRAGMENT.findall(term.casefold()), key=len) for _, terms in words.terms for term in terms)
+    return frozenset(form for piece in pieces for form in (piece, piece + "s"))
 
 
 def _states(sentence: tuple[str, ...], term: str, words: SensitiveWords, own: set[str]) -> bool:
