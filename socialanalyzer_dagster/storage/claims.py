@@ -70,10 +70,13 @@ def drop_dead_claims(connection: Connection, batch_id: str, silent_since: dateti
 
 
 def claim(connection: Connection, batch_id: str, leads: list[LeadUid], now: datetime) -> frozenset[LeadUid]:
-    """Claim leads for the batch; returns those it has now. A lead somebody else has stays there (I-43)."""
+    """Claim leads for the batch; returns those it has now. A lead somebody else has stays there (I-43).
+
+    Always in the same order, so that two batches that want the same leads wait for each other and do not lock up.
+    """
     if not leads:
         return frozenset()
-    rows = [{"lead_uid": uid, "batch_id": batch_id, "claimed_at": now} for uid in leads]
+    rows = [{"lead_uid": uid, "batch_id": batch_id, "claimed_at": now} for uid in sorted(leads)]
     connection.execute(upsert(connection, LeadClaimRow).on_conflict_do_nothing(), rows)
     mine = connection.execute(
         select(LeadClaimRow.lead_uid).where(LeadClaimRow.batch_id == batch_id, LeadClaimRow.lead_uid.in_(leads))

@@ -76,7 +76,7 @@ def insert_leads(connection: Connection, records: Sequence[LeadRecord], collecti
             "subscriber_kind": "unknown",
             "notice_due_at": collection.notice_due_at,
         }
-        for record in records
+        for record in sorted(records, key=lambda record: record.uid)
     ]
     if rows:
         connection.execute(upsert(connection, LeadRow).on_conflict_do_nothing(), rows)
