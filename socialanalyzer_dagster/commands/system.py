@@ -17,7 +17,7 @@ from socialanalyzer_dagster.commands.office import (
     prepare_home,
     sandbox_config,
 )
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, shortened
 from socialanalyzer_dagster.pipeline.doctor import Finding, Health, examine
 from socialanalyzer_dagster.sandbox.config import FaultLevel, SandboxConfig, Speed
 from socialanalyzer_dagster.sandbox.serve import SandboxServer
