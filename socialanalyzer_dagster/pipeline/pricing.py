@@ -16,21 +16,23 @@ class PriceTable:
     def __init__(
         self, policy: Policy, *, live: bool = False, accepted_unconfirmed: frozenset[str] = frozenset()
     ) -> None:
-        self._per_unit: dict[str, Fraction] = {
+        exact = {
             key: Fraction(price.usd) * MICROS_PER_USD / price.per
             for key, price in policy.prices.items()
             if not live or price.confirmed_on is not None or key in accepted_unconfirmed
         }
+        self._parts_per_micro = math.lcm(*(price.denominator for price in exact.values()))
+        self._parts_per_unit = {key: int(price * self._parts_per_micro) for key, price in exact.items()}
 
     def price(self, units: Units) -> Micros:
         """Micro-USD of these units, rounded up once; raises UnknownPrice for a unit the table does not list."""
-        total = Fraction(0)
+        total: int | Fraction = 0
         for key, count in units.items():
-            per_unit = self._per_unit.get(key)
-            if per_unit is None:
+            parts = self._parts_per_unit.get(key)
+            if parts is None:
                 raise UnknownPrice(key)
-            total += per_unit * Fraction(count)
-        return Micros(math.ceil(total))
+            total += parts * (count if isinstance(count, int) else Fraction(count))
+        return Micros(-(-total // self._parts_per_micro))
 
     def worst_case(self, operation: str, max_units: Units) -> Micros:
         """The most a spending call can cost; raises UnknownPrice also when the call names no unit at all."""

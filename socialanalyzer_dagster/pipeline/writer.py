@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
@@ -15,6 +15,7 @@ from socialanalyzer_dagster.storage.writes import Write
 
 R = TypeVar("R")
 _Pending: TypeAlias = tuple[Write[Any], asyncio.Future[Any]]
+_ApplyKind: TypeAlias = Callable[[Connection, type[Write[Any]], Sequence[Write[Any]]], Sequence[Any]]
 _DATABASE_FAULTS = (OperationalError, InterfaceError)
 _DEADLOCK_CODES = frozenset({"40P01", "40001"})
 _TRANSACTION_TRIES = 3
@@ -103,35 +104,50 @@ class GroupWriter:
                 future.set_result(result)
 
     def _apply(self, writes: Sequence[Write[Any]]) -> list[Any]:
+        try:
+            return self._in_transaction(writes, _apply_kind)
+        except _DATABASE_FAULTS:
+            raise
+        except Exception:  # noqa: BLE001 - nothing is stored yet: again, so that it reaches only its author (I-35)
+            return self._in_transaction(writes, _apply_kind_carefully)
+
+    def _in_transaction(self, writes: Sequence[Write[Any]], apply_kind: _ApplyKind) -> list[Any]:
         for left in reversed(range(_TRANSACTION_TRIES)):
             try:
                 with self._database.write() as connection:
-                    return _apply_by_kind(connection, writes)
+                    return _apply_by_kind(connection, writes, apply_kind)
             except OperationalError as error:
                 if not left or getattr(error.orig, "pgcode", None) not in _DEADLOCK_CODES:
                     raise
         raise AssertionError("unreachable")
 
 
-def _apply_by_kind(connection: Connection, writes: Sequence[Write[Any]]) -> list[Any]:
+def _apply_by_kind(connection: Connection, writes: Sequence[Write[Any]], apply_kind: _ApplyKind) -> list[Any]:
     kinds: dict[type[Write[Any]], list[int]] = defaultdict(list)
     for index, write in enumerate(writes):
         kinds[type(write)].append(index)
     results: list[Any] = [None] * len(writes)
     for kind, indexes in kinds.items():
-        found = _apply_kind(connection, kind, [writes[index] for index in indexes])
+        found = apply_kind(connection, kind, [writes[index] for index in indexes])
         for index, result in zip(indexes, found, strict=True):
             results[index] = result
     return results
 
 
 def _apply_kind(connection: Connection, kind: type[Write[Any]], writes: Sequence[Write[Any]]) -> Sequence[Any]:
+    return kind.apply(connection, writes)
+
+
+def _apply_kind_carefully(
+    connection: Connection, kind: type[Write[Any]], writes: Sequence[Write[Any]]
+) -> Sequence[Any]:
+    """All writes of a kind behind a savepoint; when that fails, one by one."""
     try:
         with connection.begin_nested():
             return kind.apply(connection, writes)
     except _DATABASE_FAULTS:
         raise
-    except Exception as error:  # noqa: BLE001 - tried one by one, so that it reaches only its author (I-35)
+    except Exception as error:  # noqa: BLE001 - the result of its author
         if len(writes) == 1:
             return [error]
-        return [_apply_kind(connection, kind, [write])[0] for write in writes]
+        return [_apply_kind_carefully(connection, kind, [write])[0] for write in writes]

@@ -14,8 +14,9 @@ Results: TypeAlias = Sequence[Any]
 class Write(ABC, Generic[R]):
     """One thing to store or look up; `R` is what its author gets back.
 
-    `apply` handles many writes of one kind with set-based statements. When it raises, the group is rolled back to where
-    this kind began and the writes are applied one by one, so that a bad row harms only itself (I-35).
+    `apply` handles many writes of one kind with set-based statements. When it raises, the transaction is rolled back
+    and made again with the writes of that kind one by one, so that a bad row harms only itself (I-35): `apply` may run
+    more than once and has no effect but on the database.
     """
 
     most_per_transaction: ClassVar[int] = 500
