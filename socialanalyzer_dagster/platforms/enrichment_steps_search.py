@@ -26,6 +26,8 @@ from socialanalyzer_dagster.vendors.apify_actors import GoogleSearch
 from socialanalyzer_dagster.vendors.apify_items import GoogleResult
 
 Queries = Callable[[str], tuple[str, ...]]
+MAX_SNIPPET_CHARS = 500
+"""A search result's snippet is short; what is longer is not read for names."""
 _PROFILES = frozenset({LinkKind.LINKEDIN, LinkKind.INSTAGRAM, LinkKind.TWITTER, LinkKind.YOUTUBE})
 
 
@@ -132,7 +134,7 @@ def _is_namesake(url: str, tokens: frozenset[str]) -> bool:
 def _names(result: GoogleResult, policy: Policy) -> list[str]:
     """People the result names as behind the lead: a guess, of low rank (spec 8.3)."""
     link = classify(result.url, policy.hosts) if result.url else None
-    names: list[str | None] = list(names_beside_role(result.description, policy.emails))
+    names: list[str | None] = list(names_beside_role((result.description or "")[:MAX_SNIPPET_CHARS], policy.emails))
     if link is not None and link.kind is LinkKind.LINKEDIN:
         names += [name_at_start(result.title, policy.emails), name_from_profile(link.url)]
     return [name for name in dict.fromkeys(names) if name]

@@ -106,6 +106,7 @@ async def _with_profile(work: LeadWork, items: Sequence[StoredItem], seen: _Seen
     summaries = [one.analyzed.judgement.summary for one in seen.content if one.analyzed]
     question = Question(
         lead=work.uid,
+        attempt=work.attempt,
         prompt=creator_profile_prompt(
             writer_of(context), work.record, summaries=summaries, captions=[item.caption for item in items]
         ),
@@ -209,6 +210,7 @@ async def _bio(work: LeadWork, context: StageContext) -> Judged[BioEvidence] | N
         return None
     question = Question(
         lead=work.uid,
+        attempt=work.attempt,
         prompt=bio_evidence_prompt(writer, work.record),
         schema=bio_evidence_schema(work.record, context.policy),
         quotable=(work.record.bio,),
@@ -225,6 +227,7 @@ async def _captions(
         return None
     question = Question(
         lead=work.uid,
+        attempt=work.attempt,
         prompt=caption_evidence_prompt(writer_of(context), work.record, captions),
         schema=caption_evidence_schema(work.record, context.policy, captions_shown=len(captions)),
         quotable=tuple(captions),
@@ -242,6 +245,7 @@ async def _grid(work: LeadWork, items: Sequence[StoredItem], context: StageConte
     await _keep_grid(work.uid, picture, context)
     question = Question(
         lead=work.uid,
+        attempt=work.attempt,
         prompt=grid_evidence_prompt(writer_of(context), work.record, thumbnails_shown=len(shown)),
         schema=grid_evidence_schema(work.record, context.policy, thumbnails_shown=len(shown)),
         images=(picture,),

@@ -81,6 +81,7 @@ async def _ask(scene: _Scene, text: ItemText, images: tuple[Picture, ...], *, tr
     item, record = scene.item, scene.work.record
     question = Question(
         lead=scene.work.uid,
+        attempt=scene.work.attempt,
         prompt=content_item_prompt(writer_of(scene.context), record, text),
         schema=content_item_schema(record, scene.context.policy),
         images=images,

@@ -58,7 +58,7 @@ async def _screen(work: LeadWork, context: StageContext) -> LeadResult:
         return LeadResult(uid=work.uid, outcome=problem, evidence=(seen,), record=record)
     keys = await stored_thumbnails(work.uid, content.feed[: _kept(context)], context)
     evidence = (content_evidence(work.uid, content, keys), travel_evidence(record, content.feed, context))
-    outcome, triage = await _triaged(_Sheet(work.uid, record, content, keys), context)
+    outcome, triage = await _triaged(_Sheet(work.uid, record, content, keys, work.attempt), context)
     return LeadResult(uid=work.uid, outcome=outcome, evidence=(*evidence, *triage), record=record)
 
 
@@ -75,6 +75,7 @@ class _Sheet:
     record: LeadRecord
     content: Published
     keys: Sequence[str | None]
+    attempt: int
 
     def shown(self, context: StageContext) -> Sequence[ContentItem]:
         return self.content.feed[: context.policy.screening.thumbnails_shown]
@@ -86,6 +87,7 @@ async def _triaged(sheet: _Sheet, context: StageContext) -> tuple[Outcome, tuple
     picture = await _picture(sheet, len(shown), context)
     question = Question(
         lead=sheet.uid,
+        attempt=sheet.attempt,
         prompt=triage_prompt(writer_of(context), sheet.record, thumbnails_shown=len(shown)),
         schema=triage_schema(sheet.record, context.policy, thumbnails_shown=len(shown)),
         images=(picture,),

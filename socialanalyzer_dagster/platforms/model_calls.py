@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from socialanalyzer_dagster.domain.judgement_fields import Judgement
 from socialanalyzer_dagster.domain.judgements import AnswerSchema, InvalidAnswer, Violation, check_answer
 from socialanalyzer_dagster.domain.leads import Evidence
+from socialanalyzer_dagster.domain.ports import Answer
 from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter, repair_text
 from socialanalyzer_dagster.domain.quotes import checked_quotes
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
@@ -19,6 +20,8 @@ J = TypeVar("J", bound=Judgement)
 PROVIDER = "openai"
 LastResort = Callable[[AnswerSchema[J], str | JsonObject], J | InvalidAnswer]
 """What may still be made of a second answer that breaks its schema."""
+_RETRY_ORDINALS = 100
+"""Ordinals of later attempts begin above those of the repeats."""
 _TRUNCATED = InvalidAnswer((Violation("", "truncated", "the answer ended before it was complete"),))
 
 
@@ -36,7 +39,7 @@ class JudgementFailedError(Exception):
 class Question(Generic[J]):
     """What is asked about one lead; `ordinal` counts the repeats of the same question.
 
-    `quotable` are the texts that a quote must occur in.
+    `attempt` is the lead's attempt at the stage; `quotable` are the texts that a quote must occur in.
     """
 
     lead: LeadUid
@@ -44,6 +47,7 @@ class Question(Generic[J]):
     schema: AnswerSchema[J]
     images: tuple[Picture, ...] = ()
     ordinal: int = 0
+    attempt: int = 1
     quotable: tuple[str | None, ...] = ()
     last_resort: LastResort[J] | None = None
 
@@ -91,24 +95,42 @@ def writer_of(context: StageContext) -> PromptWriter:
 async def judge(question: Question[J], context: StageContext) -> Judged[J]:
     """The judgement; an invalid or truncated answer is asked for once more, a refusal never.
 
-    Raises JudgementFailedError when there is none, and what the gate raises.
+    A later attempt at a lead replays the answers that are stored; where those are unusable it asks afresh. Raises
+    JudgementFailedError when there is no judgement, and what the gate raises.
     """
+    result = await _asked_twice(question, context)
+    if isinstance(result, _Unusable) and result.only_replayed and question.attempt > 1:
+        fresh = question.ordinal + _RETRY_ORDINALS * (question.attempt - 1)
+        result = await _asked_twice(replace(question, ordinal=fresh), context)
+    if isinstance(result, _Unusable):
+        kinds = tuple(dict.fromkeys(f"{one.where}:{one.kind}" for one in result.invalid.violations))
+        raise JudgementFailedError("llm_invalid_output", question.step, kinds)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    invalid: InvalidAnswer
+    only_replayed: bool
+
+
+async def _asked_twice(question: Question[J], context: StageContext) -> "Judged[J] | _Unusable":
+    """The question, and the one re-ask that names what was wrong."""
     llm = _llm(context)
     request = _request(question, context)
-    answer = await _ask(llm, request, question, context)
-    checked = _checked(question, answer)
+    first = await _ask(llm, request, question, context)
+    checked = _checked(question, first.value)
     if not isinstance(checked, InvalidAnswer):
-        return _judged(question, checked, answer.model or request.model)
-    again = await _ask(llm, _reworded(request, answer, checked), question, context)
-    second = _checked(question, again)
-    rescued = isinstance(second, InvalidAnswer) and question.last_resort is not None and not again.is_truncated
+        return _judged(question, checked, first.value.model or request.model)
+    second = await _ask(llm, _reworded(request, first.value, checked), question, context)
+    again = second.value
+    corrected = _checked(question, again)
+    rescued = isinstance(corrected, InvalidAnswer) and question.last_resort is not None and not again.is_truncated
     if rescued and question.last_resort is not None:
-        second = question.last_resort(question.schema, again.text or "")
-    if isinstance(second, InvalidAnswer):
-        kinds = tuple(dict.fromkeys(f"{one.where}:{one.kind}" for one in second.violations))
-        raise JudgementFailedError("llm_invalid_output", question.step, kinds)
-    judged = _judged(question, second, again.model or request.model)
-    return replace(judged, reasks=1, used_last_resort=rescued)
+        corrected = question.last_resort(question.schema, again.text or "")
+    if isinstance(corrected, InvalidAnswer):
+        return _Unusable(corrected, only_replayed=first.reused and second.reused)
+    return replace(_judged(question, corrected, again.model or request.model), reasks=1, used_last_resort=rescued)
 
 
 def _judged(question: Question[J], value: J, model: str) -> Judged[J]:
@@ -141,13 +163,15 @@ def _request(question: Question[J], context: StageContext) -> ModelRequest:
     )
 
 
-async def _ask(llm: LanguageModel, request: ModelRequest, question: Question[J], context: StageContext) -> ModelAnswer:
+async def _ask(
+    llm: LanguageModel, request: ModelRequest, question: Question[J], context: StageContext
+) -> Answer[ModelAnswer]:
     answer = await context.gate.call(
         llm.answer(request), leads=[question.lead], step=question.step, ordinal=question.ordinal
     )
     if answer.value.is_refused:
         raise JudgementFailedError("llm_refused", question.step)
-    return answer.value
+    return answer
 
 
 def _checked(question: Question[J], answer: ModelAnswer) -> J | InvalidAnswer:

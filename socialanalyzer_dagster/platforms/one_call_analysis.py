@@ -47,6 +47,7 @@ def analyzed_by(call: OneCall[J]) -> Process:
 async def _analyze(work: LeadWork, call: OneCall[J], context: StageContext) -> LeadResult:
     question = Question(
         lead=work.uid,
+        attempt=work.attempt,
         prompt=call.prompt(writer_of(context), work),
         schema=call.schema(work.record, context.policy),
         quotable=call.quotable(work.record),

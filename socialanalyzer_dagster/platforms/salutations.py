@@ -31,6 +31,7 @@ async def greeted(work: LeadWork, material: ScoringMaterial, context: StageConte
     content = " ".join(item.judgement.summary for item in material.items) or material.assessment
     question = Question(
         lead=work.uid,
+        attempt=work.attempt,
         prompt=salutation_prompt(writer_of(context), work.record, content=content),
         schema=salutation_schema(context.policy),
     )

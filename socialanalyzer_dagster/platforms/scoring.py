@@ -51,7 +51,9 @@ class _Case:
 
     def question(self, ordinal: int) -> Question[LeadScore]:
         schema = lead_score_schema(self.work.record, self.context.policy)
-        return Question(lead=self.work.uid, prompt=self.prompt, schema=schema, ordinal=ordinal)
+        return Question(
+            lead=self.work.uid, attempt=self.work.attempt, prompt=self.prompt, schema=schema, ordinal=ordinal
+        )
 
 
 def scored_by(material_of: MaterialOf) -> Process:

@@ -27,6 +27,7 @@ async def screen_by_text(
         return LeadResult(uid=work.uid, outcome=passed(Stage.SCREENED, triage="off"), evidence=evidence)
     question = Question(
         lead=work.uid,
+        attempt=work.attempt,
         prompt=text_triage_prompt(writer_of(context), work.record),
         schema=text_triage_schema(work.record, context.policy),
     )

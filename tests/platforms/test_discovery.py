@@ -1,4 +1,4 @@
-"""Discovery: requests show every accepted filter, results become records with candidates, nothing unknown is invented."""
+"""Discovery: requests show every accepted filter, results become records with candidates, unknown stays unknown."""
 
 from datetime import UTC, datetime
 
@@ -102,8 +102,9 @@ def test_patreon_queries_are_keyword_and_location(policy: Policy) -> None:
 
 def test_patreon_fields_are_the_first_present_and_counts_may_be_text(policy: Policy) -> None:
     raw = {
-        "id": 77, "vanity": "TrailStories", "creator_name": "Ada", "summary": "Write ada@trailstories.com", "tiers": [{}],
-        "total_members": "1.2K", "paid_patrons": "310", "posts_count": "88", "instagram_url": "instagram.com/trailada",
+        "id": 77, "vanity": "TrailStories", "creator_name": "Ada", "summary": "Write ada@trailstories.com",
+        "tiers": [{}], "total_members": "1.2K", "paid_patrons": "310", "posts_count": "88",
+        "instagram_url": "instagram.com/trailada",
         "personal_website": "https://linktr.ee/trailada", "is_nsfw": False,
     }  # fmt: skip
     creator = patreon_creators([raw]).items[0]

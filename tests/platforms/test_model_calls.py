@@ -56,6 +56,20 @@ async def test_a_second_invalid_answer_fails_the_lead_retryably(bench: Bench) ->
     assert len(channel.asked) == 2
 
 
+async def test_a_later_attempt_asks_afresh_where_the_stored_answers_are_unusable(bench: Bench) -> None:
+    bad = completion("nothing")
+    channel = scripted(bench, text_triage_v1=[bad, bad, completion(CONTINUE)])
+    assert (await screened(bench)).outcome.code == "llm_invalid_output"
+    chosen = platform("patreon")
+    retried = replace(WORK, attempt=2)
+    result = (await run(chosen.screen, [retried], bench.context(chosen)))[WORK.uid]
+    assert result.outcome.result == "passed"
+    assert len(channel.asked) == 3
+    again = (await run(chosen.screen, [retried], bench.context(chosen)))[WORK.uid]
+    assert again.outcome == result.outcome
+    assert len(channel.asked) == 3
+
+
 async def test_a_truncated_answer_is_asked_for_again_with_twice_the_room(bench: Bench) -> None:
     cut = completion('{"decision": "con', finish_reason="length")
     channel = scripted(bench, text_triage_v1=[cut, completion(CONTINUE)])

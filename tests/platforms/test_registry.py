@@ -21,7 +21,7 @@ def test_there_are_eighteen_declared_stages() -> None:
 def test_a_platform_that_lacks_a_stage_is_refused_at_load() -> None:
     whole = platform("patreon")
     without = {stage: adapter for stage, adapter in whole.adapters.items() if stage is not Stage.SYNCED}
-    with pytest.raises(ValueError, match="patreon.*synced"):
+    with pytest.raises(ValueError, match=r"patreon.*synced"):
         registered(replace(whole, adapters=without))
 
 
