@@ -51,7 +51,7 @@ class JobRun(Generic[T]):
             return await self._reused(stored)
         async with AsyncExitStack() as slots:
             bought = await self._begun(find, history, slots)
-            status = await self._ended(bought)
+            status = await self._ended_or_stopped(bought)
             await self._settle_reported(bought.attempt, status, rereads)
             items = await self._items(bought.attempt, status, stored)
         cost = await self._settle_counted(bought.attempt, status, len(items))
@@ -78,6 +78,14 @@ class JobRun(Generic[T]):
             history = await self._parts.writer.submit(find)
         return await self._purchase.buy(history.calls, slots)
 
+    async def _ended_or_stopped(self, bought: Purchased) -> JobStatus:
+        """The terminal status; the meter of a job whose batch is stopped is stopped too, and what it cost is booked."""
+        try:
+            return await self._ended(bought)
+        except BatchStopped:
+            await self._end(bought, "stopped")
+            raise
+
     async def _ended(self, bought: Purchased) -> JobStatus:
         """The terminal status; polls until then, at most as long as the policy lets a run wait."""
         status, discovery = bought.status, self._parts.policy.discovery
@@ -90,7 +98,7 @@ class JobRun(Generic[T]):
             if self._parts.monotonic() - began >= discovery.wait_seconds:
                 return await self._too_long(bought)
             await self._parts.sleep(float(discovery.poll_seconds))
-            await self._go_on(bought)
+            await self._parts.stop_flags.check(self._site.batch.batch_id)
         return status
 
     async def _poll(self, bought: Purchased) -> JobStatus:
@@ -100,14 +108,6 @@ class JobRun(Generic[T]):
             )
         except CallFailed as failure:
             raise await self._interrupted(bought.attempt, bought.status.job_id, failure) from failure
-
-    async def _go_on(self, bought: Purchased) -> None:
-        """Stop the meter of a job whose batch was stopped; what it cost until then is booked."""
-        try:
-            await self._parts.stop_flags.check(self._site.batch.batch_id)
-        except BatchStopped:
-            await self._end(bought, "stopped")
-            raise
 
     async def _too_long(self, bought: Purchased) -> JobStatus:
         job_id, age = bought.status.job_id, self._parts.clock.now() - bought.attempt.reserved_at

@@ -8,9 +8,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from socialanalyzer_dagster.domain.leads import Identifier
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed
-from socialanalyzer_dagster.domain.suppression import WeakKey, identifier_hash
+from socialanalyzer_dagster.domain.suppression import (
+    WeakKey,
+    identifier_hash,
+    identifiers_of_candidates,
+    identifiers_of_record,
+)
 from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.storage.contacts import load_candidates
 from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.leads import load_records
 from socialanalyzer_dagster.storage.suppressions import hashes, suppression_revision
 
 FRESH_SECONDS = 1.0
@@ -33,31 +40,45 @@ class SuppressionList:
 
     async def identify(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:
         """Remember spellings of a person; raises PersonSuppressed when one of them is listed."""
-        try:
-            found = [(each.kind.value, keyed) for each in identifiers if (keyed := identifier_hash(each, self._key))]
-        except WeakKey as error:
-            raise PersonSuppressed(lead) from error
-        self._people.setdefault(lead, set()).update(found)
+        self._remember(lead, identifiers)
         await self.check((lead,))
 
     async def check(self, leads: Iterable[LeadUid]) -> None:
         """Raises PersonSuppressed for the first of these people who is listed, or when the list cannot be read.
 
-        Raises LookupError for a lead nobody identified: without a spelling nobody can be found on the list. Without
-        leads, what the database raises when the list cannot be read.
+        A lead that nobody identified in this run (of a job bought earlier, say) is looked up by what is stored of it;
+        raises LookupError when nothing is. Without leads, what the database raises when the list cannot be read.
         """
         people = tuple(leads)
         try:
             await self._refresh()
+            if unknown := [lead for lead in people if lead not in self._people]:
+                await asyncio.to_thread(self._look_up, unknown)
         except SQLAlchemyError as error:
             if people:
                 raise PersonSuppressed(people[0]) from error
             raise
         for lead in people:
-            if lead not in self._people:
-                raise LookupError(f"lead {lead} was not identified to the gate before its first call")
             if not self._listed.isdisjoint(self._people[lead]):
                 raise PersonSuppressed(lead)
+
+    def _remember(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:
+        try:
+            found = [(each.kind.value, keyed) for each in identifiers if (keyed := identifier_hash(each, self._key))]
+        except WeakKey as error:
+            raise PersonSuppressed(lead) from error
+        self._people.setdefault(lead, set()).update(found)
+
+    def _look_up(self, leads: Sequence[LeadUid]) -> None:
+        with self._database.read() as connection:
+            records = load_records(connection, leads)
+            candidates = load_candidates(connection, leads)
+        for lead in leads:
+            if lead not in records:
+                raise LookupError(f"the gate knows no spelling of lead {lead}: identify it before its first call")
+            self._remember(
+                lead, (*identifiers_of_record(records[lead]), *identifiers_of_candidates(candidates.get(lead, ())))
+            )
 
     def expire(self) -> None:
         """Look at the revision again at the next check."""

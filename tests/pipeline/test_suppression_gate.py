@@ -1,14 +1,15 @@
 """Gate 2: nobody on the suppression list is the subject of a call, in any spelling (spec 19.2, I-36)."""
 
 import pytest
-from gate_world import KEY, NOW, Vendor, VirtualTime, handle, new_batch, scopes, stage_gate, uid
+from gate_world import KEY, NOW, PLATFORM, Vendor, VirtualTime, handle, new_batch, scopes, stage_gate, uid
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.leads import AudienceKind, Identifier, IdentifierKind, LeadRecord
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed
 from socialanalyzer_dagster.domain.suppression import identifier_hash
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
+from socialanalyzer_dagster.storage.leads import Collection, insert_leads
 from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions, list_suppressions
 
 
@@ -58,11 +59,20 @@ async def test_a_free_call_sees_a_new_entry_within_a_second(sqlite_database, pol
             await gate.call(call, leads=[uid(0)], step="crawl")
 
 
-async def test_a_lead_without_any_spelling_is_a_programming_error(sqlite_database, policy, clock):
-    batch, vendor = new_batch(sqlite_database, policy), Vendor()
-    async with stage_gate(sqlite_database, policy, clock, batch, leads=1) as gate:
-        with pytest.raises(LookupError, match="not identified"):
-            await gate.call(vendor.call(), leads=[uid(5)], step="fetch")
+async def test_a_lead_that_nobody_identified_is_looked_up_by_what_is_stored_of_it(database, policy, clock):
+    batch, vendor = new_batch(database, policy), Vendor()
+    record = LeadRecord(
+        platform=PLATFORM, platform_id="creator5", handle="Creator.Five", profile_url="https://example.org/five",
+        audience_kind=AudienceKind.FOLLOWERS,
+    )  # fmt: skip
+    with database.write() as connection:
+        insert_leads(connection, [record], Collection(at=NOW, notice_due_at=NOW, lawful_basis=None))
+    suppress(database, Identifier(IdentifierKind.HANDLE, f"{PLATFORM}:creator.five"))
+    async with stage_gate(database, policy, clock, batch, leads=1) as gate:
+        with pytest.raises(PersonSuppressed):
+            await gate.call(vendor.call(), leads=[uid(0), record.uid], step="fetch")
+        with pytest.raises(LookupError, match="no spelling"):
+            await gate.call(vendor.call(), leads=[uid(6)], step="fetch")
     assert vendor.sent == 0
 
 
