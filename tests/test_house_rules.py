@@ -11,7 +11,7 @@ FREE_FOR_NAMES = {"platforms", "sandbox"}
 PLATFORM_NAMES = {"instagram", "patreon", "facebook"}
 BANNED_MODULES = {"utils.py", "helpers.py", "common.py", "misc.py", "manager.py"}
 WIRE_NAMES = {
-    # link kinds (spec 6.5) and the CRM's, vendors' and actors' own names: the platform is part of somebody else's vocabulary
+    # link kinds (spec 6.5), the CRM's, vendors' and actors' own names: the platform is part of their vocabulary
     "domain/link_shapes.py",
     "domain/crm_properties.py",
     "vendors/apify_actors.py",

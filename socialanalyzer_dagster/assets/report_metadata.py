@@ -8,7 +8,7 @@ from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 
-Metadata = Mapping[str, dg.MetadataValue]  # type: ignore[type-arg]
+Metadata = Mapping[str, dg.MetadataValue]
 _TOP_REASONS = 5
 _MICROS = 1_000_000
 
@@ -16,7 +16,7 @@ _MICROS = 1_000_000
 def stage_metadata(report: StageReport, examples: Sequence[LeadExample], version: str) -> Metadata:
     """The figures of one stage of one batch; a figure nobody measured is left out."""
     counters = report.counters
-    shown: dict[str, dg.MetadataValue] = {  # type: ignore[type-arg]
+    shown: dict[str, dg.MetadataValue] = {
         "leads_in": dg.MetadataValue.int(counters.entered),
         "passed": dg.MetadataValue.int(counters.passed),
         "rejected": dg.MetadataValue.int(counters.rejected),

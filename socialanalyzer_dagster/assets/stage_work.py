@@ -14,7 +14,7 @@ from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.code_version import code_version
-from socialanalyzer_dagster.pipeline.discovery import run_discovery
+from socialanalyzer_dagster.pipeline.discovery import discover
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample, lead_examples
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
@@ -53,7 +53,7 @@ def bring_up_to_date(
     async def work(batch: OpenBatch) -> tuple[StageReport, list[LeadExample], str]:
         tell = _teller(context)
         is_first = stage is Stage.DISCOVERED
-        report = await (run_discovery(batch, tell) if is_first else run_stage(batch, stage, tell))
+        report = await (discover(batch, tell) if is_first else run_stage(batch, stage, tell))
         with batch.workplace.database.read() as connection:
             return report, lead_examples(connection, batch.row.batch_id, stage), batch.row.policy_version
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
@@ -15,13 +16,16 @@ from socialanalyzer_dagster.platforms.evidence_kinds import EVIDENCE_SCHEMAS
 from socialanalyzer_dagster.storage import audits
 
 
+Figures: TypeAlias = Mapping[str, int | float | str]
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether a statement holds, a sentence for people, and the figures behind it."""
 
     holds: bool
     sentence: str
-    figures: Mapping[str, int | float | str] = field(default_factory=dict)
+    figures: Figures = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def evidence_conforms(connection: Connection, batch: AuditedBatch, stage: Stage)
 def ledger_reconciles(connection: Connection, batch: AuditedBatch, _stage: Stage) -> Verdict:
     """Outcome costs, ledger rows and attempts agree to the micro-dollar, and no money is held (I-29)."""
     count = audits.ledger_count(connection, batch.batch_id)
-    figures = {
+    figures: Figures = {
         "outcomes_usd": usd_text(count.outcome_micros),
         "outcomes_micros": count.outcome_micros,
         "ledger_lead_micros": count.ledger_lead_micros,
