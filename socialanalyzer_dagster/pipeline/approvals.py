@@ -9,8 +9,8 @@ from socialanalyzer_dagster.domain.outcomes import skipped
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, stage_of
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
-from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, change
+from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import approval_gates, audit_log, batches, crm_links, outcomes, roster, sync_plans
@@ -53,10 +53,7 @@ def approve(
 
     def act(connection: Connection, batch: Batch) -> Batch:
         _decide(connection, workplace, batch, decision)
-        workplace.announce(batch.partition_key)
-        values = {"attempt": batch.attempt + 1, "stop_requested": False}
-        wanted = Transition(to=BatchStatus.QUEUED, cause=None, now=workplace.clock.now(), values=values)
-        return transition(connection, batch, wanted)
+        return queue_again(connection, workplace, batch)
 
     return _once_more(workplace, key, act)
 

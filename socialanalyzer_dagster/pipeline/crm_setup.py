@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty, crm_properties
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.vendors.hubspot import BATCH_LIMIT, HubSpot, Property, PropertyDefinition
@@ -71,7 +72,7 @@ async def create_missing(client: HubSpot, policy: Policy) -> list[str]:
         made = await calls.send(client.create_properties([_definition(wanted[name]) for name in names]))
         created.extend(made)
     if lacking and (left := await _read(calls, client, policy)):
-        raise CrmNotReady(left)
+        raise CrmNotReady(left.sentence)
     return sorted(created)
 
 
@@ -80,12 +81,8 @@ async def _read(calls: FreeCalls, client: HubSpot, policy: Policy) -> Shortcomin
     return shortcomings(existing, policy)
 
 
-class CrmNotReady(ValueError):
+class CrmNotReady(BatchRefused):
     """The CRM cannot take our contacts yet; the text says what to do."""
-
-    def __init__(self, lacking: Shortcomings) -> None:
-        super().__init__(lacking.sentence)
-        self.lacking = lacking
 
 
 def _definition(wanted: CrmProperty) -> PropertyDefinition:

@@ -2,11 +2,18 @@
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.domain.types import STAGES, Stage
+from socialanalyzer_dagster.pipeline.batch_actions import reopen
+from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
+from socialanalyzer_dagster.pipeline.batch_status import RUNNING, BatchStatus, Transition, change, transition
+from socialanalyzer_dagster.pipeline.counters import stage_counters
 from socialanalyzer_dagster.pipeline.launching import Stretch
-from socialanalyzer_dagster.storage import approval_gates, sync_plans
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import approval_gates, batches, outcome_sets, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import CLEARED, GateDecision
 from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Pending
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState
 
 
@@ -27,3 +34,65 @@ def cleared_plan(connection: Connection, batch_id: str) -> Plan | None:
 def next_stretch(connection: Connection, batch: Batch) -> Stretch:
     """What a queued batch is launched for: its sync when a plan waits that may be written, else the stages before."""
     return Stretch.SYNC if cleared_plan(connection, batch.batch_id) is not None else Stretch.TO_PLAN
+
+
+def unfinished_leads(connection: Connection, batch_id: str) -> int:
+    """Leads that are still on their way to the plan: they reached a stage before it and have no outcome there."""
+    counters = stage_counters(connection, batch_id)
+    return sum(counters[stage].pending for stage in STAGES if stage is not Stage.SYNCED)
+
+
+def _unplanned_leads(connection: Connection, batch_id: str) -> int:
+    """Leads to sync that the newest plan does not know."""
+    pending = Pending(batch_id=batch_id, stage=Stage.SYNCED)
+    window = outcome_sets.pending_window(connection, pending, after=0, limit=LATEST_POSITION)
+    plan = sync_plans.newest_plan(connection, batch_id)
+    planned = sync_plans.plan_rows(connection, plan.plan_id) if plan is not None else []
+    return len({uid for uid, _ in window} - {row.planned.uid for row in planned})
+
+
+def close_batch(batch: OpenBatch) -> None:
+    """End a batch whose sync has nothing left to do; one whose canary holds leads back waits for their release."""
+    row = batch.refresh()
+    if row.is_terminal:
+        return
+    with batch.workplace.database.read() as connection:
+        unplanned = _unplanned_leads(connection, row.batch_id)
+        waiting = unfinished_leads(connection, row.batch_id)
+    if unplanned:  # they passed scored after the plan was made: the next plan is theirs
+        _queue(batch)
+        return
+    if row.canary is not None and waiting:
+        sentence = f"the canary is through; {waiting} leads wait until it is released, or the batch stopped"
+        batch.become(BatchStatus.PAUSED, sentence)
+        return
+    cause = row.cause if row.capped else None
+    ending = Ending(status=BatchStatus.COMPLETED, cause=cause, now=batch.workplace.clock.now())
+    batch.row = finish_batch(batch.workplace, row, ending)
+
+
+def queue_sync(batch: OpenBatch) -> None:
+    """A batch whose stages ran again although its plan may be written is queued for that."""
+    if BatchStatus(batch.refresh().status) in RUNNING.values():
+        _queue(batch)
+
+
+def _queue(batch: OpenBatch) -> None:
+    with batch.workplace.database.write() as connection:
+        row = batches.batch_by_id(connection, batch.row.batch_id)
+        if row is not None:
+            queue_again(connection, batch.workplace, row)
+    batch.refresh()
+
+
+def queue_again(connection: Connection, workplace: Workplace, row: Batch) -> Batch:
+    """The batch queued for another launch, whatever it is now; raises StatusRefused when nothing is left to attempt."""
+    if row.is_terminal:
+        return reopen(connection, workplace, row)
+    workplace.announce(row.partition_key)
+    values = {"attempt": row.attempt + 1}
+    if row.status == BatchStatus.QUEUED:
+        return change(connection, row, values)
+    cause = row.cause if row.capped else None
+    now = workplace.clock.now()
+    return transition(connection, row, Transition(to=BatchStatus.QUEUED, cause=cause, now=now, values=values))

@@ -1,0 +1,201 @@
+"""Storing a plan: its BDRs dealt, an earlier plan superseded, the gate opened, in one transaction (spec 11.2, 11.5)."""
+
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.approval import needs_person
+from socialanalyzer_dagster.domain.assignment import deal
+from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, plan_hash, with_bdr, without_bdr
+from socialanalyzer_dagster.domain.outreach import QueueDecision
+from socialanalyzer_dagster.domain.types import LeadUid, Stage, sha256_of
+from socialanalyzer_dagster.pipeline.batch_actions import reopen
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, transition
+from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, gate_of_plan, queue_again
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.storage import approval_gates, audit_log, batch_figures, batches, roster, sync_plans
+from socialanalyzer_dagster.storage.approval_gates import CLEARED, GateDecision, GateState
+from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.roster import Assignment, Bdr
+from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
+
+WRITTEN = frozenset({Action.CREATE, Action.UPDATE})
+"""Actions that write to the CRM."""
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row before BDRs are dealt, and whether its lead is to get one."""
+
+    row: PlanRow
+    queue: QueueDecision
+
+
+def sealed_hash(number: int, rows: Sequence[PlanRow]) -> str:
+    """What an approval approves: these rows as the n-th plan of the batch, so that no later plan inherits it."""
+    return sha256_of({"number": number, "rows": plan_hash(rows)})
+
+
+def store_plan(batch: OpenBatch, drafts: Sequence[Draft]) -> bool:
+    """Make the drafts the batch's open plan; False when the open plan says the same already, or may be written.
+
+    The batch then awaits approval, or is queued for its sync where the policy asks nobody. Rows of leads that had a BDR
+    keep it. Raises ChangedMeanwhile when the batch keeps changing.
+    """
+    for _ in range(_TRIES):
+        try:
+            with batch.workplace.database.write() as connection:
+                current = batches.batch_by_id(connection, batch.row.batch_id)
+                if current is None:
+                    raise LookupError(f"batch {batch.row.partition_key} is gone")
+                stored = _Store(connection, batch, current).run(drafts)
+        except ChangedMeanwhile:
+            continue
+        batch.refresh()
+        return stored
+    raise ChangedMeanwhile(f"batch {batch.row.partition_key} keeps changing")
+
+
+@dataclass(frozen=True, slots=True)
+class _Dealing:
+    """Finished rows, with the assignments they keep, get new, and give back."""
+
+    rows: list[PlanRow]
+    kept: list[Assignment]
+    new: list[Assignment]
+    returned: list[Assignment]
+
+
+class _Store:
+    def __init__(self, connection: Connection, batch: OpenBatch, row: Batch) -> None:
+        self._connection = connection
+        self._batch = batch
+        self._row = row
+        self._now = batch.workplace.clock.now()
+
+    def run(self, drafts: Sequence[Draft]) -> bool:
+        connection, batch_id = self._connection, self._row.batch_id
+        if cleared_plan(connection, batch_id) is not None:
+            return False
+        roster.lock_roster(connection)
+        before = sync_plans.newest_plan(connection, batch_id)
+        open_plan = before if before is not None and before.state == PlanState.OPEN else None
+        dealing = self._deal(drafts, open_plan)
+        if open_plan is not None and open_plan.plan_hash == sealed_hash(open_plan.number, dealing.rows):
+            self._place(open_plan)
+            return False
+        if open_plan is None and before is not None and self._says_nothing_new(before, dealing.rows):
+            return False
+        if open_plan is not None:
+            sync_plans.change_plan_state(connection, open_plan.plan_id, to=PlanState.SUPERSEDED)
+        plan = self._insert(1 if before is None else before.number + 1, dealing)
+        self._place(plan)
+        return True
+
+    def _deal(self, drafts: Sequence[Draft], open_plan: Plan | None) -> _Dealing:
+        """Round robin for the create rows that need a BDR, in batch order."""
+        everyone = roster.roster(self._connection)
+        by_name = {bdr.name: bdr for bdr in everyone if bdr.is_active}
+        waiting = [each.row for each in drafts if each.row.action is Action.CREATE and each.queue.is_dealt]
+        leads = [row.uid for row in waiting]
+        has = roster.assignments(self._connection, leads)
+        kept = {uid: each for uid, each in has.items() if each.bdr in by_name}
+        planned = roster.assignments_of_plan(self._connection, open_plan.plan_id) if open_plan is not None else []
+        returned = {each.lead: each for each in (*planned, *has.values()) if each.lead not in kept}
+        epoch = roster.current_epoch(self._connection, self._now)
+        counts = Counter(roster.counts(self._connection, epoch))
+        counts.subtract((each.tier, each.bdr) for each in returned.values() if each.epoch == epoch)
+        dealt = deal(
+            [(row.uid, row.tier or "") for row in waiting if row.uid not in kept],
+            self._selection(everyone),
+            counts,
+        )
+        tiers = {row.uid: row.tier or "" for row in waiting}
+        new = [
+            Assignment(lead=uid, bdr=bdr.name, tier=tiers[uid], epoch=epoch) for uid, bdr in dealt.assignments.items()
+        ]
+        owners = {uid: by_name[each.bdr] for uid, each in kept.items()} | dict(dealt.assignments)
+        rows = [_finished(each, owners, frozenset(dealt.left)) for each in drafts]
+        return _Dealing(rows, list(kept.values()), new, list(returned.values()))
+
+    def _selection(self, everyone: Sequence[Bdr]) -> Sequence[Bdr]:
+        chosen = set(self._row.bdr_names)
+        return [bdr for bdr in everyone if not chosen or bdr.name in chosen]
+
+    def _says_nothing_new(self, before: Plan, rows: Sequence[PlanRow]) -> bool:
+        """True when nothing could be written, and every lead stands exactly where the last plan left it."""
+        earlier = {
+            row.planned.uid: (row.planned.action, row.planned.reason)
+            for row in sync_plans.plan_rows(self._connection, before.plan_id)
+        }
+        return all(
+            row.action in (Action.HELD, Action.REJECTED) and earlier.get(row.uid) == (row.action, row.reason)
+            for row in rows
+        )
+
+    def _insert(self, number: int, dealing: _Dealing) -> Plan:
+        connection = self._connection
+        plan = Plan(
+            plan_id=str(uuid.uuid4()),
+            batch_id=self._row.batch_id,
+            number=number,
+            plan_hash=sealed_hash(number, dealing.rows),
+            state=PlanState.OPEN,
+            created_at=self._now,
+        )
+        sync_plans.insert_plan(
+            connection, plan, [StoredRow(row_id=str(uuid.uuid4()), planned=row) for row in dealing.rows]
+        )
+        roster.return_assignments(connection, dealing.returned)
+        roster.move_assignments(connection, [each.lead for each in dealing.kept], plan_id=plan.plan_id)
+        roster.insert_assignments(connection, dealing.new, plan_id=plan.plan_id, now=self._now)
+        is_needed = self._needs_person(dealing.rows)
+        gate = GateDecision(
+            gate_id=str(uuid.uuid4()),
+            batch_id=plan.batch_id,
+            stage=Stage.SYNCED,
+            subject_hash=plan.plan_hash,
+            state=GateState.OPEN if is_needed else GateState.WAIVED,
+            requested_at=self._now,
+        )
+        approval_gates.insert_gate(connection, gate)
+        if not is_needed:
+            audit_log.record(
+                connection, at=self._now, actor="policy", action="plan.waive", subject=self._row.partition_key,
+                plan_hash=plan.plan_hash, policy_version=self._row.policy_version,
+            )  # fmt: skip
+        return plan
+
+    def _needs_person(self, rows: Sequence[PlanRow]) -> bool:
+        if self._row.canary is not None:
+            return True
+        spent = batch_figures.money(self._connection, [self._row.batch_id])[self._row.batch_id].spend_micros
+        contacts = sum(row.action in WRITTEN for row in rows)
+        return needs_person(self._batch.policy, contacts=contacts, spend_micros=spent)
+
+    def _place(self, plan: Plan) -> None:
+        """The batch waits for the decision, or is queued for its sync."""
+        gate = gate_of_plan(self._connection, plan)
+        if gate is not None and gate.state in CLEARED:
+            queue_again(self._connection, self._batch.workplace, self._row)
+        elif self._row.status != BatchStatus.AWAITING_APPROVAL:
+            row = reopen(self._connection, self._batch.workplace, self._row) if self._row.is_terminal else self._row
+            cause = row.cause if row.capped else None
+            wanted = Transition(to=BatchStatus.AWAITING_APPROVAL, cause=cause, now=self._now)
+            transition(self._connection, row, wanted)
+
+
+def _finished(draft: Draft, owners: Mapping[LeadUid, Bdr], left: frozenset[LeadUid]) -> PlanRow:
+    row = draft.row
+    if row.action is not Action.CREATE:
+        return row
+    if draft.queue.cause is not None:
+        row = replace(row, notes=(*row.notes, f"dealt_because_{draft.queue.cause}"))
+    if row.uid in left:
+        return without_bdr(row)
+    owner = owners.get(row.uid)
+    return row if owner is None else with_bdr(row, owner.name, owner.owner_id)
