@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from socialanalyzer_dagster.domain.leads import Candidate
-from socialanalyzer_dagster.domain.money import split_exactly
+from socialanalyzer_dagster.domain.money import micros_from_usd, split_exactly
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer
-from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, UnknownPrice
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView
@@ -42,6 +42,14 @@ def readable(answer: Answer[ActorResult[T]], policy: Policy) -> tuple[T, ...]:
     if result.unmapped_share > policy.enrichment.unmapped_share_max:
         raise UnreadableRunError("too_many_unreadable_items")
     return result.items
+
+
+def unit_micros(price_key: str, policy: Policy) -> int:
+    """The price of one unit, rounded up; raises UnknownPrice: what has no price is refused, never free (I-21)."""
+    price = policy.prices.get(price_key)
+    if price is None:
+        raise UnknownPrice(price_key)
+    return micros_from_usd(price.usd / price.per)
 
 
 def shared_cost(cost_micros: int, views: Sequence[LeadView]) -> Mapping[LeadUid, int]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from socialanalyzer_dagster.domain.hosts import may_be_looked_up, registered_domain
 from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
-from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.names import first_and_last, is_full_name, name_tokens
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer
@@ -20,7 +19,14 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_candidates,
 )
 from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView
-from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, finding, readable, run_limits, shared_cost
+from socialanalyzer_dagster.platforms.enrichment_sources import (
+    apify_of,
+    finding,
+    readable,
+    run_limits,
+    shared_cost,
+    unit_micros,
+)
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall
 from socialanalyzer_dagster.vendors.apify_items import FoundContact
 from socialanalyzer_dagster.vendors.apollo import Apollo, Person, PersonQuery
@@ -51,7 +57,7 @@ def person_match_step(wave: int) -> EnrichmentStep:
         wave=wave,
         is_configured=lambda context: context.vendors.apollo is not None,
         applies=needs_lookup,
-        price_micros=lambda policy: micros_from_usd(policy.prices["apollo.people_match"].usd),
+        price_micros=lambda policy: unit_micros("apollo.people_match", policy),
         run=_match_people,
         leads_per_call=lambda _policy: 1,
         shares_calls=False,
@@ -72,8 +78,8 @@ def leads_finder_step(wave: int) -> EnrichmentStep:
 
 def _finder_price(policy: Policy) -> int:
     """The start of a run and the most leads of one domain: a chunk may hold one lead."""
-    leads = micros_from_usd(policy.prices["apify.leads_finder"].usd) * policy.enrichment.finder_leads_per_domain
-    return leads + micros_from_usd(policy.prices["apify.leads_finder.start"].usd)
+    leads = unit_micros("apify.leads_finder", policy) * policy.enrichment.finder_leads_per_domain
+    return leads + unit_micros("apify.leads_finder.start", policy)
 
 
 async def _match_people(call: StepCall) -> Findings:

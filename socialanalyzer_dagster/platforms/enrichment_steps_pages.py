@@ -8,7 +8,6 @@ from socialanalyzer_dagster.domain.hosts import is_own_website
 from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import classify
-from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.outcomes import StepState
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer
@@ -22,7 +21,14 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_email_candidates,
 )
 from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView
-from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, finding, readable, run_limits, shared_cost
+from socialanalyzer_dagster.platforms.enrichment_sources import (
+    apify_of,
+    finding,
+    readable,
+    run_limits,
+    shared_cost,
+    unit_micros,
+)
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall
 from socialanalyzer_dagster.platforms.site_pages import direct_pages
 from socialanalyzer_dagster.vendors.apify_actors import Crawl, CrawlStart, Extract
@@ -48,7 +54,7 @@ def page_step(letter: str, wave: int, kind: PageKind) -> EnrichmentStep:
         return await (_crawl_or_read(kind, call) if kind.whole_site else _crawl(kind, call))
 
     def price(policy: Policy) -> int:
-        return micros_from_usd(policy.prices["apify.cheerio"].usd) * _pages_per_lead(kind, policy)
+        return unit_micros("apify.cheerio", policy) * _pages_per_lead(kind, policy)
 
     return EnrichmentStep(
         letter=letter,

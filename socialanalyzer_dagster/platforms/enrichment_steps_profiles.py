@@ -6,7 +6,6 @@ from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.link_text import links_in_text
 from socialanalyzer_dagster.domain.links import classify, social_link
-from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
 from socialanalyzer_dagster.platforms.contact_candidates import (
@@ -16,7 +15,14 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_email_candidates,
 )
 from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView
-from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, finding, readable, run_limits, shared_cost
+from socialanalyzer_dagster.platforms.enrichment_sources import (
+    apify_of,
+    finding,
+    readable,
+    run_limits,
+    shared_cost,
+    unit_micros,
+)
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall
 
 _WANTED = frozenset({LinkKind.LINK_AGGREGATOR, LinkKind.LINKEDIN, LinkKind.PERSONAL_WEBSITE})
@@ -38,7 +44,7 @@ def instagram_step(wave: int) -> EnrichmentStep:
         wave=wave,
         is_configured=lambda context: context.vendors.apify is not None,
         applies=lambda view, _policy: account_of(view, LinkKind.INSTAGRAM) is not None,
-        price_micros=lambda policy: micros_from_usd(policy.prices["apify.instagram_profile"].usd),
+        price_micros=lambda policy: unit_micros("apify.instagram_profile", policy),
         run=_instagram,
     )
 
@@ -50,7 +56,7 @@ def twitter_step(wave: int) -> EnrichmentStep:
         wave=wave,
         is_configured=lambda context: context.vendors.apify is not None,
         applies=lambda view, _policy: account_of(view, LinkKind.TWITTER) is not None,
-        price_micros=lambda policy: micros_from_usd(policy.prices["apify.twitter_user"].usd),
+        price_micros=lambda policy: unit_micros("apify.twitter_user", policy),
         run=_twitter,
     )
 

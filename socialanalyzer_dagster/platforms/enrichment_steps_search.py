@@ -8,7 +8,6 @@ from socialanalyzer_dagster.domain.hosts import domain_name
 from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import classify
-from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.names import name_at_start, name_from_profile, name_tokens, names_beside_role
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -20,7 +19,14 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_email_candidates,
 )
 from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView
-from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, finding, readable, run_limits, shared_cost
+from socialanalyzer_dagster.platforms.enrichment_sources import (
+    apify_of,
+    finding,
+    readable,
+    run_limits,
+    shared_cost,
+    unit_micros,
+)
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall
 from socialanalyzer_dagster.vendors.apify_actors import GoogleSearch
 from socialanalyzer_dagster.vendors.apify_items import GoogleResult
@@ -64,7 +70,7 @@ def search_step(letter: str, wave: int, queries: Queries) -> EnrichmentStep:
         return await _search(call, queries)
 
     def price(policy: Policy) -> int:
-        return per_lead * micros_from_usd(policy.prices["apify.google_search"].usd)
+        return per_lead * unit_micros("apify.google_search", policy)
 
     return EnrichmentStep(
         letter=letter,

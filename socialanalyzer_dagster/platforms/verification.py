@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from socialanalyzer_dagster.domain.contact_choice import next_to_verify
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.leads import Candidate, Evidence
-from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.outcomes import StepState
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed, StepResult
@@ -13,6 +12,7 @@ from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView, choice_context
+from socialanalyzer_dagster.platforms.enrichment_sources import unit_micros
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall, may_pass
 from socialanalyzer_dagster.platforms.evidence_kinds import EMAIL_VERIFICATION
 from socialanalyzer_dagster.vendors.email_verifier import EmailVerifier
@@ -44,7 +44,7 @@ def statuses_of(result: StepResult | None) -> Mapping[str, EmailStatus]:
 
 
 def _price(policy: Policy) -> int:
-    return micros_from_usd(policy.prices["email_verifier.single"].usd) * policy.enrichment.max_verifications
+    return unit_micros("email_verifier.single", policy) * policy.enrichment.max_verifications
 
 
 async def _verify_all(call: StepCall) -> Findings:
