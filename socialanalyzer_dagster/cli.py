@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 from filelock import Timeout
 from sqlalchemy.exc import OperationalError
@@ -33,6 +32,7 @@ from socialanalyzer_dagster.settings import SettingsError
 from socialanalyzer_dagster.storage.schema import SchemaMismatch
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
+_INTERRUPTED = 130
 
 BAD_INPUTS = (
     AnotherWorldError, ApprovalRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead, NoSuchPreset,
@@ -77,13 +77,14 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(str(error).splitlines(), FAILED)
     except OperationalError as error:
         return _complain([f"the database cannot be used ({type(error.orig).__name__})"], FAILED)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except typer.TyperException as error:
+        return _complain(error.format_message().splitlines(), error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
         return _complain(["stopped"], FAILED)
     except BrokenPipeError:
         return FAILED
+    if outcome == _INTERRUPTED:
+        return _complain(["stopped"], FAILED)
     return outcome if isinstance(outcome, int) else DONE
 
 

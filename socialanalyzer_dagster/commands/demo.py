@@ -151,7 +151,7 @@ def _print(console: Console, result: Mapping[str, Any], settings: Settings) -> N
     console.print(f"\ndone in {result['seconds']} s. Look at it:")
     console.print(f"  make dev                              the Dagster UI at {settings.ui_url}", markup=False)
     console.print(f"  socialanalyzer batch show {keys[0]}", markup=False)
-    console.print(f"  socialanalyzer leads list --batch {keys[0]} --tier auto_enroll", markup=False)
+    console.print(f"  socialanalyzer leads list --batch {keys[0]} --stage scored --result passed", markup=False)
     console.print("  socialanalyzer leads export --csv --out leads.csv")
 
 

@@ -1,10 +1,10 @@
 """`ledger show KEY`: what a batch cost, by vendor and by stage."""
 
 import typer
+from rich.console import Console
 
 from socialanalyzer_dagster.commands.office import open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, table
-from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.commands.output import AsJson, emit, table, usd
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
 
@@ -23,13 +23,18 @@ def show(key: str, *, as_json: AsJson = False) -> None:
         batch = find_batch(office.workplace(), key)
         with office.database.read() as connection:
             view = ledger_view(connection, batch.batch_id)
-    calls = [(each["operation"], each["state"], each["calls"], usd_text(each["micros"])) for each in view["calls"]]
+    calls = [(each["operation"], each["state"], each["calls"], usd(each["micros"])) for each in view["calls"]]
     figures = [("settled", view["total_micros"]), ("held", view["held_micros"]), ("unknown", view["unknown_micros"])]
-    sums = [(name, usd_text(micros)) for name, micros in figures]
+    sums = [(name, usd(micros)) for name, micros in figures]
     parts = [
         table(("money", "USD"), sums),
-        table(("vendor", "USD"), [(name, usd_text(micros)) for name, micros in view["by_vendor"].items()]),
-        table(("stage", "USD"), [(name, usd_text(micros)) for name, micros in view["by_stage"].items()]),
+        table(("vendor", "USD"), [(name, usd(micros)) for name, micros in view["by_vendor"].items()]),
+        table(("stage", "USD"), [(name, usd(micros)) for name, micros in view["by_stage"].items()]),
         table(("operation", "state", "calls", "USD"), calls),
     ]
-    emit(view, as_json=as_json, text=lambda console: console.print(*parts, sep="\n\n"))
+
+    def text(console: Console) -> None:
+        for part in parts:
+            console.print(part, "")
+
+    emit(view, as_json=as_json, text=text)

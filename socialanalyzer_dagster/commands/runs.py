@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from socialanalyzer_dagster.commands.office import Office
 from socialanalyzer_dagster.commands.output import notes, usd
@@ -100,7 +100,7 @@ def progress_of(office: Office, keys: Sequence[BatchKey]) -> Iterator[None]:
     """Bars on stderr, one per stage and batch, while the block runs."""
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), MofNCompleteColumn(),
-        TextColumn("{task.fields[spent]}"), TimeElapsedColumn(),
+        TextColumn("{task.fields[spent]}"), TextColumn("{task.fields[took]}"),
     )  # fmt: skip
     with Progress(*columns, console=notes, transient=False) as progress:
         bars = _Bars(office, keys, progress)
@@ -142,11 +142,10 @@ class _Bars:
     def _draw(self, key: BatchKey, name: str, reading: batches.StageProgress, spent: int) -> None:
         bar = self._bars.get((key, reading.stage))
         if bar is None:
-            bar = self._progress.add_task(f"{name}{reading.stage.value:<10}", spent="")
+            bar = self._progress.add_task(f"{name}{reading.stage.value:<10}", spent="", took="")
             self._bars[key, reading.stage] = bar
-        is_over = reading.finished_at is not None
+        seconds = ((reading.finished_at or self._office.clock.now()) - reading.started_at).total_seconds()
         self._progress.update(
-            bar, total=max(reading.total, reading.done), completed=reading.done, spent=usd(spent), refresh=True
-        )
-        if is_over:
-            self._progress.stop_task(bar)
+            bar, total=max(reading.total, reading.done), completed=reading.done, spent=usd(spent),
+            took=f"{seconds:.1f} s", refresh=True,
+        )  # fmt: skip
