@@ -15,7 +15,6 @@ from socialanalyzer_dagster.domain.types import JsonValue, Stage
 from socialanalyzer_dagster.platforms.evidence_kinds import EVIDENCE_SCHEMAS
 from socialanalyzer_dagster.storage import audits
 
-
 Figures: TypeAlias = Mapping[str, int | float | str]
 
 
