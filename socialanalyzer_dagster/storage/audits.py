@@ -11,7 +11,6 @@ from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.storage.models_control import (
     LedgerEntryRow,
     ProviderAttemptRow,
-    SuppressionRow,
     SyncPlanLeadRow,
     SyncPlanRow,
 )
@@ -210,13 +209,6 @@ def plan_row_counts(connection: Connection, batch_id: str) -> dict[str, int]:
         .group_by(SyncPlanLeadRow.state)
     )
     return {state: count for state, count in rows}  # noqa: C416
-
-
-def suppression_hashes(connection: Connection) -> frozenset[tuple[str, str]]:
-    """All keyed hashes on the list, as (kind, hash)."""
-    return frozenset(
-        (kind, keyed) for kind, keyed in connection.execute(select(SuppressionRow.kind, SuppressionRow.keyed_hash))
-    )
 
 
 def yield_counts(connection: Connection, batch_id: str, stage: Stage) -> tuple[int, int]:
