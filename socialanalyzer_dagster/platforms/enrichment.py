@@ -49,23 +49,27 @@ def steps_of(platform: PlatformKey, context: StageContext) -> list[EnrichmentSte
 
 
 async def enrich(works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
-    """Steps A to L over a chunk, wave by wave; one result per lead, in the chunk's order (spec 8.1)."""
+    """Steps A to L over a chunk, wave by wave; one result per lead, in the chunk's order (spec 8.1).
+
+    Leads for which a step found no money get no result; BudgetExceeded is raised after the others' results.
+    """
     if not works:
         return
     leads = [LeadInEnrichment(work=work, policy=context.policy) for work in works]
     await run_waves(leads, steps_of(works[0].record.platform, context), context)
     for lead in leads:
-        yield result_of(lead)
+        if lead.refused is None:
+            yield result_of(lead)
+    if refused := next((lead.refused for lead in leads if lead.refused), None):
+        raise refused
 
 
 def result_of(lead: LeadInEnrichment) -> LeadResult:
     """Outcome, chosen values and the better known record of a lead whose steps are done."""
-    if lead.gone is not None and lead.gone.code == "suppressed":
+    if lead.gone is not None:
         return LeadResult(uid=lead.uid, outcome=lead.gone)
     found = tuple(one for result in lead.steps.values() for one in result.candidates)
     evidence = tuple(one for result in lead.steps.values() for one in result.evidence)
-    if lead.gone is not None:
-        return LeadResult(uid=lead.uid, outcome=lead.gone, evidence=evidence, candidates=found)
     statuses = statuses_of(lead.steps.get(VERIFICATION))
     candidates = lead.candidates()
     context = choice_context(lead.work.record, statuses)

@@ -10,6 +10,7 @@ from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.outcomes import Outcome, StepState
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import LeadWork, StepResult
+from socialanalyzer_dagster.domain.refusals import BudgetExceeded
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, LeadUid
 from socialanalyzer_dagster.platforms.evidence_kinds import step_finds
 
@@ -99,7 +100,9 @@ class LeadInEnrichment:
     steps: dict[str, StepResult] = field(default_factory=dict)
     asked_now: set[str] = field(default_factory=set)
     gone: Outcome | None = None
-    """Set when the lead's way ends before the waves do (suppressed, budget)."""
+    """Set when the lead's way ends before the waves do: the person is suppressed."""
+    refused: BudgetExceeded | None = None
+    """Set when there was no money for a step: the lead stays pending with the steps it has."""
 
     def __post_init__(self) -> None:
         self.steps.update(self.work.steps)
@@ -108,6 +111,11 @@ class LeadInEnrichment:
     def uid(self) -> LeadUid:
         """Identity of the lead."""
         return self.work.uid
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """True while further steps may be asked for the lead."""
+        return self.gone is None and self.refused is None
 
     @property
     def spent_micros(self) -> int:

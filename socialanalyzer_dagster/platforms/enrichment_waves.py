@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorJob
-from socialanalyzer_dagster.domain.outcomes import StepState, rejected, skipped
+from socialanalyzer_dagster.domain.outcomes import StepState, rejected
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer, CallFailed, StepResult, StoredJob
 from socialanalyzer_dagster.domain.refusals import (
@@ -74,14 +74,14 @@ async def run_waves(leads: Sequence[LeadInEnrichment], steps: Iterable[Enrichmen
     for wave in sorted({step.wave for step in ordered}):
         in_wave = [step for step in ordered if step.wave == wave]
         later = frozenset(step.letter for step in ordered if step.wave >= wave)
-        views = {lead.uid: lead.view(without=later) for lead in leads if lead.gone is None}
+        views = {lead.uid: lead.view(without=later) for lead in leads if lead.is_on_its_way}
         await settled(*(_run_step(step, leads, views, context) for step in in_wave))
         again = [step for step in in_wave if _may_pass_now(step, leads)]
         await settled(*(_run_step(step, leads, views, context) for step in again))
 
 
 def _may_pass_now(step: EnrichmentStep, leads: Sequence[LeadInEnrichment]) -> bool:
-    return any(lead.gone is None and lead.failed_in_passing(step.letter) for lead in leads)
+    return any(lead.is_on_its_way and lead.failed_in_passing(step.letter) for lead in leads)
 
 
 async def _run_step(
@@ -93,7 +93,7 @@ async def _run_step(
     unneeded: dict[LeadUid, StepResult] = {}
     due: list[LeadInEnrichment] = []
     for lead in leads:
-        if lead.gone is not None or lead.uid not in views or not lead.is_open(step.letter):
+        if not lead.is_on_its_way or lead.uid not in views or not lead.is_open(step.letter):
             continue
         verdict = _before(step, lead, views[lead.uid], context)
         if verdict is None:
@@ -167,7 +167,8 @@ async def _run_group(
             group.without(refusal.lead)
             continue
         except BudgetExceeded as refusal:
-            _stop_for_budget(group.leads, refusal)
+            for lead in group.leads:
+                lead.refused = refusal
             return
         await _store(results, group.leads, context)
         await settled(*(_identify(lead, results[lead.uid], context) for lead in group.leads))
@@ -189,17 +190,6 @@ async def _results(
         lead.uid: findings[lead.uid].as_result(lead.uid, step.letter, lead.tries(step.letter) + 1)
         for lead in group.leads
     }
-
-
-def _stop_for_budget(group: Sequence[LeadInEnrichment], refusal: BudgetExceeded) -> None:
-    for lead in group:
-        lead.gone = skipped(
-            Stage.ENRICHED,
-            "budget_stopped",
-            scope=refusal.scope,
-            cap_micros=refusal.cap_micros,
-            needed_micros=refusal.needed_micros,
-        )
 
 
 def may_pass(failure: CallFailed) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from socialanalyzer_dagster.domain.outcomes import Outcome, failed, rejected, skipped
+from socialanalyzer_dagster.domain.outcomes import Outcome, failed, rejected
 from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult, LeadWork
 from socialanalyzer_dagster.domain.refusals import (
     BatchStopped,
@@ -27,8 +27,8 @@ _LOG = logging.getLogger(__name__)
 
 OneLead = Callable[[LeadWork], Awaitable[LeadResult]]
 
-_STOPS_THE_CHUNK = (BatchStopped, UnknownPrice, JobStillRunning)
-"""Refusals that are no fact about one lead: the chunk ends, its open leads stay pending."""
+_STOPS_THE_CHUNK = (BatchStopped, BudgetExceeded, JobStillRunning, ProviderUnavailable, UnknownPrice)
+"""Refusals that are no fact about one lead: the chunk ends, its open leads stay pending for the runner to decide on."""
 
 
 async def each_lead(
@@ -91,12 +91,6 @@ def outcome_of(error: Exception, stage: Stage) -> Outcome:
     """The outcome of a lead whose work ended in an exception (spec 2.3); never carries exception text."""
     if isinstance(error, PersonSuppressed):
         return rejected(stage, "suppressed")
-    if isinstance(error, BudgetExceeded):
-        return skipped(
-            stage, "budget_stopped", scope=error.scope, cap_micros=error.cap_micros, needed_micros=error.needed_micros
-        )
-    if isinstance(error, ProviderUnavailable):
-        return skipped(stage, "provider_unavailable", vendor=error.vendor, reason=error.code)
     if isinstance(error, JudgementFailedError):
         return failed(stage, error.code, prompt=error.prompt_id, problems=list(error.problems))
     if isinstance(error, CallFailed):

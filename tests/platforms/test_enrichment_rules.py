@@ -10,7 +10,8 @@ from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, LeadRecord
 from socialanalyzer_dagster.domain.outcomes import StepState
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.ports import LeadWork
+from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
+from socialanalyzer_dagster.domain.refusals import BudgetExceeded
 from socialanalyzer_dagster.domain.types import PlatformKey
 from socialanalyzer_dagster.platforms.enrichment import STEPS, enrich
 from socialanalyzer_dagster.platforms.enrichment_leads import LeadView
@@ -90,13 +91,27 @@ async def test_an_address_on_the_list_found_on_the_way_ends_the_lead(bench: Benc
     assert again[found.uid].outcome.code == "suppressed"
 
 
-async def test_an_exhausted_budget_skips_the_leads_that_needed_the_call(bench: Bench, world: SandboxServer) -> None:
-    works = with_website(world)
-    bench.gate.budget_micros = 100
-    results = await run(enrich, works, bench.context(platform("patreon")))
-    assert {result.outcome.code for result in results.values()} == {"budget_stopped"}
-    assert all(result.outcome.retryable for result in results.values())
-    assert bench.gate.spent_micros == 0
+async def test_an_exhausted_budget_leaves_the_leads_that_needed_the_call_pending(
+    bench: Bench, world: SandboxServer
+) -> None:
+    works = [*with_website(world), work_of(record_of_someone(), 9, candidate("rss", "https://example.org/feed"))]
+    steps = {**bench.policy.enrichment.steps, "patreon": ("I", "L")}
+    poor = bench.with_policy(changed(bench.policy, steps=steps))
+    poor.gate.budget_micros = 100
+    finished: list[LeadResult] = []
+    with pytest.raises(BudgetExceeded):
+        await collect(finished, works, poor)
+    assert [(result.uid, result.outcome.code) for result in finished] == [(works[-1].uid, "no_email")]
+    assert poor.gate.spent_micros == 0
+    poor.gate.budget_micros = None
+    resumed = [replace(work, steps=poor.checkpoint.steps.get(work.uid, {})) for work in works[:-1]]
+    again = await run(enrich, resumed, poor.context(platform("patreon")))
+    assert {result.outcome.code for result in again.values()} <= {None, "no_email", "email_invalid", "email_disposable"}
+
+
+async def collect(finished: list[LeadResult], works: list[LeadWork], bench: Bench) -> None:
+    async for result in enrich(works, bench.context(platform("patreon"))):
+        finished.append(result)  # noqa: PERF401 - what came before the refusal counts
 
 
 async def test_a_step_that_fails_twice_is_an_error_and_never_fails_the_lead(bench: Bench, world: SandboxServer) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from socialanalyzer_dagster.domain.leads import AudienceKind, LeadRecord
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import JsonObject, PlatformKey
 from socialanalyzer_dagster.platforms.evidence_kinds import PATREON_PROFILE, TRIAGE
 from socialanalyzer_dagster.platforms.registry import platform
@@ -117,7 +118,7 @@ async def test_evidence_names_the_model_that_answered_and_the_prompt_version(ben
     assert evidence.prompt_version == "text_triage_v1.1"
 
 
-async def test_without_a_model_the_lead_waits_for_its_provider(bench: Bench) -> None:
+async def test_without_a_model_the_lead_stays_pending(bench: Bench) -> None:
     bench.vendors = replace(bench.vendors, llm=None)
-    result = await screened(bench)
-    assert (result.outcome.result, result.outcome.code) == ("skipped", "provider_unavailable")
+    with pytest.raises(ProviderUnavailable):
+        await screened(bench)
