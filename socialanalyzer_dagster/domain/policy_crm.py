@@ -19,6 +19,8 @@ class CrmPolicy(Section):
     legal_basis_property: str
     legal_basis_value: str
     batch_size: int = Field(ge=1, le=100)
+    read_back_seconds: Decimal = Field(ge=0)
+    """How long after a write without an answer its contacts are looked for (vendor-contracts 8.2)."""
     community_labels: Mapping[str, str]
     """Community key -> option of `community_platforms_detected`; other communities are not shown (spec 11.4)."""
     no_community_label: str
