@@ -58,6 +58,7 @@ def sandbox(
         home=home or here.home,
         host=here.host,
         port=here.port if port is None else port,
+        epoch=here.epoch,
     )
     server = SandboxServer(config)
     notes.print(

@@ -1,0 +1,73 @@
+"""Scores under another policy: $0, no vendor, stored beside the live ones, equal to the byte under the same (I-31)."""
+
+import json
+
+import pytest
+from batch_world import World, book_policy
+from sqlalchemy import select
+
+from socialanalyzer_dagster.domain.policy import parse_policy
+from socialanalyzer_dagster.pipeline.rescore import rescore
+from socialanalyzer_dagster.storage.models_leads import ScoreRow
+
+
+@pytest.fixture
+def world(sqlite_database, policy, clock, tmp_path):
+    return World(sqlite_database, book_policy(policy), clock, tmp_path)
+
+
+def stricter(policy):
+    """No score reaches the best tier any more."""
+    document = policy.document()
+    for row in document["tiers"]["rows"]:
+        if row["tier"] == "auto_enroll":
+            row["at_least"] = "0.99"
+    return parse_policy(document)
+
+
+def stored(world, kind):
+    query = select(ScoreRow.lead_uid, ScoreRow.tier, ScoreRow.record).where(ScoreRow.kind == kind)
+    with world.database.read() as connection:
+        return sorted(json.dumps(list(row)) for row in connection.execute(query.order_by(ScoreRow.lead_uid)))
+
+
+async def scored_batch(world):
+    created = world.create()
+    await world.run(created.key)
+    return created
+
+
+async def test_the_tier_flow_shows_who_moves_and_costs_nothing(world, clock):
+    await scored_batch(world)
+    calls = world.vendor.sent
+    result = rescore(world.database, stricter(world.policy), batch_id=None, now=clock.now()).as_json()
+    assert result["tier_flow"] == [{"from": "auto_enroll", "to": "standard_review", "leads": 6}]
+    assert [moved["lead"] for moved in result["moved"]] == [f"testbook:p{n}" for n in range(1, 7)]
+    assert (result["cost_micros"], result["scores"]) == (0, 6)
+    assert world.vendor.sent == calls
+
+
+async def test_live_scores_stay_and_rescored_ones_stand_beside_them(world, clock):
+    await scored_batch(world)
+    before = stored(world, "live")
+    for _ in range(2):
+        rescore(world.database, stricter(world.policy), batch_id=None, now=clock.now())
+    assert stored(world, "live") == before
+    assert len(stored(world, "rescored")) == 6
+
+
+async def test_the_same_policy_gives_the_same_tiers_and_stores_nothing(world, clock):
+    await scored_batch(world)
+    before = stored(world, "live")
+    result = rescore(world.database, world.policy, batch_id=None, now=clock.now())
+    assert result.moved == []
+    assert stored(world, "live") == before
+    assert stored(world, "rescored") == []
+
+
+async def test_one_batch_can_be_rescored_alone(world, clock):
+    first = await scored_batch(world)
+    world.vendor.names = ["q1", "q2"]
+    await scored_batch(world)
+    assert rescore(world.database, stricter(world.policy), batch_id=first.batch_id, now=clock.now()).scores == 6
+    assert rescore(world.database, stricter(world.policy), batch_id=None, now=clock.now()).scores == 8
