@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from socialanalyzer_dagster.domain.leads import Candidate
 from socialanalyzer_dagster.domain.money import micros_from_usd, split_exactly
+from socialanalyzer_dagster.domain.outcomes import StepState
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, UnknownPrice
@@ -57,6 +58,14 @@ def shared_cost(cost_micros: int, views: Sequence[LeadView]) -> Mapping[LeadUid,
     return {view.uid: int(share) for view, share in zip(views, split_exactly(cost_micros, len(views)), strict=True)}
 
 
-def finding(candidates: Sequence[Candidate], cost_micros: int, facts: Mapping[str, JsonValue] | None = None) -> Finding:
-    """A step's finds for one lead, each value once."""
+def finding(
+    candidates: Sequence[Candidate],
+    cost_micros: int,
+    facts: Mapping[str, JsonValue] | None = None,
+    *,
+    partial: str | None = None,
+) -> Finding:
+    """A step's finds for one lead, each value once; nothing from a run that ended early is an error, not 'none'."""
+    if not candidates and partial is not None:
+        return Finding(cost_micros=cost_micros, detail={"reason": "run_ended_early"}, state=StepState.ERROR)
     return Finding(candidates=tuple(dict.fromkeys(candidates)), cost_micros=cost_micros, facts=facts or {})

@@ -184,7 +184,7 @@ async def _find_leads(call: StepCall) -> Findings:
     for view in views:
         own = contacts.get(domains[view.uid], [])
         candidates = [one for contact in own for one in contact_candidates(contact, source, policy)]
-        found[view.uid] = finding(candidates, shares[view.uid], {"people": len(own)})
+        found[view.uid] = finding(candidates, shares[view.uid], {"people": len(own)}, partial=answer.partial)
     return found
 
 

@@ -73,7 +73,7 @@ async def _instagram(call: StepCall) -> Findings:
     for view in views:
         profile = profiles.get(names[view.uid])
         if profile is None or profile.missing:
-            found[view.uid] = finding([], shares[view.uid])
+            found[view.uid] = finding([], shares[view.uid], partial=answer.partial)
             continue
         source = Source(
             step="E", provider="instagram_profile", source_url=view.value(LinkKind.INSTAGRAM),
@@ -99,7 +99,7 @@ async def _twitter(call: StepCall) -> Findings:
     for view in views:
         user = users.get(names[view.uid])
         if user is None:
-            found[view.uid] = finding([], shares[view.uid])
+            found[view.uid] = finding([], shares[view.uid], partial=answer.partial)
             continue
         source = Source(
             step="F", provider="twitter_user", source_url=view.value(LinkKind.TWITTER), fetched_at=answer.fetched_at

@@ -98,7 +98,7 @@ async def _search(call: StepCall, queries: Queries) -> Findings:
     for view in call.views:
         own = [result for query in asked[view.uid] for result in results.get(query, [])]
         candidates = [one for result in own for one in result_candidates(view, result, origin, policy)]
-        found[view.uid] = finding(candidates, shares[view.uid], {"results": len(own)})
+        found[view.uid] = finding(candidates, shares[view.uid], {"results": len(own)}, partial=answer.partial)
     return found
 
 

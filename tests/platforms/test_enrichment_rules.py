@@ -15,6 +15,7 @@ from socialanalyzer_dagster.domain.refusals import BudgetExceeded
 from socialanalyzer_dagster.domain.types import PlatformKey
 from socialanalyzer_dagster.platforms.enrichment import STEPS, enrich
 from socialanalyzer_dagster.platforms.enrichment_leads import LeadView
+from socialanalyzer_dagster.platforms.enrichment_sources import finding
 from socialanalyzer_dagster.platforms.enrichment_steps_lookups import agrees
 from socialanalyzer_dagster.platforms.enrichment_steps_search import bridge_queries, search_name
 from socialanalyzer_dagster.platforms.registry import platform
@@ -243,3 +244,8 @@ def record_of_someone() -> LeadRecord:
 
 def test_every_step_of_the_policy_exists(policy: Policy) -> None:
     assert {letter for letters in policy.enrichment.steps.values() for letter in letters} == set(STEPS)
+
+
+def test_nothing_from_a_run_that_ended_early_is_no_answer() -> None:
+    assert finding([], 5, partial="timed_out").state is StepState.ERROR
+    assert finding([], 5).as_result(record_of_someone().uid, "K", 1).state is StepState.NOTHING_FOUND
