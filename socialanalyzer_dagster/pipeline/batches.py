@@ -161,6 +161,6 @@ def _as_created(batch: Batch, warnings: tuple[str, ...], *, created: bool) -> Cr
         worst_case_micros=batch.worst_case_micros,
         cap_micros=batch.cap_micros,
         warnings=warnings,
-        status=batch.status,
+        status=str(batch.status),
         created=created,
     )

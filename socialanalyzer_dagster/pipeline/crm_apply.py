@@ -45,6 +45,13 @@ class SyncReport:
     plan_hash: str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        """One line for logs and people."""
+        ended = ", ".join(f"{count} {state}" for state, count in sorted(self.rows.items())) or "no rows"
+        halt = f" {self.stage.halt}" if self.stage.halt is not None else ""
+        return f"sync: {ended}; the batch is {self.stage.status}.{halt}"
+
 
 async def apply_plan(batch: OpenBatch, tell: Report = log_progress) -> SyncReport:
     """Write what is left of the batch's approved plan, then end the batch; an applied plan is left as it is.
@@ -137,9 +144,7 @@ class _SyncRun:
         rows = await asyncio.to_thread(self._begin)
         runtime = self._batch.policy.runtime
         clock = self._batch.workplace.clock
-        meter = ProgressMeter(
-            _STAGE, total=len(rows), clock=clock, every_seconds=runtime.progress_seconds, report=self._tell
-        )
+        meter = ProgressMeter(_STAGE, total=len(rows), clock=clock, report=self._tell)
         for part in parts(rows, self._batch.policy.crm.batch_size):
             began = clock.now()
             verdicts = await self._writer.write(part)

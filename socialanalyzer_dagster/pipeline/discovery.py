@@ -72,7 +72,6 @@ async def _run(batch: OpenBatch, tell: Report) -> int:
         Stage.DISCOVERED,
         total=len(undecided),
         clock=batch.workplace.clock,
-        every_seconds=batch.policy.runtime.progress_seconds,
         report=tell,
     )
     unknown = await asyncio.to_thread(store.reject_known, undecided)

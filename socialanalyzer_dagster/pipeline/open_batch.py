@@ -31,7 +31,7 @@ from socialanalyzer_dagster.pipeline.outcome_writes import StoreSteps
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.platforms.base import Platform, StageContext
-from socialanalyzer_dagster.storage import batches, searches
+from socialanalyzer_dagster.storage import batches, claims, searches
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.outcomes import StageOf
 from socialanalyzer_dagster.storage.steps import StepsOf
@@ -161,6 +161,8 @@ class OpenBatch:
 
         def start(connection: Connection, batch: Batch) -> Batch:
             reopened = reopen(connection, self.workplace, batch) if batch.is_terminal else batch
+            if stage is not Stage.DISCOVERED:  # claims that lapsed while the batch waited
+                claims.claim_again(connection, batch.batch_id, self.workplace.clock.now())
             cause = reopened.cause if reopened.capped else None
             wanted = Transition(to=RUNNING[stage], cause=cause, now=self.workplace.clock.now())
             return transition(connection, reopened, wanted)

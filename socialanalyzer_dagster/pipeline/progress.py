@@ -39,26 +39,18 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-Spend = Callable[[], int]
 
 
 class ProgressMeter:
-    """Counts finished leads and reports at most every few seconds; the first and last readings are always reported."""
+    """Counts finished leads of one stage run and reports when told to."""
 
-    def __init__(self, stage: Stage, *, total: int, clock: Clock, every_seconds: float, report: Report) -> None:
+    def __init__(self, stage: Stage, *, total: int, clock: Clock, report: Report) -> None:
         self._stage = stage
         self._total = total
         self._clock = clock
-        self._every_seconds = every_seconds
         self._report = report
         self._done = 0
         self._started = clock.now()
-        self._reported = self._started
-
-    @property
-    def is_due(self) -> bool:
-        """True when the next reading should be reported."""
-        return (self._clock.now() - self._reported).total_seconds() >= self._every_seconds
 
     def advance(self, leads: int) -> None:
         """Count finished leads."""
@@ -67,7 +59,6 @@ class ProgressMeter:
     def tell(self, spent_micros: int) -> None:
         """Report now."""
         now = self._clock.now()
-        self._reported = now
         self._report(
             Progress(
                 stage=self._stage,

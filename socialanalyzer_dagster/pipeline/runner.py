@@ -100,7 +100,6 @@ class _StageRun:
             stage,
             total=waiting,
             clock=batch.workplace.clock,
-            every_seconds=runtime.progress_seconds,
             report=tell,
         )
         self._spent_before = batch.spent_micros

@@ -195,7 +195,8 @@ class MarkUndecodable(Write[None]):
 
 def packed(body: JsonValue) -> bytes:
     """A body as it is stored; raises ValueError or TypeError for what is not JSON."""
-    return zlib.compress(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(), level=1)
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), level=1)
 
 
 def unpacked(stored: bytes) -> JsonValue:

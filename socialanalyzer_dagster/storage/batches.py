@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
 from socialanalyzer_dagster.storage.database import upsert
@@ -292,9 +292,3 @@ def end_stage(connection: Connection, batch_id: str, stage: Stage, now: datetime
         .where(BatchStageRow.batch_id == batch_id, BatchStageRow.stage == stage)
         .values(finished_at=now)
     )
-
-
-def status_counts(connection: Connection) -> dict[str, int]:
-    """Batches by status."""
-    rows = connection.execute(select(LeadBatchRow.status, func.count()).group_by(LeadBatchRow.status))
-    return {status: count for status, count in rows}  # noqa: C416

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 from socialanalyzer_dagster.domain.leads import Evidence
 from socialanalyzer_dagster.domain.types import LeadUid, sha256_of
 from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import EvidenceRow, StageOutcomeRow
 
@@ -20,7 +21,7 @@ def insert_evidence(connection: Connection, found: Sequence[Evidence], now: date
             "lead_uid": each.lead,
             "kind": each.kind,
             "content_hash": sha256_of(each.body),
-            "body": each.body,
+            "body": storable_json(each.body),
             "source_url": each.source_url,
             "provider": each.provider,
             "model": each.model,

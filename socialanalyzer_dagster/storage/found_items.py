@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
+from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.models_leads import FoundItemRow
 
 
@@ -32,7 +33,7 @@ def insert_items(connection: Connection, batch_id: str, items: Sequence[StoredIt
             "lead_uid": item.lead,
             "identity_hash": item.identity_hash,
             "problem": item.problem,
-            "raw": item.raw,
+            "raw": storable_json(item.raw),
         }
         for item in items
     ]
@@ -56,17 +57,3 @@ def item_counts(connection: Connection, batch_id: str) -> dict[ItemResult, int]:
         select(FoundItemRow.result, func.count()).where(FoundItemRow.batch_id == batch_id).group_by(FoundItemRow.result)
     )
     return {ItemResult(result): count for result, count in rows}
-
-
-def unusable_items(connection: Connection, batch_id: str, limit: int) -> list[tuple[int, ItemResult, str | None]]:
-    """Items that are no lead for a reason of their own: number, result and the sentence."""
-    rows = connection.execute(
-        select(FoundItemRow.item_no, FoundItemRow.result, FoundItemRow.problem)
-        .where(
-            FoundItemRow.batch_id == batch_id,
-            FoundItemRow.result.in_((ItemResult.MALFORMED_ITEM, ItemResult.NO_IDENTITY)),
-        )
-        .order_by(FoundItemRow.item_no)
-        .limit(limit)
-    )
-    return [(number, ItemResult(result), problem) for number, result, problem in rows]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey
 from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadAliasRow, LeadRow
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ def insert_leads(connection: Connection, records: Sequence[LeadRecord], collecti
             "platform": record.platform,
             "platform_id": record.platform_id,
             "handle": record.handle,
-            "record": record.model_dump(mode="json"),
+            "record": storable_json(record.model_dump(mode="json")),
             "collected_at": collection.at,
             "updated_at": collection.at,
             "lawful_basis": collection.lawful_basis,
@@ -100,7 +101,7 @@ def update_records(connection: Connection, records: Mapping[LeadUid, LeadRecord]
     """Replace what is known of leads; one statement for all."""
     table = table_of(LeadRow)
     rows = [
-        {"uid": uid, "facts": record.model_dump(mode="json"), "name": record.handle, "at": now}
+        {"uid": uid, "facts": storable_json(record.model_dump(mode="json")), "name": record.handle, "at": now}
         for uid, record in records.items()
     ]
     if rows:
@@ -119,14 +120,3 @@ def load_records(connection: Connection, uids: Sequence[LeadUid]) -> dict[LeadUi
         rows = connection.execute(select(LeadRow.lead_uid, LeadRow.record).where(LeadRow.lead_uid.in_(part)))
         found |= {LeadUid(uid): LeadRecord.model_validate(record) for uid, record in rows}
     return found
-
-
-def last_position(connection: Connection, batch_id: str) -> int:
-    """Place of the batch's last stored lead; 0 when there is none."""
-    found = connection.execute(
-        select(BatchLeadRow.position)
-        .where(BatchLeadRow.batch_id == batch_id)
-        .order_by(BatchLeadRow.position.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    return found or 0

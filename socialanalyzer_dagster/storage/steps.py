@@ -12,6 +12,7 @@ from socialanalyzer_dagster.domain.ports import StepResult
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.contacts import candidate_from_json, candidate_json, insert_candidates
 from socialanalyzer_dagster.storage.evidence import insert_evidence, load_evidence
+from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import StepResultRow
 
@@ -37,7 +38,7 @@ def save_steps(connection: Connection, of: StepsOf, results: Mapping[LeadUid, St
             "attempt": tries.get((uid, result.step), 0) + 1,
             "stage": of.stage,
             "state": result.state,
-            "detail": dict(result.detail),
+            "detail": storable_json(result.detail),
             "candidates": [candidate_json(each) for each in result.candidates],
             "evidence_ids": [each.evidence_id for each in result.evidence],
             "finished_at": now,
@@ -88,24 +89,3 @@ def load_steps(connection: Connection, of: StepsOf, leads: Sequence[LeadUid]) ->
             detail=row.detail,
         )
     return found
-
-
-def step_counts(connection: Connection, of: StepsOf) -> dict[tuple[str, StepState], int]:
-    """Leads by step and how their latest try ended."""
-    latest = (
-        select(
-            StepResultRow.step,
-            StepResultRow.state,
-            func.row_number()
-            .over(partition_by=(StepResultRow.lead_uid, StepResultRow.step), order_by=StepResultRow.attempt.desc())
-            .label("rank"),
-        )
-        .where(StepResultRow.batch_id == of.batch_id, StepResultRow.stage == of.stage)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(latest.c.step, latest.c.state, func.count())
-        .where(latest.c.rank == 1)
-        .group_by(latest.c.step, latest.c.state)
-    )
-    return {(step, StepState(state)): count for step, state, count in rows}

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, CandidateKind, Evidence, FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.outcomes import StepState, passed, rejected
+from socialanalyzer_dagster.domain.outside_text import storable
 from socialanalyzer_dagster.domain.policy import Policy, parse_policy
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork, StepResult
 from socialanalyzer_dagster.domain.scores import DIMENSIONS, ScoreInputs, ScoreRecord
@@ -127,13 +128,14 @@ class BookVendor:
     def item(self, number: int, name: str | None, at: datetime) -> FoundItem:
         if name is None or name.startswith("?"):
             return FoundItem(item_no=number, record=None, problem="no_identity", problem_text="no name", raw={"n": 1})
+        text, name = name, storable(name)
         record = LeadRecord(
             platform=PLATFORM, platform_id=name, handle=name, profile_url=f"https://testbook.example/{name}",
             display_name=name.title(), audience_kind=AudienceKind.FOLLOWERS,
         )  # fmt: skip
         email = self.emails.get(name)
         return FoundItem(
-            item_no=number, record=record, aliases=self.aliases.get(name, ()), raw={"name": name},
+            item_no=number, record=record, aliases=self.aliases.get(name, ()), raw={"name": text},
             candidates=(candidate("email", email, at),) if email else (),
         )  # fmt: skip
 

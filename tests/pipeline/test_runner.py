@@ -3,13 +3,19 @@
 import asyncio
 
 import pytest
-from batch_world import FETCH_MICROS, FOUND_MICROS, LEAD_STAGES, World, book_policy
+from batch_world import FETCH_MICROS, FOUND_MICROS, KEY, LEAD_STAGES, PLATFORM, World, book_policy, quiet
+from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
-from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, set_cap, stop
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.suppression import identifier_hash
+from socialanalyzer_dagster.domain.types import Stage, lead_uid
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, release_canary, retry, set_cap, stop
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
-from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint
+from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint, run_stage
+from socialanalyzer_dagster.storage import suppressions
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
+from socialanalyzer_dagster.storage.suppressions import Suppression
 
 BAD_KEY = VendorError("insightiq", ErrorClass.PERMANENT_SERVICE, "bad_key", status=401, sent=True)
 BY = Deed(by="Ada")
@@ -205,8 +211,6 @@ async def test_leads_over_the_lead_cap_are_skipped_in_provider_order(world):
 
 
 async def test_a_canary_goes_ahead_and_the_rest_follows_when_released(world):
-    from socialanalyzer_dagster.pipeline.batch_actions import release_canary
-
     key = world.create(canary=2).key
     reports = await world.run(key)
     assert world.codes(Stage.SCORED) == {"passed": 2}
@@ -226,10 +230,70 @@ async def test_progress_is_told_from_first_to_last(world):
     key = world.create().key
     await world.run(key, Stage.DISCOVERED)
     told = []
-    from socialanalyzer_dagster.pipeline.runner import run_stage
-
     async with world.opened(key) as batch:
         await run_stage(batch, Stage.SCREENED, told.append)
     assert (told[0].done, told[0].total) == (0, 6)
     assert (told[-1].done, told[-1].spent_micros) == (6, 6 * FETCH_MICROS)
     assert "screened: 6 of 6 leads" in told[-1].sentence
+
+
+async def test_a_person_who_asks_to_be_left_alone_is_rejected_before_the_next_call(world):
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED, Stage.SCREENED)
+    suppress(world, "p2")
+    await world.run(key)
+    assert world.outcomes()["enriched", "p2"] == [("rejected", "suppressed")]
+    assert world.codes(Stage.SCORED) == {"passed": 5}
+    assert not any("p2" in name for name in world.vendor.asked if not name.startswith("screened"))
+
+
+def suppress(world, name):
+    keyed = identifier_hash(Identifier(IdentifierKind.HANDLE, f"{PLATFORM}:{name}"), KEY)
+    entry = Suppression(kind="handle", keyed_hash=keyed, reason="asked", source="mail", added_at=world.clock.now())
+    with world.database.write() as connection:
+        suppressions.add_suppressions(connection, [entry])
+
+
+async def test_a_retried_batch_leaves_leads_alone_that_another_batch_works_on_now(world):
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED)
+    stop(world.workplace, key, BY)
+    other = world.create().key
+    await world.run(other, Stage.DISCOVERED)
+    retry(world.workplace, key, BY)
+    await world.run(key)
+    assert world.vendor.asked == {"search": 2}
+    await world.run(other)
+    assert world.codes(Stage.SCORED)["passed"] == 6
+
+
+async def test_a_lost_lock_ends_the_run_and_leaves_the_batch_to_its_new_holder(world):
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED)
+    async with world.opened(key) as batch:
+        batch.brake.pull("the lock of the batch was lost")
+        report = await run_stage(batch, Stage.SCREENED, quiet)
+    assert report.halt == "the lock of the batch was lost"
+    assert report.counters.pending == 6
+    assert world.vendor.asked == {"search": 1}
+
+
+async def test_costs_that_the_vendor_reports_late_stay_equal_to_the_ledger(world):
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED, Stage.SCREENED)
+    uid = lead_uid(PLATFORM, "p1")
+    with world.database.write() as connection:
+        row = connection.execute(select(LedgerEntryRow.__table__).where(LedgerEntryRow.lead_uid == uid)).one()
+        late = {**row._mapping, "amount_micros": 7}
+        del late["id"]
+        connection.execute(LedgerEntryRow.__table__.insert().values(late))
+    assert not world.costs_agree()
+    await world.run(key, Stage.ENRICHED)
+    assert world.costs_agree()
+
+
+async def test_text_that_databases_refuse_is_stored_without_it(world):
+    world.vendor.names = ["p1", "p\x002", "p\ud8003"]
+    key = world.create().key
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert sum(report.items.values()) == 3
