@@ -13,13 +13,14 @@ from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
+from socialanalyzer_dagster.pipeline.batch_status import StatusRefused
 from socialanalyzer_dagster.pipeline.code_version import code_version
-from socialanalyzer_dagster.pipeline.discovery import discover
+from socialanalyzer_dagster.pipeline.discovery import DiscoveryFailed, discover
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample, lead_examples
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.progress import Progress
-from socialanalyzer_dagster.pipeline.runner import run_stage
+from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint, run_stage
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
 
@@ -29,6 +30,9 @@ ATTEMPT_TAG = "socialanalyzer/attempt"
 GROUP = "leads"
 OWNERS = ["team:growth"]
 CODE_VERSION = code_version()
+
+REFUSALS = (BatchRefused, BatchLocked, MissingCheckpoint, DiscoveryFailed, StatusRefused)
+"""Why a run ends at once: the sentence is for the person who started it."""
 
 T = TypeVar("T")
 
@@ -51,11 +55,10 @@ def bring_up_to_date(
     """Run one stage for the batch of this partition and return its figures as metadata."""
 
     async def work(batch: OpenBatch) -> tuple[StageReport, list[LeadExample], str]:
-        tell = _teller(context)
+        tell = teller(context)
         is_first = stage is Stage.DISCOVERED
         report = await (discover(batch, tell) if is_first else run_stage(batch, stage, tell))
-        with batch.workplace.database.read() as connection:
-            return report, lead_examples(connection, batch.row.batch_id, stage), batch.row.policy_version
+        return (report, *about_stage(batch, stage))
 
     report, examples, version = with_batch(context, pipeline, work, config)
     context.log.info(stage_sentence(report))
@@ -94,9 +97,16 @@ def with_batch(
     except (BadBatchKey, FilterProblems) as error:
         context.instance.delete_dynamic_partition(str(LEAD_BATCHES.name), context.partition_key)
         raise dg.Failure(str(error), allow_retries=False) from error
-    except (BatchRefused, BatchLocked) as error:
+    except REFUSALS as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
-def _teller(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
+def about_stage(batch: OpenBatch, stage: Stage) -> tuple[list[LeadExample], str]:
+    """A few of the stage's leads, and the version of the policy that decided."""
+    with batch.workplace.database.read() as connection:
+        return lead_examples(connection, batch.row.batch_id, stage), batch.row.policy_version
+
+
+def teller(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
+    """Progress into the run's log."""
     return lambda progress: context.log.info(progress.sentence)

@@ -1,0 +1,1 @@
+"""Measured claims: run with `make bench`, or one of them with `make bench BENCH=name`."""

@@ -1,0 +1,43 @@
+"""What the plan and the sync show in the Dagster UI: figures and hashes, never a contact's data (I-68)."""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from socialanalyzer_dagster.assets.report_metadata import Metadata, stage_metadata
+from socialanalyzer_dagster.pipeline.crm_apply import SyncReport
+from socialanalyzer_dagster.pipeline.crm_plan import PlanReport
+from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
+
+
+def plan_metadata(report: PlanReport) -> Metadata:
+    """Rows by action, reason, tier and BDR, and the hash that an approval approves."""
+    shown: dict[str, dg.MetadataValue] = {
+        "contacts_to_write": dg.MetadataValue.int(report.contacts),
+        "actions": dg.MetadataValue.md(counts_table("action", report.actions)),
+        "reasons": dg.MetadataValue.md(counts_table("reason", report.reasons)),
+        "tiers": dg.MetadataValue.md(counts_table("tier", report.tiers)),
+        "leads_per_bdr": dg.MetadataValue.md(counts_table("BDR", report.bdrs)),
+        "batch_status": dg.MetadataValue.text(report.status),
+    }
+    if report.plan_hash is not None:
+        shown["plan_hash"] = dg.MetadataValue.text(report.plan_hash)
+        shown["see_the_fields"] = dg.MetadataValue.text(f"socialanalyzer batch plan {report.key}")
+    if report.halt is not None:
+        shown["waiting_because"] = dg.MetadataValue.text(report.halt)
+    return shown
+
+
+def counts_table(heading: str, counts: Mapping[str, int]) -> str:
+    """Counts as Markdown, the largest first."""
+    if not counts:
+        return "none"
+    rows = [f"| {name} | {number} |" for name, number in sorted(counts.items(), key=lambda each: (-each[1], each[0]))]
+    return "\n".join([f"| {heading} | contacts |", "|---|---:|", *rows])
+
+
+def sync_metadata(report: SyncReport, examples: Sequence[LeadExample], version: str) -> Metadata:
+    """The stage's figures, and the plan's rows by how their write ended."""
+    rows = dg.MetadataValue.md(counts_table("row", report.rows))
+    shown = {**stage_metadata(report.stage, examples, version), "plan_rows": rows}
+    return shown if report.plan_hash is None else {**shown, "plan_hash": dg.MetadataValue.text(report.plan_hash)}

@@ -1,0 +1,122 @@
+"""One Patreon batch from its search to the CRM through real Dagster jobs, and what must never happen on the way."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+from sqlalchemy import delete, select
+
+from socialanalyzer_dagster.domain.types import STAGES, Stage
+from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.approvals import approve
+from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
+from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+from tests.scenarios.house import STAGE_ASSETS, House, failures, open_house, set_up_crm
+
+SEARCH = {"search_keywords": ["travel", "hiking"], "max_results": 20}
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    with open_house(tmp_path / "home", monkeypatch) as made:
+        yield made
+
+
+def materialized(house: House, key: str) -> set[str]:
+    return {
+        asset
+        for asset in (*STAGE_ASSETS, "crm_sync_plan", "batch_summary")
+        if key in house.instance.get_materialized_partitions(dg.AssetKey(asset))
+    }
+
+
+def test_a_batch_is_found_scored_approved_synced_and_summarised(house: House) -> None:
+    set_up_crm(house)
+    key = house.create("patreon", SEARCH).key
+    first = house.run("lead_batch_job", key)
+    assert first.success, failures(first)
+    assert house.view(key)["status"] == "awaiting_approval"
+    assert house.view(key)["stages"]["scored"]["passed"] > 0
+
+    approve(house.workplace, key, by="demo-approver")
+    second = house.run("crm_sync_job", key)
+    assert second.success, failures(second)
+    view = house.view(key)
+    assert view["status"] == "completed"
+    assert view["stages"]["synced"]["passed"] > 0
+    assert view["held_micros"] == 0
+    assert view["spend_micros"] + view["unknown_micros"] == house.bill()["total_micros"]
+    assert materialized(house, key) == {*STAGE_ASSETS, "crm_sync_plan", "batch_summary"}
+    assert view["summary"]
+
+    calls, before = house.calls(), house.view(key)
+    again = house.run("lead_batch_job", key)
+    assert again.success, failures(again)
+    assert house.run("crm_sync_job", key).success
+    assert house.calls() == calls
+    assert house.view(key)["stages"] == before["stages"]
+
+
+def test_the_sync_refuses_a_batch_that_nobody_approved(house: House) -> None:
+    set_up_crm(house)
+    key = house.create("patreon", SEARCH).key
+    assert house.run("lead_batch_job", key).success
+    refused = house.run("crm_sync_job", key)
+    assert not refused.success
+    assert "approve" in failures(refused)
+    assert house.view(key)["stages"]["synced"]["passed"] == 0
+
+
+def test_a_missing_outcome_fails_its_check_and_blocks_the_sync(house: House) -> None:
+    set_up_crm(house)
+    key = house.create("patreon", SEARCH).key
+    assert house.run("lead_batch_job", key).success
+    approve(house.workplace, key, by="demo-approver")
+    with house.office.database.write() as connection:
+        lost = connection.execute(
+            select(StageOutcomeRow.id)
+            .where(StageOutcomeRow.stage == Stage.ANALYZED, StageOutcomeRow.result == "passed")
+            .limit(1)
+        ).scalar_one()
+        connection.execute(delete(StageOutcomeRow).where(StageOutcomeRow.id == lost))
+    blocked = house.run("crm_sync_job", key)
+    assert not blocked.success
+    failed = {
+        evaluation.check_name
+        for evaluation in blocked.get_asset_check_evaluations()
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
+    }
+    assert "outcomes_complete" in failed
+    assert "synced_leads" not in {step.key for step in blocked.get_asset_materialization_events() if step}
+
+
+def test_a_key_without_batch_or_preset_is_refused_and_leaves_the_partition_set(house: House) -> None:
+    key = "2026-11-20.patreon.nothing-here"
+    house.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
+    refused = house.run("lead_batch_job", key)
+    assert not refused.success
+    assert "presets on patreon" in failures(refused)
+    assert key not in house.instance.get_dynamic_partitions(str(LEAD_BATCHES.name))
+    assert house.calls() == 0
+
+
+def test_an_estimate_over_the_threshold_ends_the_run_before_anything_is_spent(house: House) -> None:
+    made = house.create("patreon", {"search_keywords": ["travel"], "max_results": 300})
+    refused = house.run("lead_batch_job", made.key)
+    assert not refused.success
+    assert str(made.estimate_micros) in failures(refused)
+    assert house.calls() == 0
+
+
+def test_the_sensor_launches_a_queued_batch_once(house: House) -> None:
+    key = house.create("patreon", SEARCH).key
+    with dg.build_sensor_context(
+        instance=house.instance, resources=dict(house.definitions.resources or {}), definitions=house.definitions
+    ) as context:
+        tick = lead_batch_sensor(context)
+    assert isinstance(tick, dg.SensorResult)
+    assert [request.run_key for request in tick.run_requests or []] == [f"{key}:1"]
+
+
+def test_every_stage_has_its_asset() -> None:
+    assert tuple(f"{stage}_leads" for stage in STAGES) == STAGE_ASSETS
