@@ -1,0 +1,209 @@
+"""The tests' own platform in front of the sandbox's CRM: batches go to scored, then to a plan and into HubSpot."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from batch_world import BookVendor, World, book_policy, candidate, quiet
+from sqlalchemy import select
+
+from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
+from socialanalyzer_dagster.domain.outcomes import passed
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
+from socialanalyzer_dagster.domain.types import LeadUid, Stage, lead_uid
+from socialanalyzer_dagster.pipeline.crm_apply import SyncReport, apply_plan
+from socialanalyzer_dagster.pipeline.crm_plan import PlanReport, make_plan
+from socialanalyzer_dagster.pipeline.crm_setup import create_missing
+from socialanalyzer_dagster.pipeline.session import SessionParts
+from socialanalyzer_dagster.platforms.base import StageContext
+from socialanalyzer_dagster.sandbox.faults import Fault
+from socialanalyzer_dagster.sandbox.serve import SandboxServer
+from socialanalyzer_dagster.sandbox.vendors.hubspot import crm_of
+from socialanalyzer_dagster.sandbox.vendors.hubspot_contacts import Contact
+from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage import crm_links, roster, sync_plans
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.models_leads import LeadRow
+from socialanalyzer_dagster.storage.sync_plans import StoredRow
+from socialanalyzer_dagster.vendors.connect import connect_hubspot
+from socialanalyzer_dagster.vendors.hubspot import HubSpot
+
+PLATFORM_KEY = BookVendor().platform.key
+WRITES = ("batch_upsert", "batch_update", "batch_create", "contact_create", "contact_update")
+
+
+@dataclass
+class CrmVendor(BookVendor):
+    """Leads whose tier, address, verdict and country tests choose by name."""
+
+    tiers: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, str | None] = field(default_factory=dict)
+    countries: dict[str, str] = field(default_factory=dict)
+
+    async def enrich(self, works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
+        for work in works:
+            name, at = work.record.handle, context.clock.now()
+            address = self.addresses.get(name, f"{name}@example.org")
+            values = {"country": candidate("country", self.countries.get(name, "US"), at)}
+            if address is not None:
+                values["email"] = candidate("email", address, at)
+            status = self.statuses.get(name, "valid") if address is not None else None
+            yield LeadResult(
+                uid=work.uid, outcome=passed(Stage.ENRICHED), values=values, email_status=status,
+                candidates=tuple(values.values()),
+            )  # fmt: skip
+
+    async def score(self, works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
+        async for result in super().score(works, context):
+            name = next(work.record.handle for work in works if work.uid == result.uid)
+            assert result.score is not None
+            tier = self.tiers.get(name, "standard_review")
+            at = context.clock.now()
+            yield replace(
+                result, score=result.score.model_copy(update={"tier": tier}),
+                values={"first_name": candidate("first_name", name.title(), at)},
+            )  # fmt: skip
+
+
+@dataclass
+class CrmWorld(World):
+    """A workplace with a CRM."""
+
+    vendor: CrmVendor = field(default_factory=CrmVendor)
+    hubspot: HubSpot | None = None
+    server: SandboxServer | None = None
+    sleeps: list[float] = field(default_factory=list)
+
+    @property
+    def parts(self) -> SessionParts:
+        plain = super().parts
+        return replace(
+            plain, vendors=replace(plain.vendors, hubspot=self.hubspot), gate=replace(plain.gate, sleep=self._sleep)
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+
+    @property
+    def crm(self) -> Any:
+        assert self.server is not None
+        return crm_of(self.server.state)
+
+    def faults(self, *faults: Fault) -> None:
+        assert self.server is not None
+        self.server.state.faults.set(faults)
+
+    @property
+    def writes(self) -> int:
+        """Write calls the CRM has seen."""
+        assert self.server is not None
+        return sum(number for name, number in self.server.state.calls.items() if name.split(".")[-1] in WRITES)
+
+    def contact(self, name: str) -> Contact | None:
+        """The contact that carries a lead's uid."""
+        return self.crm.contacts.find(uid_of(name), UNIQUE_PROPERTY)
+
+    def ours(self) -> list[Contact]:
+        """All contacts that carry a uid of ours."""
+        return [each for each in self.crm.contacts.everyone() if each.value(UNIQUE_PROPERTY)]
+
+    def change(self, contact: Contact, **values: str) -> None:
+        """A rep edits a contact."""
+        self.crm.contacts.update(contact, values, now=self.clock.now())
+
+    def person(self, email: str, **values: str) -> Contact:
+        """A rep makes a contact."""
+        return self.crm.contacts.create({"email": email, **values}, now=self.clock.now())
+
+    async def scored(self, *names: str, **request: Any) -> str:
+        """The key of a batch whose leads went through scored."""
+        self.vendor.names = list(names)
+        key = self.create(**request).key
+        await self.run(key)
+        return key
+
+    async def plan(self, key: str) -> PlanReport:
+        async with self.opened(key) as batch:
+            return await make_plan(batch)
+
+    async def sync(self, key: str) -> SyncReport:
+        async with self.opened(key) as batch:
+            return await apply_plan(batch, quiet)
+
+    def rows(self, key: str) -> dict[str, StoredRow]:
+        """The rows of the newest plan by handle."""
+        from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+
+        with self.database.read() as connection:
+            plan = sync_plans.newest_plan(connection, find_batch(self.workplace, key).batch_id)
+            assert plan is not None
+            handles = dict(connection.execute(select(LeadRow.lead_uid, LeadRow.handle)).all())
+            return {handles[row.planned.uid]: row for row in sync_plans.plan_rows(connection, plan.plan_id)}
+
+    def actions(self, key: str) -> dict[str, tuple[str, str | None]]:
+        return {name: (str(row.planned.action), row.planned.reason) for name, row in self.rows(key).items()}
+
+    def states(self, key: str) -> dict[str, str]:
+        return {name: str(row.state) for name, row in self.rows(key).items()}
+
+    def bdrs(self, *people: tuple[str, bool]) -> None:
+        """The roster: names with whether they are active."""
+        with self.database.write() as connection:
+            roster.replace_roster(
+                connection,
+                [
+                    roster.Bdr(name=name, owner_id=f"owner-{name}", is_active=is_active, position=position)
+                    for position, (name, is_active) in enumerate(people)
+                ],
+            )
+
+    def dealt(self) -> Counter[str]:
+        """Leads per BDR by the counters of the running epoch."""
+        with self.database.write() as connection:
+            found = roster.counts(connection, roster.current_epoch(connection, self.clock.now()))
+        return Counter({name: number for (_tier, name), number in found.items() if number})
+
+    def assigned(self) -> Counter[str]:
+        """Leads per BDR by the assignments."""
+        with self.database.read() as connection:
+            return Counter(roster.totals(connection))
+
+    def links(self, *names: str) -> dict[LeadUid, str]:
+        with self.database.read() as connection:
+            return crm_links.links_of(connection, [uid_of(name) for name in names])
+
+
+def uid_of(name: str) -> LeadUid:
+    return lead_uid(PLATFORM_KEY, name)
+
+
+@asynccontextmanager
+async def crm_world(
+    database: Database, policy: Policy, clock: Any, home: Path, server: SandboxServer
+) -> AsyncIterator[CrmWorld]:
+    """A world whose CRM has every property and no contact of ours."""
+    server.state.reset()
+    hubspot = hubspot_of(server, home)
+    try:
+        await create_missing(hubspot, policy)
+        world = CrmWorld(database, book_policy(policy), clock, home, hubspot=hubspot, server=server)
+        world.bdrs(("Ada", True), ("Ben", True), ("Cleo", True))
+        yield world
+    finally:
+        server.state.faults.reset()
+        await hubspot.aclose()
+
+
+def hubspot_of(server: SandboxServer, home: Path) -> HubSpot:
+    """A client of the sandbox's CRM."""
+    settings = Settings.from_environment(
+        {"SOCIALANALYZER_SANDBOX_URL": server.base_url, "SOCIALANALYZER_HOME": str(home)}
+    )
+    client = connect_hubspot(settings)
+    assert client is not None
+    return client

@@ -1,0 +1,227 @@
+"""CRM plans: what each lead becomes, who gets it, and that the same state makes the same plan (spec 11.2 to 11.5)."""
+
+import pytest
+from batch_world import book_policy
+from crm_world import CrmWorld, uid_of
+
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.crm_plan import PlanRefused
+from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
+from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
+from socialanalyzer_dagster.pipeline.launching import Stretch
+from socialanalyzer_dagster.pipeline.policies import Authorship, activate
+from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
+from socialanalyzer_dagster.sandbox.faults import Fault
+
+
+async def test_every_scored_lead_becomes_one_row_and_the_batch_waits_for_a_person(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2", "r3")
+    report = await world.plan(key)
+    assert world.actions(key) == {"p1": ("create", None), "p2": ("create", None)}
+    assert (report.status, report.contacts, report.changed) == ("awaiting_approval", 2, True)
+    assert world.writes == 0
+    changes = world.rows(key)["p1"].planned.changes
+    assert (changes["email"].old, changes["email"].new) == (None, "p1@example.org")
+    assert changes["firstname"].new == "P1"
+    assert changes["lead_batch_id"].new == key
+
+
+async def test_the_same_state_makes_the_same_plan_and_deals_nobody_twice(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2", "p3", "p4")
+    first = await world.plan(key)
+    rows, version = world.rows(key), find_batch(world.workplace, key).version
+    again = await world.plan(key)
+    assert (again.plan_hash, again.changed) == (first.plan_hash, False)
+    assert world.rows(key) == rows
+    assert find_batch(world.workplace, key).version == version
+    assert world.dealt() == world.assigned() == {"Ada": 2, "Ben": 1, "Cleo": 1}
+
+
+async def test_a_changed_plan_supersedes_the_old_one_and_gives_its_deals_back(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2", "p3")
+    first = await world.plan(key)
+    kept = world.rows(key)["p1"].planned.bdr
+    world.person("p2@example.org")
+    second = await world.plan(key)
+    assert second.changed
+    assert second.plan_hash != first.plan_hash
+    assert world.actions(key)["p2"] == ("rejected", "already_in_crm")
+    assert world.rows(key)["p1"].planned.bdr == kept
+    assert world.dealt() == world.assigned()
+    assert world.dealt().total() == 2
+
+
+async def test_contacts_of_reps_are_left_alone(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2")
+    world.person("p1@example.org", firstname="Somebody")
+    await world.plan(key)
+    assert world.actions(key) == {"p1": ("rejected", "already_in_crm"), "p2": ("create", None)}
+    assert world.rows(key)["p1"].contact_id is not None
+    assert world.dealt().total() == 1
+
+
+async def test_where_the_policy_updates_existing_contacts_blank_fields_are_filled(world: CrmWorld, policy) -> None:
+    document = policy.document()
+    changed = book_policy(policy, crm=document["crm"] | {"existing_contact": "update"})
+    activate(world.database, changed, Authorship(author="test", note="", at=world.clock.now()))
+    world.person("p1@example.org", firstname="Somebody")
+    key = await world.scored("p1")
+    await world.plan(key)
+    row = world.rows(key)["p1"].planned
+    assert row.action == "update"
+    assert "firstname" not in row.changes
+    assert row.changes["creator_uid"].new == uid_of("p1")
+    assert row.changes["lead_score"].old is None
+
+
+async def test_two_leads_with_one_address_make_one_contact(world: CrmWorld) -> None:
+    world.vendor.addresses = {"p1": "team@example.org", "p2": "Team@Example.org"}
+    key = await world.scored("p1", "p2")
+    await world.plan(key)
+    assert world.actions(key) == {"p1": ("create", None), "p2": ("rejected", "already_in_crm")}
+    assert world.rows(key)["p2"].planned.notes == ("same_email_as_an_earlier_lead",)
+
+
+async def test_the_status_of_the_address_decides_about_the_row(world: CrmWorld) -> None:
+    world.vendor.statuses = {
+        "p1": "valid", "p2": "catch_all", "p3": "unknown", "p4": "invalid", "p5": "disposable", "p6": "unverified",
+    }  # fmt: skip
+    world.vendor.addresses = {"p7": None}
+    key = await world.scored(*(f"p{n}" for n in range(1, 8)))
+    await world.plan(key)
+    assert world.actions(key) == {
+        "p1": ("create", None),
+        "p2": ("create", None),
+        "p3": ("create", None),
+        "p4": ("rejected", "email_invalid"),
+        "p5": ("rejected", "email_disposable"),
+        "p6": ("held", "held_email_unverified"),
+        "p7": ("held", "held_no_email"),
+    }
+    statuses = {
+        name: row.planned.changes["email_verification_status"].new
+        for name, row in world.rows(key).items()
+        if row.planned.changes
+    }
+    assert statuses == {"p1": "valid", "p2": "catch_all", "p3": "unknown"}
+
+
+async def test_a_country_without_a_rule_is_not_synced_and_europe_is_marked(world: CrmWorld) -> None:
+    world.vendor.countries = {"p1": "Brazil", "p2": "Germany", "p3": "US"}
+    key = await world.scored("p1", "p2", "p3")
+    await world.plan(key)
+    assert world.actions(key)["p1"] == ("rejected", "outreach_not_allowed")
+    assert world.rows(key)["p2"].planned.changes["email_outreach"].new == "not_allowed"
+    assert world.rows(key)["p2"].planned.notes == ("no_email_outreach",)
+    assert world.rows(key)["p3"].planned.changes["email_outreach"].new == "allowed"
+
+
+async def test_a_suppressed_person_is_in_no_request_and_no_contact(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2")
+    _suppress(world, "P1@Example.org")
+    await world.plan(key)
+    assert world.actions(key) == {"p1": ("rejected", "suppressed"), "p2": ("create", None)}
+    assert world.rows(key)["p1"].planned.changes == {}
+
+
+def _suppress(world: CrmWorld, email: str) -> None:
+    request = SuppressionRequest(
+        identifier=Identifier(IdentifierKind.EMAIL, email), reason="asked", source="test", now=world.clock.now()
+    )
+    assert add(world.database, world.parts.gate.suppression_key.decode(), request)
+
+
+async def test_enrolled_leads_with_a_valid_address_stay_out_of_the_queue(world: CrmWorld) -> None:
+    world.vendor.tiers = {"p1": "auto_enroll", "p2": "auto_enroll", "p3": "auto_enroll"}
+    world.vendor.statuses = {"p2": "catch_all"}
+    world.vendor.countries = {"p3": "France"}
+    key = await world.scored("p1", "p2", "p3")
+    await world.plan(key)
+    rows = {name: row.planned for name, row in world.rows(key).items()}
+    assert rows["p1"].bdr is None
+    assert "bdr_" not in rows["p1"].changes
+    assert rows["p2"].notes == ("dealt_because_email_not_valid",)
+    assert "dealt_because_email_not_allowed" in rows["p3"].notes
+    assert world.dealt().total() == 2
+
+
+async def test_leads_are_held_while_nobody_is_active_and_dealt_when_somebody_is(world: CrmWorld) -> None:
+    world.bdrs(("Ada", False))
+    key = await world.scored("p1", "p2")
+    await world.plan(key)
+    assert set(world.actions(key).values()) == {("held", "held_no_bdr")}
+    world.bdrs(("Ada", True))
+    report = await world.plan(key)
+    assert report.changed
+    assert report.bdrs == {"Ada": 2}
+    assert world.rows(key)["p1"].planned.changes["bdr_"].new == "owner-Ada"
+
+
+async def test_a_lead_of_a_bdr_who_left_is_dealt_again(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2", "p3")
+    await world.plan(key)
+    world.bdrs(("Ada", False), ("Ben", True), ("Cleo", True))
+    await world.plan(key)
+    assert sorted(row.planned.bdr or "" for row in world.rows(key).values()) in (
+        ["Ben", "Ben", "Cleo"], ["Ben", "Cleo", "Cleo"],
+    )  # fmt: skip
+    assert world.assigned().total() == 3
+
+
+async def test_a_batch_deals_to_the_bdrs_it_names(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2", fields={"bdr_names": ["Ben"]})
+    assert (await world.plan(key)).bdrs == {"Ben": 2}
+
+
+async def test_missing_properties_stop_the_plan_and_say_what_to_do(world: CrmWorld) -> None:
+    key = await world.scored("p1")
+    world.crm.properties.definitions.pop("lead_score")
+    with pytest.raises(CrmNotReady, match="lead_score: run `socialanalyzer crm setup`"):
+        await world.plan(key)
+    assert find_batch(world.workplace, key).status == "paused"
+
+
+async def test_a_plan_waits_for_leads_that_are_on_their_way(world: CrmWorld) -> None:
+    world.vendor.names = ["p1", "p2"]
+    key = world.create().key
+    with pytest.raises(PlanRefused, match="discovery"):
+        await world.plan(key)
+
+
+async def test_a_crm_that_refuses_the_key_pauses_the_batch_and_nothing_is_planned(world: CrmWorld) -> None:
+    key = await world.scored("p1")
+    world.faults(Fault("hubspot", "*", "unauthorized"))
+    report = await world.plan(key)
+    assert report.halt is not None
+    assert (report.status, report.plan_hash) == ("paused", None)
+    world.faults()
+    assert (await world.plan(key)).status == "awaiting_approval"
+
+
+async def test_an_answer_that_leaves_contacts_out_is_no_proof_that_they_are_absent(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2")
+    world.person("p2@example.org")
+    world.faults(Fault("hubspot", "batch_read", "missing_record"))
+    report = await world.plan(key)
+    assert report.plan_hash is None or world.actions(key)["p2"] == ("rejected", "already_in_crm")
+
+
+async def test_small_plans_go_straight_on_where_the_policy_asks_nobody(world: CrmWorld, policy) -> None:
+    key = await _batch_without_gate(world, policy, names=("p1", "p2"), most=2)
+    report = await world.plan(key)
+    batch = find_batch(world.workplace, key)
+    with world.database.read() as connection:
+        assert (report.status, next_stretch(connection, batch)) == ("queued", Stretch.SYNC)
+
+
+async def test_large_plans_need_a_person_even_where_the_gate_is_off(world: CrmWorld, policy) -> None:
+    key = await _batch_without_gate(world, policy, names=("p1", "p2"), most=1)
+    assert (await world.plan(key)).status == "awaiting_approval"
+
+
+async def _batch_without_gate(world: CrmWorld, policy, *, names: tuple[str, ...], most: int) -> str:
+    gates = policy.document()["gates"] | {"requires_approval": {"synced": False}, "person_above_contacts": most}
+    changed = book_policy(policy, gates=gates)
+    activate(world.database, changed, Authorship(author="test", note="", at=world.clock.now()))
+    return await world.scored(*names)
