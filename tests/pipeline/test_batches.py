@@ -32,7 +32,13 @@ BY = Deed(by="Ada")
 
 
 @pytest.fixture
-def world(database, policy, clock, tmp_path):
+def world(sqlite_database, policy, clock, tmp_path):
+    return World(sqlite_database, book_policy(policy), clock, tmp_path)
+
+
+@pytest.fixture
+def on_both(database, policy, clock, tmp_path):
+    """The same on each engine, where locks and unique keys decide."""
     return World(database, book_policy(policy), clock, tmp_path)
 
 
@@ -81,32 +87,32 @@ def test_an_inactive_bdr_is_refused(world):
         world.create(fields={"bdr_names": ["Bo"]})
 
 
-def test_the_same_idempotency_key_and_body_is_the_same_batch(world):
+def test_the_same_idempotency_key_and_body_is_the_same_batch(on_both):
     request = {"filters": {"keyword": "a"}, "fields": {"idempotency_key": "k"}}
-    first, second = world.create(**request), world.create(**request)
+    first, second = on_both.create(**request), on_both.create(**request)
     assert (second.key, second.created) == (first.key, False)
     with pytest.raises(IdempotencyConflict, match=first.key):
-        world.create(filters={"keyword": "b"}, fields={"idempotency_key": "k"})
+        on_both.create(filters={"keyword": "b"}, fields={"idempotency_key": "k"})
 
 
-def test_a_search_that_is_running_is_refused_unless_forced_with_a_reason(world):
-    first = world.create(filters={"keyword": "a"})
+def test_a_search_that_is_running_is_refused_unless_forced_with_a_reason(on_both):
+    first = on_both.create(filters={"keyword": "a"})
     with pytest.raises(AlreadyRunning, match=first.key):
-        world.create(filters={"keyword": "A "})
+        on_both.create(filters={"keyword": "A "})
     with pytest.raises(FilterProblems, match="reason"):
-        world.create(filters={"keyword": "a"}, force_reason=" ")
-    second = world.create(filters={"keyword": "a"}, force_reason="the first one hangs")
+        on_both.create(filters={"keyword": "a"}, force_reason=" ")
+    second = on_both.create(filters={"keyword": "a"}, force_reason="the first one hangs")
     assert second.key == f"{first.key}.2"
     assert first.key in second.warnings[0]
 
 
-def test_racing_requests_get_keys_of_their_own(world):
-    preset(world)
+def test_racing_requests_get_keys_of_their_own(on_both):
+    preset(on_both)
     created, errors = [], []
 
     def make(number):
         try:
-            created.append(world.create(preset="travel-micro", force_reason=f"race {number}").key)
+            created.append(on_both.create(preset="travel-micro", force_reason=f"race {number}").key)
         except Exception as error:  # noqa: BLE001 - the test looks at it
             errors.append(error)
 
@@ -180,11 +186,11 @@ def test_an_unknown_preset_lists_those_that_exist(world):
         world.create(preset="nope", platform=None)
 
 
-def test_a_queued_batch_that_is_stopped_ends_at_once_and_stays_ended(world):
-    key = world.create().key
-    assert stop(world.workplace, key, BY).status == "stopped"
+def test_a_queued_batch_that_is_stopped_ends_at_once_and_stays_ended(on_both):
+    key = on_both.create().key
+    assert stop(on_both.workplace, key, BY).status == "stopped"
     with pytest.raises(StatusRefused, match="stopped"):
-        stop(world.workplace, key, BY)
+        stop(on_both.workplace, key, BY)
 
 
 def test_a_cap_change_is_audited_and_bounded(world):

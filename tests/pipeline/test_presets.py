@@ -18,8 +18,8 @@ from socialanalyzer_dagster.storage.models_leads import PresetRow
 
 
 @pytest.fixture
-def world(database, policy, clock, tmp_path):
-    return World(database, book_policy(policy), clock, tmp_path)
+def world(sqlite_database, policy, clock, tmp_path):
+    return World(sqlite_database, book_policy(policy), clock, tmp_path)
 
 
 def save(world, name, *, new_name=None, **filters):
