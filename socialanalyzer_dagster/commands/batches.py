@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands import batch_texts
+from socialanalyzer_dagster.commands import batch_texts, plan_texts
 from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of, warnings_of
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, usd, warn
@@ -111,7 +111,7 @@ def run(
                 f"socialanalyzer batch confirm {key} --micros {batch.estimate_micros}"
             )
         steps = _steps(office, batch, from_step, to_step)
-        with progress_of(office, [BatchKey(key)]):
+        with progress_of(office, {BatchKey(key): ""}):
             ended = run_steps(office, BatchKey(key), steps)
         view = batch_view(workplace, key)
         by_stage = _stage_micros(office, batch.batch_id)
@@ -254,15 +254,16 @@ def release(key: Key, *, by: By = "operator", as_json: AsJson = False) -> None:
 
 
 @app.command("plan")
-def plan(key: Key, *, as_json: AsJson = False) -> None:
+def plan(
+    key: Key,
+    *,
+    fields: Annotated[bool, typer.Option("--fields", help="Every field of new contacts too.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """What would be written to the CRM: create, update, unchanged, held, rejected, field by field."""
     with open_office() as office:
         view = plan_view(office.workplace(), key)
-    emit(view, as_json=as_json, text=lambda console: _print_plan(console, view))
-
-
-def _print_plan(console: Console, view: dict[str, Any]) -> None:
-    console.print(view)
+    emit(view, as_json=as_json, text=lambda console: plan_texts.print_plan(console, view, all_fields=fields))
 
 
 @app.command("approve")

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from sqlalchemy import Connection
 
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, table, usd
@@ -33,6 +34,7 @@ from socialanalyzer_dagster.vendors.connect import connect_hubspot
 NOTE = "demonstration"
 _TO_PLAN = STEPS[: STEPS.index(Step.PLAN) + 1]
 _BEST = 5
+_DEMONSTRATIONS = 200
 
 
 def demo(*, as_json: AsJson = False) -> int:
@@ -42,9 +44,9 @@ def demo(*, as_json: AsJson = False) -> int:
     began = time.monotonic()
     with open_office(needs_vendors=True) as office:
         asyncio.run(_prepare_crm(office))
-        keys = [_batch(office, platform, filters) for platform, filters in DEMO_SEARCHES.items()]
+        keys = {_batch(office, platform, filters): platform for platform, filters in DEMO_SEARCHES.items()}
         problems = _run(office, keys)
-        result = _result(office, keys)
+        result = _result(office, list(keys))
     result["seconds"] = round(time.monotonic() - began, 1)
     emit(result, as_json=as_json, text=lambda console: _print(console, result, office.settings))
     for problem in problems:
@@ -84,7 +86,7 @@ def _batch(office: Office, platform: str, filters: Mapping[str, object]) -> Batc
     return create_batch(office.workplace(), request).key
 
 
-def _run(office: Office, keys: Sequence[BatchKey]) -> list[str]:
+def _run(office: Office, keys: Mapping[BatchKey, str]) -> list[str]:
     """Every batch to its plan, approved, and synced; the sentences of those that did not get through."""
     problems = []
     with progress_of(office, keys):
@@ -111,7 +113,7 @@ def _result(office: Office, keys: Sequence[BatchKey]) -> dict[str, Any]:
     bill = sandbox_bill(office.settings.sandbox_url)
     with office.database.read() as connection:
         ledger = billed_micros(connection)
-        best = _best_leads(connection, views)
+        best = _best_leads(connection)
     return {
         "batches": views,
         "spend_micros": spend,
@@ -123,12 +125,12 @@ def _result(office: Office, keys: Sequence[BatchKey]) -> dict[str, Any]:
     }
 
 
-def _best_leads(connection: Any, views: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:  # noqa: ANN401
-    """The highest scores of these batches; of every batch when these found nobody new."""
-    ids = [found.batch_id for view in views if (found := batches.batch_by_key(connection, view["key"])) is not None]
-    scored = [row for one in ids for row in exported_leads(connection, batch_id=one) if row["tier"]]
-    scored = scored or [row for row in exported_leads(connection) if row["tier"]]
-    ranked = sorted(scored, key=lambda row: (-float(row["lead_score"]), row["platform"], row["platform_id"]))
+def _best_leads(connection: Connection) -> list[dict[str, str]]:
+    """The highest scores of all demonstrations in this home, the first one's too when this one found nobody new."""
+    page = BatchPage(limit=_DEMONSTRATIONS)
+    ids = [batch.batch_id for batch in batches.list_batches(connection, page) if batch.note == NOTE]
+    scored = {row["lead_uid"]: row for one in ids for row in exported_leads(connection, batch_id=one) if row["tier"]}
+    ranked = sorted(scored.values(), key=lambda row: (-float(row["lead_score"]), row["platform"], row["platform_id"]))
     columns = ("platform", "handle", "display_name", "lead_score", "tier", "score_reasoning")
     return [{name: row[name] for name in columns} for row in ranked[:_BEST]]
 
@@ -137,6 +139,8 @@ def _print(console: Console, result: Mapping[str, Any], settings: Settings) -> N
     rows = [_funnel(view) for view in result["batches"]]
     headers = ("platform", "found", "new", "screened", "enriched", "analyzed", "scored", "in CRM", "spent", "status")
     console.print("", table(headers, rows, title="Funnel: leads that passed each stage"))
+    if not any(view["stages"]["discovered"]["passed"] for view in result["batches"]):
+        console.print("\nnobody new: everybody was judged before, so only the searches themselves were paid")
     per_lead = result["micros_per_qualified_lead"]
     each = "no lead qualified" if per_lead is None else f"{usd(per_lead)} per qualified lead"
     console.print(f"\nspent {usd(result['spend_micros'])} for {result['qualified_leads']} qualified leads: {each}")

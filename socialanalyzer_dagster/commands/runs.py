@@ -1,7 +1,8 @@
 """Running stages of a batch through Dagster in this process, recorded in the home's instance, with progress bars."""
 
 import threading
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,12 +66,11 @@ def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str]
     import dagster as dg
 
     from socialanalyzer_dagster.commands.instance import dagster_instance
-    from socialanalyzer_dagster.definitions import definitions
     from socialanalyzer_dagster.partitions import LEAD_BATCHES
 
     with dagster_instance(office.settings) as instance:
         instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
-        result = definitions.resolve_job_def(job_name).execute_in_process(
+        result = _job(job_name).execute_in_process(
             partition_key=key,
             instance=instance,
             asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
@@ -79,6 +79,16 @@ def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str]
             raise_on_error=False,
         )
     return Ended(result.run_id, None if result.success else _problem(result))
+
+
+def _job(name: str) -> "dg.JobDefinition":
+    import dagster as dg
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # said to developers, not to those who run a batch
+        from socialanalyzer_dagster.definitions import definitions
+
+        return definitions.resolve_job_def(name)
 
 
 def _problem(result: "dg.ExecuteInProcessResult") -> str:
@@ -96,14 +106,14 @@ def _problem(result: "dg.ExecuteInProcessResult") -> str:
 
 
 @contextmanager
-def progress_of(office: Office, keys: Sequence[BatchKey]) -> Iterator[None]:
-    """Bars on stderr, one per stage and batch, while the block runs."""
+def progress_of(office: Office, names: Mapping[BatchKey, str]) -> Iterator[None]:
+    """Bars on stderr, one per stage and batch, while the block runs; each batch under the name it is given."""
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), MofNCompleteColumn(),
         TextColumn("{task.fields[spent]}"), TextColumn("{task.fields[took]}"),
     )  # fmt: skip
     with Progress(*columns, console=notes, transient=False) as progress:
-        bars = _Bars(office, keys, progress)
+        bars = _Bars(office, names, progress)
         stop = threading.Event()
         looker = threading.Thread(target=_look, args=(bars, stop), name="progress", daemon=True)
         looker.start()
@@ -121,10 +131,11 @@ def _look(bars: "_Bars", stop: threading.Event) -> None:
 
 
 class _Bars:
-    def __init__(self, office: Office, keys: Sequence[BatchKey], progress: Progress) -> None:
+    def __init__(self, office: Office, names: Mapping[BatchKey, str], progress: Progress) -> None:
         self._office = office
         self._progress = progress
-        self._names = {key: f"{key}  " if len(keys) > 1 else "" for key in keys}
+        width = max(map(len, names.values()), default=0)
+        self._names = {key: name.ljust(width + 1 if width else 0) for key, name in names.items()}
         self._bars: dict[tuple[BatchKey, Stage], TaskID] = {}
 
     def look(self) -> None:
