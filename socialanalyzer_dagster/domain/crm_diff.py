@@ -21,6 +21,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonObject, LeadUid, sha256_of
 
 _MILLISECONDS = 1000
+_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
 
 
 class Action(StrEnum):
@@ -149,7 +150,7 @@ def plan_hash(rows: Iterable[PlanRow]) -> str:
 
 
 def is_equal(kind: ValueKind, old: str | None, new: str) -> bool:
-    """Whether the CRM already holds this value, written in its own way (case of an address, 0.5 for 0.5000)."""
+    """Whether the CRM already holds this value, written in its own way (case of an address, 0.5 for 0.5000, dashes)."""
     if old is None:
         return False
     if kind is ValueKind.EMAIL:
@@ -160,7 +161,7 @@ def is_equal(kind: ValueKind, old: str | None, new: str) -> bool:
         return _instant(old) == _instant(new)
     if kind is ValueKind.CHOICES:
         return set(old.split(CHOICE_SEPARATOR)) == set(new.split(CHOICE_SEPARATOR))
-    return old.strip() == new.strip()
+    return _plain(old) == _plain(new)
 
 
 def _refusal(proposed: ProposedContact, contact: CrmContact | None, policy: Policy) -> str | None:
@@ -176,6 +177,11 @@ def _is_written(known: CrmProperty, old: str | None, new: str) -> bool:
     if known.rule is WriteRule.IF_BLANK:
         return old is None
     return not is_equal(known.kind, old, new)
+
+
+def _plain(text: str) -> str:
+    """One kind of dash, single spaces: what a CRM may change in a text while it stores it."""
+    return " ".join(text.translate(_DASHES).split())
 
 
 def _number(text: str) -> Decimal | str:
