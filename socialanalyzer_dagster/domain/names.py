@@ -13,6 +13,11 @@ _TITLE_END = re.compile(r"\s+[-–—|·•:]\s+|\s*[|·•]\s*|[:,(]\s*|\s+-\s*
 _WORD = r"[^\W\d_]+(?:['’\-][^\W\d_]+)*"
 _PERSON = rf"({_WORD}(?:[ ]{_WORD}){{1,2}})"
 _LINK_WORD = r"\s*(?::|-|–|—|,|\bis\b|\bby\b)?\s*"
+_AFTER_ROLE = re.compile(rf"{_LINK_WORD}(?=\w){_PERSON}")
+_BEFORE_ROLE = re.compile(rf"{_PERSON}\s*[,(–—-]\s*(?:the\s+)?$")
+_LONGEST_NAME = 60
+_NEAR_CHARS = _LONGEST_NAME + 30
+"""How far from a role a name is looked for: a name that this cuts off is too long to be one."""
 
 
 def looks_human(name: str | None, emails: EmailsPolicy) -> bool:
@@ -23,7 +28,7 @@ def looks_human(name: str | None, emails: EmailsPolicy) -> bool:
     if name is None:
         return False
     words = one_line(name).split(" ")
-    if not 1 <= len(words) <= 4 or len(name) > 60:
+    if not 1 <= len(words) <= 4 or len(name) > _LONGEST_NAME:
         return False
     return all(_is_name_word(word) and word.casefold() not in emails.non_person_words for word in words)
 
@@ -52,10 +57,15 @@ def names_beside_role(text: str | None, emails: EmailsPolicy) -> list[str]:
     if not text:
         return []
     roles = "|".join(re.escape(word) for word in emails.name_roles)
-    role = rf"\b(?:co-?)?(?i:{roles})s?\b"
     normal = one_line(text)
-    found = [matched.group(1) for matched in re.finditer(rf"{role}{_LINK_WORD}(?=\w){_PERSON}", normal)]
-    found += [matched.group(1) for matched in re.finditer(rf"{_PERSON}\s*[,(–—-]\s*(?:the\s+)?{role}", normal)]
+    after: list[str] = []
+    before: list[str] = []
+    for role in re.finditer(rf"\b(?:co-?)?(?i:{roles})s?\b", normal):
+        if follows := _AFTER_ROLE.match(normal, role.end(), role.end() + _NEAR_CHARS):
+            after.append(follows.group(1))
+        if precedes := _BEFORE_ROLE.search(normal[max(0, role.start() - _NEAR_CHARS) : role.start()]):
+            before.append(precedes.group(1))
+    found = [*after, *before]
     return list(dict.fromkeys(name for name in map(_capitalised_run, found) if is_full_name(name, emails)))
 
 
