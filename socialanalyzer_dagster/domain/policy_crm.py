@@ -32,7 +32,6 @@ class GatesPolicy(Section):
     requires_approval: Mapping[Stage, bool]
     person_above_contacts: Positive
     person_above_usd: Decimal = Field(gt=0)
-    expire_hours: Positive
 
 
 class OutreachRule(Section):

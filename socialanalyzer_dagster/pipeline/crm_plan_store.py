@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, plan_hash, w
 from socialanalyzer_dagster.domain.outreach import QueueDecision
 from socialanalyzer_dagster.domain.types import LeadUid, Stage, sha256_of
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, transition
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage import approval_gates, audit_log, batch_figures, batches, roster, sync_plans
@@ -90,6 +90,7 @@ class _Store:
             return False
         if open_plan is None and before is not None and self._says_nothing_new(before, dealing.rows):
             return False
+        self._row = change(connection, self._row, {})  # a decision about the plan before loses against this one (I-44)
         if open_plan is not None:
             sync_plans.change_plan_state(connection, open_plan.plan_id, to=PlanState.SUPERSEDED)
         plan = self._insert(1 if before is None else before.number + 1, dealing)

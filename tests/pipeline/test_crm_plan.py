@@ -41,11 +41,12 @@ async def test_the_same_state_makes_the_same_plan_and_deals_nobody_twice(world: 
 async def test_a_changed_plan_supersedes_the_old_one_and_gives_its_deals_back(world: CrmWorld) -> None:
     key = await world.scored("p1", "p2", "p3")
     first = await world.plan(key)
-    kept = world.rows(key)["p1"].planned.bdr
+    kept, version = world.rows(key)["p1"].planned.bdr, find_batch(world.workplace, key).version
     world.person("p2@example.org")
     second = await world.plan(key)
     assert second.changed
     assert second.plan_hash != first.plan_hash
+    assert find_batch(world.workplace, key).version > version
     assert world.actions(key)["p2"] == ("rejected", "already_in_crm")
     assert world.rows(key)["p1"].planned.bdr == kept
     assert world.dealt() == world.assigned()
