@@ -10,14 +10,12 @@ from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
 from socialanalyzer_dagster.assets.scored_leads import scored_leads
 from socialanalyzer_dagster.assets.screened_leads import screened_leads
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
-from socialanalyzer_dagster.partitions import LEAD_BATCHES
 
 UP_TO_PLAN = (discovered_leads, screened_leads, enriched_leads, analyzed_leads, scored_leads, crm_sync_plan)
 
 lead_batch_job = dg.define_asset_job(
     "lead_batch_job",
     selection=dg.AssetSelection.assets(*UP_TO_PLAN),
-    partitions_def=LEAD_BATCHES,
     executor_def=dg.in_process_executor,
     description="Bring one lead batch from its search to a CRM plan that a person can approve. One run per batch.",
 )
@@ -25,7 +23,6 @@ lead_batch_job = dg.define_asset_job(
 crm_sync_job = dg.define_asset_job(
     "crm_sync_job",
     selection=dg.AssetSelection.assets(synced_leads, batch_summary) | dg.AssetSelection.checks_for_assets(*UP_TO_PLAN),
-    partitions_def=LEAD_BATCHES,
     executor_def=dg.in_process_executor,
     description="Check the batch once more, write its approved plan to the CRM and summarise it.",
 )

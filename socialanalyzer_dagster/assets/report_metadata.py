@@ -30,6 +30,7 @@ def stage_metadata(report: StageReport, examples: Sequence[LeadExample], version
         "batch_status": dg.MetadataValue.text(report.status),
         "policy_version": dg.MetadataValue.text(version),
         "examples": dg.MetadataValue.md(examples_table(examples)),
+        "summary": dg.MetadataValue.asset(dg.AssetKey("batch_summary")),
     }
     measured = {"yield": report.yield_rate, "seconds_per_lead_p50": report.seconds_p50}
     measured["seconds_per_lead_p95"] = report.seconds_p95

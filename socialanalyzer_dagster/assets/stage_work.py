@@ -84,7 +84,7 @@ def with_batch(
             pipeline.session(context.instance) as session,
             session.open_batch(
                 context.partition_key,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 confirm_estimate_micro=confirmed,
                 launched_attempt=int(tag) if tag is not None else None,
             ) as batch,

@@ -9,7 +9,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.storage import policies
 from socialanalyzer_dagster.storage.batches import Batch, batch_by_key
 
-_WAITING = frozenset({BatchStatus.PAUSED, BatchStatus.AWAITING_PROVIDER, BatchStatus.QUEUED})
+_WAITING = frozenset({BatchStatus.PAUSED, BatchStatus.AWAITING_PROVIDER})
 
 
 def audited_batch(connection: Connection, key: str) -> AuditedBatch:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from socialanalyzer_dagster.pipeline.batch_status import RUNNING
 from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.run_outcomes import run_failed
+from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches
 
@@ -19,4 +19,4 @@ def put_back_interrupted(workplace: Workplace) -> list[str]:
     with workplace.database.read() as connection:
         running = batches.batches_with_status(connection, [status.value for status in RUNNING.values()])
     silent = [batch for batch in running if (batch.heartbeat_at or batch.created_at) < silent_since]
-    return [run_failed(workplace, batch.partition_key, run_id=batch.run_id or "") for batch in silent]
+    return [run_failed(workplace, batch.partition_key, FailedRun(run_id=batch.run_id or "")) for batch in silent]

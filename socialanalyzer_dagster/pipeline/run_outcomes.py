@@ -1,4 +1,6 @@
-"""What a crashed run means for its batch: queued again a few times, then failed (spec 2.4)."""
+"""What the end of a run means for its batch: a crash queues it again a few times, an error pauses it (spec 2.4)."""
+
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -14,7 +16,23 @@ from socialanalyzer_dagster.storage.batches import Batch
 _ACTIVE = frozenset(RUNNING.values())
 
 
-def run_failed(workplace: Workplace, key: str, *, run_id: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """A run that ended badly: `failed_steps` is empty when it crashed, `attempt` None when a person started it."""
+
+    run_id: str
+    attempt: int | None = None
+    failed_steps: tuple[str, ...] = ()
+
+    def concerns(self, batch: Batch) -> bool:
+        """True when the batch stands where this run left it, or where it was when the run was launched for it."""
+        status = BatchStatus(batch.status)
+        if status in _ACTIVE:
+            return batch.run_id == self.run_id
+        return status is BatchStatus.QUEUED and self.attempt == batch.attempt
+
+
+def run_failed(workplace: Workplace, key: str, failed: FailedRun) -> str:
     """Put the batch of a failed run where it belongs; returns a sentence for people.
 
     A batch that another run holds, that ended or that waits for something is left alone.
@@ -22,24 +40,34 @@ def run_failed(workplace: Workplace, key: str, *, run_id: str) -> str:
     with workplace.database.read() as connection:
         batch = batches.batch_by_key(connection, key)
     if batch is None:
-        return f"Run {run_id} failed; there is no batch '{key}'."
-    if batch.run_id != run_id or BatchStatus(batch.status) not in _ACTIVE:
-        return f"Run {run_id} failed; batch {key} is {batch.status} and was left as it is."
+        return f"Run {failed.run_id} failed; there is no batch '{key}'."
+    if not failed.concerns(batch):
+        return f"Run {failed.run_id} failed; batch {key} is {batch.status} and was left as it is."
     lock = batch_lock(workplace.database, workplace.home, batch.batch_id)
     if not lock.acquire():
-        return f"Run {run_id} failed, but somebody works on batch {key}; it was left as it is."
+        return f"Run {failed.run_id} failed, but somebody works on batch {key}; it was left as it is."
     try:
-        return _put_back(workplace, batch)
+        return _pause(workplace, batch, failed) if failed.failed_steps else _put_back(workplace, batch)
     finally:
         lock.release()
+
+
+def _pause(workplace: Workplace, batch: Batch, failed: FailedRun) -> str:
+    steps = ", ".join(failed.failed_steps)
+    cause = f"its run failed at {steps}; the run {failed.run_id} says why. Put that right, then retry the batch"
+    with workplace.database.write() as connection:
+        current = batches.batch_by_id(connection, batch.batch_id)
+        if current is not None and current.version == batch.version:
+            wanted = Transition(to=BatchStatus.PAUSED, cause=cause, now=workplace.clock.now())
+            transition(connection, current, wanted)
+    return f"Batch {batch.partition_key} is paused: {cause}."
 
 
 def _put_back(workplace: Workplace, batch: Batch) -> str:
     key, limit = batch.partition_key, policy_of_hash(workplace.database, batch.policy_hash).runtime.relaunches
     if batch.interruptions >= limit:
         cause = f"its run crashed {batch.interruptions + 1} times; look at the last run, then retry the batch"
-        finish_batch(workplace, batch, Ending(status=BatchStatus.FAILED, cause=cause, now=workplace.clock.now())
-        )
+        finish_batch(workplace, batch, Ending(status=BatchStatus.FAILED, cause=cause, now=workplace.clock.now()))
         return f"Batch {key} failed: {cause}."
     workplace.announce(BatchKey(key))
     with workplace.database.write() as connection:

@@ -6,9 +6,10 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from socialanalyzer_dagster.assets.stage_work import ATTEMPT_TAG
 from socialanalyzer_dagster.jobs import crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.interruptions import put_back_interrupted
 from socialanalyzer_dagster.pipeline.launch_queue import launch_queue
 from socialanalyzer_dagster.pipeline.launching import QueuedBatch, Stretch, decide_launches
-from socialanalyzer_dagster.resources.pipeline import DatabaseResource
+from socialanalyzer_dagster.resources.pipeline import PipelineResource
 
 _JOBS = {Stretch.TO_PLAN: lead_batch_job.name, Stretch.SYNC: crm_sync_job.name}
 
@@ -19,10 +20,12 @@ _JOBS = {Stretch.TO_PLAN: lead_batch_job.name, Stretch.SYNC: crm_sync_job.name}
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Launches queued, resumed, retried and newly approved batches, one run per batch and attempt.",
 )
-def lead_batch_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
-    """Launch what is queued, as many batches at once as the policy allows."""
-    with database.opened() as opened:
-        queue = launch_queue(opened)
+def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.SensorResult:
+    """Put back batches whose run went silent, then launch what is queued, as many at once as the policy allows."""
+    with pipeline.workplace(context.instance) as workplace:
+        for sentence in put_back_interrupted(workplace):
+            context.log.info(sentence)
+        queue = launch_queue(workplace.database)
     decision = decide_launches(
         queue.queued,
         partitions=set(context.instance.get_dynamic_partitions(str(LEAD_BATCHES.name))),
