@@ -1,58 +1,63 @@
 """What the end of a run means for its batch (spec 2.4)."""
 
-import asyncio
+import pytest
 
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition, transition
 from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
-from tests.pipeline.batch_world import World
+from tests.pipeline.batch_world import World, book_policy
 
 
-def running(world: World, key: str, run_id: str) -> None:
+@pytest.fixture
+def world(sqlite_database, policy, clock, tmp_path):
+    return World(sqlite_database, book_policy(policy), clock, tmp_path)
+
+
+async def running(world: World, key: str, run_id: str) -> None:
     """The batch as a run that never ended leaves it."""
-    asyncio.run(world.run(key, Stage.DISCOVERED, run_id=run_id))
+    await world.run(key, Stage.DISCOVERED, run_id=run_id)
     with world.database.write() as connection:
         wanted = Transition(to=BatchStatus.SCREENING, cause=None, now=world.clock.now())
         transition(connection, find_batch(world.workplace, key), wanted)
 
 
-def test_a_crashed_run_queues_its_batch_again(world: World) -> None:
+async def test_a_crashed_run_queues_its_batch_again(world: World) -> None:
     key = world.create().key
-    running(world, key, "run-1")
+    await running(world, key, "run-1")
     sentence = run_failed(world.workplace, key, FailedRun(run_id="run-1"))
     batch = find_batch(world.workplace, key)
     assert (batch.status, batch.interruptions, batch.attempt) == (BatchStatus.QUEUED, 1, 2)
     assert "queued again" in sentence
 
 
-def test_a_batch_that_crashes_too_often_fails_and_says_so(world: World) -> None:
+async def test_a_batch_that_crashes_too_often_fails_and_says_so(world: World) -> None:
     key = world.create().key
     for crash in range(world.policy.runtime.relaunches + 1):
-        running(world, key, f"run-{crash}")
+        await running(world, key, f"run-{crash}")
         run_failed(world.workplace, key, FailedRun(run_id=f"run-{crash}"))
     batch = find_batch(world.workplace, key)
     assert batch.status == BatchStatus.FAILED
     assert "crashed 4 times" in str(batch.cause)
 
 
-def test_a_run_that_failed_at_a_step_pauses_its_batch_and_names_the_step(world: World) -> None:
+async def test_a_run_that_failed_at_a_step_pauses_its_batch_and_names_the_step(world: World) -> None:
     key = world.create().key
-    running(world, key, "run-1")
+    await running(world, key, "run-1")
     run_failed(world.workplace, key, FailedRun(run_id="run-1", failed_steps=("screened_leads_outcomes_complete",)))
     batch = find_batch(world.workplace, key)
     assert batch.status == BatchStatus.PAUSED
     assert "screened_leads_outcomes_complete" in str(batch.cause)
 
 
-def test_a_queued_batch_whose_launched_run_failed_before_it_began_is_paused(world: World) -> None:
+async def test_a_queued_batch_whose_launched_run_failed_before_it_began_is_paused(world: World) -> None:
     key = world.create().key
     run_failed(world.workplace, key, FailedRun(run_id="run-1", attempt=1, failed_steps=("ledger_balanced",)))
     assert find_batch(world.workplace, key).status == BatchStatus.PAUSED
 
 
-def test_a_batch_that_another_run_holds_is_left_alone(world: World) -> None:
+async def test_a_batch_that_another_run_holds_is_left_alone(world: World) -> None:
     key = world.create().key
-    running(world, key, "run-2")
+    await running(world, key, "run-2")
     run_failed(world.workplace, key, FailedRun(run_id="run-1", failed_steps=("screened_leads",)))
     assert find_batch(world.workplace, key).status == BatchStatus.SCREENING
