@@ -39,6 +39,9 @@ def _money(facts: BatchFacts, policy: Policy) -> Iterator[str]:
 
 
 def _quality(facts: BatchFacts, policy: Policy) -> Iterator[str]:
+    if facts.search_cut_short is not None:
+        why = facts.search_cut_short.replace("_", " ")
+        yield f"The search ended early at the provider ({why}): there may be more to find than was found."
     screened = facts.stages.get(Stage.SCREENED)
     if screened is not None and not screened.pending:
         found = share(screened.passed, screened.entered)

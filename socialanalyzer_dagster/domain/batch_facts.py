@@ -46,7 +46,8 @@ class BatchFacts:
 
     `items` are discovery results by name; `tiers` the leads that passed scored; `plan` the rows of the newest sync plan
     by action, None before there is one; `stage_reached` the stage a failed, stopped or paused batch ended in, `cause`
-    the stored words for it; `reasks` is (answers asked again, answers), None where it was not counted.
+    the stored words for it; `reasks` is (answers asked again, answers), None where it was not counted;
+    `search_cut_short` is the vendor's reason when a search ended before it had everything.
     """
 
     key: BatchKey
@@ -67,6 +68,7 @@ class BatchFacts:
     stage_reached: Stage | None = None
     cause: str | None = None
     reasks: tuple[int, int] | None = None
+    search_cut_short: str | None = None
 
 
 def rejected_by_reason(stage: Stage, counts: StageCounts) -> dict[str, int]:

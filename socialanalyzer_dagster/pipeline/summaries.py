@@ -10,7 +10,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.counters import stage_counters
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batch_figures, batches, found_items, scores, sync_plans
+from socialanalyzer_dagster.storage import batch_figures, batch_quality, batches, found_items, scores, sync_plans
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.scores import ScoresOf
 
@@ -40,6 +40,8 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch) -> Ba
         capped=batch.capped,
         stage_reached=stage_reached(connection, batch) if batch.status in _ENDED_EARLY else None,
         cause=batch.cause,
+        reasks=batch_quality.model_reasks(connection, batch.batch_id),
+        search_cut_short=batch_quality.cut_short(connection, batch.batch_id),
     )
 
 

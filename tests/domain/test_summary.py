@@ -146,6 +146,7 @@ def test_a_reached_cap_is_one_plain_sentence(policy: Policy) -> None:
         ({"unknown_attempts": 2, "unknown_micros": 80_000}, "2 paid calls got no answer"),
         ({"tiers": {"standard_review": 60}}, "No lead reached the tier auto_enroll."),
         ({"reasks": (6, 100)}, "The model had to be asked again for 6 % of its answers."),
+        ({"search_cut_short": "timed_out"}, "The search ended early at the provider (timed out)"),
     ],
 )
 def test_a_warning_is_given_when_it_applies(policy: Policy, changes: dict[str, object], words: str) -> None:

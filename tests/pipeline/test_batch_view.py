@@ -1,14 +1,21 @@
 """What people see of batches: the object of `batch show`, lists by cursor, and the summary (spec 14.1, I-54)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from batch_world import World, book_policy
+from batch_world import BookVendor, World, book_policy
+from sqlalchemy import update
 
+from socialanalyzer_dagster.domain.calls import JobState, JobStatus
+from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch, find_batch
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
 from socialanalyzer_dagster.pipeline.summaries import refresh_summary
+from socialanalyzer_dagster.storage import searches
 from socialanalyzer_dagster.storage.batches import BatchPage
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
+from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
 
 PROMISED = {
     "key", "platform", "status", "stages", "tiers", "spend_micros", "held_micros", "unknown_micros", "reused_micros",
@@ -64,3 +71,37 @@ async def test_the_summary_tells_what_happened_in_plain_words(world):
     assert "The search found 3 profiles, 3 of them new" in text
     assert "2 of 3 leads passed screening" in text
     assert find_batch(world.workplace, key).summary == text
+
+
+class CutShort(BookVendor):
+    """Its search job times out after it found what it found."""
+
+    def job(self, most):
+        async def poll(job_id):
+            return JobStatus(job_id=job_id, state=JobState.FAILED, dataset_id="d", reason="timed_out")
+
+        return replace(super().job(most), poll=poll)
+
+
+async def test_a_search_that_the_vendor_cut_short_is_told_and_does_not_decide_about_novelty(world):
+    world.vendor = CutShort()
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED)
+    assert world.codes(Stage.DISCOVERED) == {"passed": 6}
+    assert "The search ended early at the provider (timed out)" in batch_view(world.workplace, key)["summary"]
+    with world.database.read() as connection:
+        assert searches.run_of_batch(connection, find_batch(world.workplace, key).batch_id).partial
+
+
+async def test_answers_that_a_model_had_to_give_again_are_counted(world):
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED, Stage.SCREENED)
+    assert "asked again" not in batch_view(world.workplace, key)["summary"]
+    with world.database.write() as connection:
+        connection.execute(
+            update(StageOutcomeRow).where(StageOutcomeRow.stage == Stage.SCREENED).values(detail={"reasks": 1})
+        )
+        connection.execute(update(LedgerEntryRow).values(operation="openai.chat"))
+    answers = 1 + 6  # the search stands for an answer here
+    told = f"The model had to be asked again for {round(100 * 6 / answers)} % of its answers."
+    assert told in batch_view(world.workplace, key)["summary"]

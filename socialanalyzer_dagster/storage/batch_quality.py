@@ -1,0 +1,46 @@
+"""What one batch's answers were worth: searches a vendor cut short, and answers a model had to give again (14.2)."""
+
+from sqlalchemy import Connection, case, func, select
+
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow, VendorJobRow
+from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
+
+_MODEL_CALL = "openai.chat"
+_ASKED_AGAIN_IN_VAIN = "llm_invalid_output"
+
+
+def cut_short(connection: Connection, batch_id: str) -> str | None:
+    """Why a job of the batch's search ended before it had everything, though its items were read; None = it had."""
+    return connection.execute(
+        select(ProviderAttemptRow.error_code)
+        .join(VendorJobRow, VendorJobRow.attempt_key == ProviderAttemptRow.attempt_key)
+        .where(
+            VendorJobRow.batch_id == batch_id,
+            VendorJobRow.stage == Stage.DISCOVERED,
+            VendorJobRow.state == JobPhase.READ,
+            ProviderAttemptRow.error_code.is_not(None),
+        )
+        .order_by(VendorJobRow.created_at)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def model_reasks(connection: Connection, batch_id: str) -> tuple[int, int] | None:
+    """Answers that had to be asked for again, and all answers of models; None while there are none."""
+    answers = connection.execute(
+        select(func.count(LedgerEntryRow.attempt_key.distinct())).where(
+            LedgerEntryRow.batch_id == batch_id, LedgerEntryRow.operation == _MODEL_CALL
+        )
+    ).scalar_one()
+    if not answers:
+        return None
+    repeated = func.coalesce(StageOutcomeRow.detail["reasks"].as_integer(), 0)
+    in_vain = case((StageOutcomeRow.code == _ASKED_AGAIN_IN_VAIN, 1), else_=0)
+    again = connection.execute(
+        select(func.coalesce(func.sum(repeated + in_vain), 0)).where(
+            StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.is_current
+        )
+    ).scalar_one()
+    return int(again), answers
