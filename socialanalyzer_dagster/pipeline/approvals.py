@@ -127,7 +127,9 @@ def _open_plan(connection: Connection, batch: Batch, plan_hash: str | None) -> t
     gate = gate_of_plan(connection, plan)
     if gate is not None and gate.state in (GateState.APPROVED, GateState.REJECTED):
         raise ApprovalRefused(f"the plan of batch {key} was {gate.state} by {gate.decided_by} at {gate.decided_at}")
-    if gate is None or gate.state != GateState.OPEN or plan.state != PlanState.OPEN:
+    if gate is not None and gate.state == GateState.WAIVED:
+        raise ApprovalRefused(f"the plan of batch {key} needs no approval: its policy asks nobody for this one")
+    if gate is None or plan.state != PlanState.OPEN:
         raise ApprovalRefused(f"the plan of batch {key} is {plan.state}; there is nothing to decide")
     if batch.status != BatchStatus.AWAITING_APPROVAL:
         raise ApprovalRefused(f"batch {key} is {batch.status}; a plan is decided about while its batch awaits approval")

@@ -83,7 +83,7 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
     try:
         drafts = await _drafts(batch, window)
     except CrmNotReady as error:
-        await asyncio.to_thread(batch.become, BatchStatus.PAUSED, str(error))
+        await asyncio.to_thread(_pause, batch, str(error))
         raise
     except (Refusal, CallFailed) as error:
         return await asyncio.to_thread(_halted, batch, error)
@@ -120,7 +120,15 @@ def _window(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
     return window
 
 
+def _pause(batch: OpenBatch, cause: str) -> None:
+    """An ended batch stays ended: only its held leads were looked at again."""
+    if not batch.refresh().is_terminal:
+        batch.become(BatchStatus.PAUSED, cause)
+
+
 def _halted(batch: OpenBatch, error: Refusal | CallFailed) -> PlanReport:
+    if batch.refresh().is_terminal:
+        return plan_report(batch, halt=str(refusal_of(error)))
     ended = end_stage(batch, Stage.SCORED, StageEnd(reason=refusal_of(error), worked=0))
     return plan_report(batch, halt=ended.halt)
 
@@ -200,16 +208,21 @@ def _belongs_to_another(row: PlanRow, note: str) -> PlanRow:
 
 
 async def suppressed_leads(gate: Gate, proposals: Sequence[Proposal]) -> frozenset[LeadUid]:
-    """Who of them is on the suppression list; raises PersonSuppressed when the list itself cannot be read."""
+    """Who of them is on the suppression list; raises ProviderUnavailable when the list itself cannot be read."""
     found: set[LeadUid] = set()
     for each in proposals:
         try:
             await gate.identify(each.uid, each.identifiers)
         except PersonSuppressed as refusal:
-            if refusal.__cause__ is not None:
-                raise
-            found.add(each.uid)
+            found.add(listed_lead(refusal))
     return frozenset(found)
+
+
+def listed_lead(refusal: PersonSuppressed) -> LeadUid:
+    """The lead that is on the list; raises ProviderUnavailable when the list could not be read (the gate is closed)."""
+    if refusal.__cause__ is not None:
+        raise ProviderUnavailable("suppression list", "it cannot be read") from refusal
+    return refusal.lead
 
 
 def plan_report(batch: OpenBatch, *, changed: bool = False, halt: str | None = None) -> PlanReport:

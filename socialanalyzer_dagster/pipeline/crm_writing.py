@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.refusals import PersonSuppressed
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
 from socialanalyzer_dagster.pipeline.crm_facts import Proposal, load_proposals
-from socialanalyzer_dagster.pipeline.crm_plan import suppressed_leads
+from socialanalyzer_dagster.pipeline.crm_plan import listed_lead, suppressed_leads
 from socialanalyzer_dagster.pipeline.crm_verdicts import (
     Verdict,
     broken,
@@ -131,10 +131,9 @@ class PartWriter:
             try:
                 answer = await self._gate.call(call, leads=[row.planned.uid for row in waiting], step=STEP)
             except PersonSuppressed as refusal:
-                if refusal.__cause__ is not None:
-                    raise
-                verdicts += [refused(row, _SUPPRESSED) for row in waiting if row.planned.uid == refusal.lead]
-                waiting = [row for row in waiting if row.planned.uid != refusal.lead]
+                listed = listed_lead(refusal)
+                verdicts += [refused(row, _SUPPRESSED) for row in waiting if row.planned.uid == listed]
+                waiting = [row for row in waiting if row.planned.uid != listed]
             except CallFailed as failure:
                 return verdicts + await self._after_failure(waiting, loaded, failure)
             else:

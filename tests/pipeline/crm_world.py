@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from batch_world import BookVendor, World, book_policy, candidate, quiet
+from batch_world import KEY, BookVendor, World, book_policy, candidate, quiet
 from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
@@ -78,13 +78,13 @@ class CrmWorld(World):
     hubspot: HubSpot | None = None
     server: SandboxServer | None = None
     sleeps: list[float] = field(default_factory=list)
+    suppression_key: bytes = KEY
 
     @property
     def parts(self) -> SessionParts:
         plain = super().parts
-        return replace(
-            plain, vendors=replace(plain.vendors, hubspot=self.hubspot), gate=replace(plain.gate, sleep=self._sleep)
-        )
+        gate = replace(plain.gate, sleep=self._sleep, suppression_key=self.suppression_key)
+        return replace(plain, vendors=replace(plain.vendors, hubspot=self.hubspot), gate=gate)
 
     async def _sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from batch_world import book_policy
 from crm_world import CrmWorld, uid_of
 from sqlalchemy import delete, select, update
 
@@ -12,7 +13,9 @@ from socialanalyzer_dagster.pipeline import crm_apply
 from socialanalyzer_dagster.pipeline.approvals import approve, reject
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, release_canary, retry, stop
 from socialanalyzer_dagster.pipeline.crm_apply import SyncRefused
+from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
 from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync
+from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -150,6 +153,38 @@ async def test_a_rep_who_was_faster_keeps_the_contact(world: CrmWorld) -> None:
     assert world.rows(key)["p1"].contact_id == theirs.id
     assert world.dealt() == world.assigned()
     assert world.assigned().total() == 1
+
+
+async def test_where_the_policy_updates_existing_contacts_a_reps_contact_becomes_ours(world: CrmWorld, policy) -> None:
+    document = policy.document()
+    changed = book_policy(policy, crm=document["crm"] | {"existing_contact": "update"})
+    activate(world.database, changed, Authorship(author="test", note="", at=world.clock.now()))
+    theirs = world.person("p1@example.org", firstname="Kept")
+    key = await approved(world, "p1", "p2")
+    report = await world.sync(key)
+    assert report.rows == {"created": 1, "updated": 1}
+    assert theirs.value("creator_uid") == uid_of("p1")
+    assert (theirs.value("firstname"), theirs.value("lead_score")) == ("Kept", "0.8000")
+    assert world.links("p1") == {uid_of("p1"): theirs.id}
+
+
+async def test_a_cancelled_sync_pauses_the_batch_and_the_next_run_finishes_it(world: CrmWorld, monkeypatch) -> None:
+    key = await approved(world, "p1")
+    reading, find = asyncio.Event(), CrmReader.find
+
+    async def wait(*_: object) -> object:
+        reading.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(CrmReader, "find", wait)
+    task = asyncio.create_task(world.sync(key))
+    await reading.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert find_batch(world.workplace, key).status == "paused"
+    monkeypatch.setattr(CrmReader, "find", find)
+    assert (await world.sync(key)).rows == {"created": 1}
 
 
 async def test_a_person_who_objected_since_the_plan_is_not_written(world: CrmWorld) -> None:

@@ -5,6 +5,7 @@ from batch_world import book_policy
 from crm_world import CrmWorld, uid_of
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused, approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_plan import PlanRefused
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
@@ -208,12 +209,35 @@ async def test_an_answer_that_leaves_contacts_out_is_no_proof_that_they_are_abse
     assert report.plan_hash is None or world.actions(key)["p2"] == ("rejected", "already_in_crm")
 
 
+async def test_a_list_that_cannot_be_asked_closes_the_gate_and_rejects_nobody(world: CrmWorld) -> None:
+    key = await world.scored("p1")
+    world.suppression_key = b"too short"
+    report = await world.plan(key)
+    assert (report.status, report.plan_hash) == ("paused", None)
+    assert "suppression list" in (report.halt or "")
+
+
+async def test_an_ended_batch_with_held_leads_stays_ended_while_the_crm_is_down(world: CrmWorld) -> None:
+    world.bdrs(("Ada", False))
+    key = await world.scored("p1")
+    await world.plan(key)
+    approve(world.workplace, key, by="Mara")
+    await world.sync(key)
+    world.faults(Fault("hubspot", "*", "unauthorized"))
+    report = await world.plan(key)
+    assert report.halt is not None
+    assert report.status == "completed"
+
+
 async def test_small_plans_go_straight_on_where_the_policy_asks_nobody(world: CrmWorld, policy) -> None:
     key = await _batch_without_gate(world, policy, names=("p1", "p2"), most=2)
     report = await world.plan(key)
     batch = find_batch(world.workplace, key)
     with world.database.read() as connection:
         assert (report.status, next_stretch(connection, batch)) == ("queued", Stretch.SYNC)
+    with pytest.raises(ApprovalRefused, match="needs no approval"):
+        approve(world.workplace, key, by="Mara")
+    assert (await world.sync(key)).rows == {"created": 2}
 
 
 async def test_large_plans_need_a_person_even_where_the_gate_is_off(world: CrmWorld, policy) -> None:
