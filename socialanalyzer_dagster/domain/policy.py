@@ -54,6 +54,8 @@ from socialanalyzer_dagster.domain.types import sha256_of
 
 DEFAULT_POLICY = "default.yaml"
 INSTANT_POLICY = "sandbox_instant.yaml"
+_MODEL_VENDOR = "openai"
+_PARTS = ("input", "cached_input", "output")
 
 
 class PolicyError(ValueError):
@@ -117,6 +119,17 @@ def _missing(policy: Policy) -> Iterator[str]:
         yield f"limits.buckets lacks {', '.join(missing)}"
     if missing := sorted(set(PROMPT_IDS) - set(policy.prompts)):
         yield f"prompts lacks {', '.join(missing)}"
+    if missing := sorted(_priced(policy.models) - set(policy.prices)):
+        yield f"prices lacks {', '.join(missing)}"
+
+
+def _priced(models: ModelsPolicy) -> set[str]:
+    """What must have a price: every spending operation, and for model calls the tokens or minutes of each model."""
+    own = {key for key, each in OPERATIONS.items() if each.spends and each.vendor != _MODEL_VENDOR}
+    tokens = {
+        f"{_MODEL_VENDOR}.{model}.{part}" for model in (models.vision, models.text, models.small) for part in _PARTS
+    }
+    return own | tokens | {f"{_MODEL_VENDOR}.{models.transcription}"}
 
 
 def _unlisted(policy: Policy) -> Iterator[str]:

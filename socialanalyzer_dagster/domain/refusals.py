@@ -33,10 +33,12 @@ class BudgetExceeded(Refusal):
 
 
 class UnknownPrice(Refusal):
-    """The price table does not list a unit of the call: refused, never free."""
+    """The price table does not list a unit of the call, or in live mode nobody confirmed it: refused, never free."""
 
-    def __init__(self, price_key: str) -> None:
-        super().__init__(f"no price for '{price_key}' in the policy's price table; add it before this can run")
+    def __init__(self, price_key: str, *, is_unconfirmed: bool = False) -> None:
+        missing = f"no price for '{price_key}' in the policy's price table; add it before this can run"
+        unconfirmed = f"nobody confirmed the price of '{price_key}', which live mode needs"
+        super().__init__(unconfirmed if is_unconfirmed else missing)
         self.price_key = price_key
 
 

@@ -17,11 +17,13 @@ from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_requests import CheckedRequest
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.estimates import estimate_json, measured_rates
+from socialanalyzer_dagster.pipeline.pricing import unconfirmed_prices
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches
 from socialanalyzer_dagster.storage.batches import Batch
 
 FIRST_ATTEMPT = 1
+_SANDBOX = "sandbox"
 
 
 class BatchRefused(ValueError):
@@ -30,6 +32,10 @@ class BatchRefused(ValueError):
 
 class EstimateOverCap(BatchRefused):
     """The estimate exceeds the batch's cap and the caller did not say to spend up to the cap (spec 12.5)."""
+
+
+class PricesUnconfirmed(BatchRefused):
+    """Real money would be spent at prices that are placeholders still."""
 
 
 class AlreadyRunning(BatchRefused):
@@ -79,6 +85,16 @@ class Draft:
                 f"the estimate of {usd_text(self.estimate.micros)} exceeds the batch cap of "
                 f"{usd_text(self.cap_micros)}: raise max_budget_usd, search for fewer leads, or say stop_at_cap to "
                 "spend up to the cap and stop there"
+            )
+
+    def refuse_unconfirmed_prices(self, mode: str) -> None:
+        """Raises PricesUnconfirmed outside the sandbox: the batch would pin prices that its run refuses (spec 12.3)."""
+        vendors = {f"{vendor}." for adapter in self.checked.platform.adapters.values() for vendor in adapter.providers}
+        unconfirmed = sorted(key for key in unconfirmed_prices(self.policy) if key.startswith(tuple(vendors)))
+        if unconfirmed and mode != _SANDBOX:
+            raise PricesUnconfirmed(
+                f"nobody confirmed the prices of {', '.join(unconfirmed)}: compare each with the contract and run "
+                "`socialanalyzer prices confirm KEY --usd AMOUNT --by NAME`"
             )
 
 

@@ -43,7 +43,7 @@ def create_batch(workplace: Workplace, request: BatchRequest) -> CreatedBatch:
     """A stored batch, queued or waiting for confirmation of its estimate.
 
     Raises FilterProblems (every wrong field at once), UnknownPreset, EstimateOverCap, AlreadyRunning,
-    IdempotencyConflict, WrongConfirmation.
+    IdempotencyConflict, WrongConfirmation, PricesUnconfirmed.
     """
     policy = active_policy(workplace.database)
     for _ in range(_KEY_TRIES - 1):
@@ -110,6 +110,7 @@ def _same_request(connection: Connection, request: BatchRequest) -> Batch | None
 
 
 def _store(connection: Connection, workplace: Workplace, draft: Draft, *, parts: BatchKeyParts | None) -> CreatedBatch:
+    draft.refuse_unconfirmed_prices(workplace.mode)
     draft.refuse_over_cap()
     checked = draft.checked
     _store_search(connection, draft)

@@ -23,6 +23,7 @@ from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, 
 from socialanalyzer_dagster.pipeline.discovery_store import IN_CRM, PASSED, DiscoveryStore
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.preconditions import check_preconditions
 from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress, shielded
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
@@ -62,6 +63,8 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
 
 async def _run(batch: OpenBatch, tell: Report) -> int:
     context = batch.context(Stage.DISCOVERED)
+    if not batch.is_list:
+        await check_preconditions(batch, Stage.DISCOVERED)
     found = await _found_items(batch, context)
     store = DiscoveryStore(batch)
     result = await asyncio.to_thread(_sort, batch, found)

@@ -14,6 +14,7 @@ from socialanalyzer_dagster.pipeline import policies
 from socialanalyzer_dagster.pipeline.crm_setup import missing_properties
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
 from socialanalyzer_dagster.pipeline.limits import LimitTooFar
+from socialanalyzer_dagster.pipeline.pricing import unconfirmed_prices
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import roster, schema
 from socialanalyzer_dagster.storage.database import Database
@@ -140,7 +141,7 @@ async def _examine_properties(crm: HubSpot | None, policy: Policy) -> Finding:
 
 
 def _prices_finding(policy: Policy, *, is_live: bool) -> Finding:
-    open_keys = sorted(key for key, price in policy.prices.items() if price.confirmed_on is None)
+    open_keys = sorted(unconfirmed_prices(policy))
     if not open_keys:
         return Finding("prices", Health.OK, "every price is confirmed")
     health = Health.PROBLEM if is_live else Health.WARNING

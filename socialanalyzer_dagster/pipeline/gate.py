@@ -45,14 +45,13 @@ T = TypeVar("T")
 class GateOptions:
     """What differs between installations and tests.
 
-    `live` refuses unconfirmed prices that are not accepted by name; `breaker` defaults to one that remembers refusals
+    `live` refuses prices that nobody confirmed; `breaker` defaults to one that remembers refusals
     of this process; `sleep` and `monotonic` are for tests.
     """
 
     clock: Clock
     suppression_key: bytes
     live: bool = False
-    accepted_unconfirmed: frozenset[str] = frozenset()
     breaker: Breaker = field(default_factory=ServiceMemory)
     on_cap_warning: Callable[[CapWarning], None] = log_cap_warning
     sleep: Sleep = asyncio.sleep
@@ -111,7 +110,7 @@ def spending_gate(database: Database, writer: GroupWriter, policy: Policy, optio
         database=database,
         writer=writer,
         policy=policy,
-        prices=PriceTable(policy, live=options.live, accepted_unconfirmed=options.accepted_unconfirmed),
+        prices=PriceTable(policy, live=options.live),
         caps=CapSource(policy.budgets),
         limits=Limits(policy.limits, sleep=options.sleep, monotonic=options.monotonic),
         suppression=SuppressionList(database, options.suppression_key, monotonic=options.monotonic),

@@ -10,6 +10,7 @@ from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.enriched_lookup import with_crm_lookup
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.outcome_writes import Finished, StoreResults
+from socialanalyzer_dagster.pipeline.preconditions import check_preconditions
 from socialanalyzer_dagster.pipeline.progress import Progress, ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner_buffer import BufferParts, ResultBuffer
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
@@ -47,7 +48,11 @@ async def run_stage(batch: OpenBatch, stage: Stage, tell: Report = log_progress)
         return await asyncio.to_thread(stage_report, batch, stage, 0)
     run = _StageRun(batch, stage, pending, waiting, tell)
     try:
+        await check_preconditions(batch, stage)
         await run.work()
+    except Refusal as refused:
+        ended = StageEnd(reason=refused, worked=0, within=pending.within)
+        return await asyncio.to_thread(end_stage, batch, stage, ended)
     except asyncio.CancelledError:
         await shielded(asyncio.to_thread(pause_cancelled, batch))
         raise

@@ -77,4 +77,5 @@ def _adapter(platform: PlatformKey, stage: Stage, facts: StageFacts) -> StageAda
         terms_reviewed_on=NOT_REVIEWED,
         allowed_fields=facts.allowed_fields,
         retention_class=facts.retention_class,
+        keeps_media=facts.retention_class == SHORT_MEDIA,
     )

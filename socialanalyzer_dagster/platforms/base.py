@@ -48,6 +48,8 @@ class StageAdapter:
     terms_reviewed_on: str
     allowed_fields: tuple[str, ...]
     retention_class: str
+    keeps_media: bool
+    """True when the stage puts images or videos into the media store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

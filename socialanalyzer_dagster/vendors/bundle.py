@@ -12,6 +12,8 @@ from socialanalyzer_dagster.vendors.llm import LanguageModel
 from socialanalyzer_dagster.vendors.media_store import MediaStore
 from socialanalyzer_dagster.vendors.pages import PageFetcher
 
+_FIELDS = {"openai": "llm"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendors:
@@ -25,6 +27,10 @@ class Vendors:
     hubspot: HubSpot | None
     pages: PageFetcher
     media_store: MediaStore
+
+    def client_of(self, vendor: str) -> object | None:
+        """The client of a vendor by its name in operations and declarations; None where it is not configured."""
+        return getattr(self, _FIELDS.get(vendor, vendor))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -221,8 +221,8 @@ def score_of(platform: str) -> ScoreRecord:
 
 def _adapter(stage: Stage) -> StageAdapter:
     return StageAdapter(
-        name=f"testbook_{stage}", description="", providers=("insightiq",), unit_price_key="none", access_mode="none",
-        terms_url="", terms_reviewed_on="", allowed_fields=(), retention_class="none",
+        name=f"testbook_{stage}", description="", providers=(), unit_price_key="none", access_mode="none",
+        terms_url="", terms_reviewed_on="", allowed_fields=(), retention_class="none", keeps_media=False,
     )  # fmt: skip
 
 

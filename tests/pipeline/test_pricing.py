@@ -38,13 +38,16 @@ def test_a_vendors_own_figure_replaces_the_price():
     assert TABLE.settled(Reply(body=None, units={"no.price": 1}, reported_micros=77)) == 77
 
 
-def test_live_mode_refuses_an_unconfirmed_price_unless_it_is_accepted_by_name():
+def test_live_mode_refuses_a_price_until_it_is_confirmed_by_name():
     key = "apollo.people_match"
-    with pytest.raises(UnknownPrice):
+    with pytest.raises(UnknownPrice, match="nobody confirmed"):
         PriceTable(POLICY, live=True).price({key: 1})
-    assert PriceTable(POLICY, live=True, accepted_unconfirmed=frozenset({key})).price({key: 1}) == 25_000
+    with pytest.raises(UnknownPrice, match=key):
+        PriceTable(POLICY, live=True).require("apollo")
     confirmed = POLICY.document()["prices"][key] | {"confirmed_on": date(2026, 11, 1).isoformat(), "confirmed_by": "op"}
-    assert PriceTable(policy_with(POLICY, prices={key: confirmed}), live=True).price({key: 1}) == 25_000
+    table = PriceTable(policy_with(POLICY, prices={key: confirmed}), live=True)
+    table.require("apollo")
+    assert table.price({key: 1}) == 25_000
 
 
 @given(st.dictionaries(st.sampled_from(sorted(POLICY.prices)), st.integers(0, 10**7), min_size=1))
