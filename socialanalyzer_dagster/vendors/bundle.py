@@ -30,7 +30,8 @@ class Vendors:
 
     def client_of(self, vendor: str) -> object | None:
         """The client of a vendor by its name in operations and declarations; None where it is not configured."""
-        return getattr(self, _FIELDS.get(vendor, vendor))
+        client: object | None = getattr(self, _FIELDS.get(vendor, vendor))
+        return client
 
     async def close(self) -> None:
         """Close all connections."""
