@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, select
 
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadRow, ScoreRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadRow
+from socialanalyzer_dagster.storage.models_results import ScoreRow, StageOutcomeRow
 
 EXAMPLES = 5
 

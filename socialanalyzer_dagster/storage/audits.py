@@ -14,11 +14,10 @@ from socialanalyzer_dagster.storage.models_control import (
     SyncPlanLeadRow,
     SyncPlanRow,
 )
-from socialanalyzer_dagster.storage.models_leads import (
-    BatchLeadRow,
+from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadRow
+from socialanalyzer_dagster.storage.models_results import (
     ContactValueRow,
     EvidenceRow,
-    LeadRow,
     ScoreRow,
     StageOutcomeRow,
 )

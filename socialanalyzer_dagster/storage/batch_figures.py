@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow
-from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
 StageCounts = Mapping[Stage, int]
 

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, case, func, select
 
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow, VendorJobRow
-from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 
 _MODEL_CALL = "openai.chat"

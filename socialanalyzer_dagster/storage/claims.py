@@ -10,7 +10,8 @@ from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.batches import TERMINAL
 from socialanalyzer_dagster.storage.database import table_of, upsert
-from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadClaimRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadClaimRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
 _NO_JUDGEMENT = ("known_recent", "claimed_by_other_batch")
 

@@ -11,11 +11,11 @@ from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.types import EvidenceId, LeadUid, sha256_of
 from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.models_leads import (
+from socialanalyzer_dagster.storage.models_leads import LeadRow
+from socialanalyzer_dagster.storage.models_results import (
     ContactCandidateRow,
     ContactValueRow,
     EmailVerificationRow,
-    LeadRow,
 )
 
 _SHARED = ("value", "kind", "step", "provider", "source_url", "evidence_id", "fetched_at")

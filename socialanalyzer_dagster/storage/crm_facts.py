@@ -9,7 +9,8 @@ from sqlalchemy import Connection, select
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.models_leads import ContactValueRow, LeadRow, ScoreRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.models_leads import LeadRow
+from socialanalyzer_dagster.storage.models_results import ContactValueRow, ScoreRow, StageOutcomeRow
 from socialanalyzer_dagster.storage.scores import LIVE, ScoresOf
 
 

@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.types import LeadUid, sha256_of
 from socialanalyzer_dagster.storage.database import upsert
 from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.models_leads import EvidenceRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import EvidenceRow, StageOutcomeRow
 
 
 def insert_evidence(connection: Connection, found: Sequence[Evidence], now: datetime) -> None:

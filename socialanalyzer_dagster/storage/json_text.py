@@ -1,4 +1,4 @@
-"""JSON with text from outside made fit for both engines: PostgreSQL refuses NUL characters and lone surrogates (I-13)."""
+"""JSON with text from outside made fit for both engines: PostgreSQL refuses NUL and lone surrogates (I-13)."""
 
 from collections.abc import Mapping, Sequence
 

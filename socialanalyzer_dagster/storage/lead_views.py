@@ -8,12 +8,10 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, 
 
 from socialanalyzer_dagster.domain.types import STAGES
 from socialanalyzer_dagster.storage.models_control import AssignmentRow, CrmLinkRow, LedgerEntryRow
-from socialanalyzer_dagster.storage.models_leads import (
-    BatchLeadRow,
+from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadRow
+from socialanalyzer_dagster.storage.models_results import (
     ContactValueRow,
     EvidenceRow,
-    LeadBatchRow,
-    LeadRow,
     ScoreRow,
     StageOutcomeRow,
 )

@@ -24,7 +24,8 @@ from sqlalchemy.orm import aliased
 from socialanalyzer_dagster.domain.outcomes import GOES_ON, Outcome, Result
 from socialanalyzer_dagster.domain.types import STAGES, LeadUid, Stage
 from socialanalyzer_dagster.storage.database import table_of
-from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadClaimRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadClaimRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from socialanalyzer_dagster.storage.outcomes import StageOf
 
 _UPSTREAM = "upstream_"

@@ -11,7 +11,7 @@ from socialanalyzer_dagster.domain.outcomes import Outcome, Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
-from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

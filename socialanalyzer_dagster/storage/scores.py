@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage.database import upsert
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.models_leads import ScoreRow
+from socialanalyzer_dagster.storage.models_results import ScoreRow
 
 LIVE = "live"
 RESCORED = "rescored"

@@ -14,7 +14,7 @@ from socialanalyzer_dagster.storage.contacts import candidate_from_json, candida
 from socialanalyzer_dagster.storage.evidence import insert_evidence, load_evidence
 from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.models_leads import StepResultRow
+from socialanalyzer_dagster.storage.models_results import StepResultRow
 
 
 @dataclass(frozen=True, slots=True)

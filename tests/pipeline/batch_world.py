@@ -36,7 +36,7 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.platforms.base import Platform, StageAdapter, StageContext
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_control import BdrRow, LedgerEntryRow
-from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from socialanalyzer_dagster.vendors.bundle import Vendors
 
 PLATFORM = PlatformKey("testbook")

@@ -15,7 +15,7 @@ from socialanalyzer_dagster.pipeline.summaries import refresh_summary
 from socialanalyzer_dagster.storage import searches
 from socialanalyzer_dagster.storage.batches import BatchPage
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
-from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
 PROMISED = {
     "key", "platform", "status", "stages", "tiers", "spend_micros", "held_micros", "unknown_micros", "reused_micros",

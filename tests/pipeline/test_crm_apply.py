@@ -20,7 +20,8 @@ from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage.models_control import SyncPlanLeadRow
-from socialanalyzer_dagster.storage.models_leads import LeadRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.models_leads import LeadRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
 BY = Deed(by="Mara")
 
@@ -33,31 +34,35 @@ async def approved(world: CrmWorld, *names: str) -> str:
     return key
 
 
-async def test_an_approved_plan_is_written_and_the_batch_completed(world: CrmWorld) -> None:
-    key = await approved(world, "p1", "p2", "r3")
-    report = await world.sync(key)
+async def test_an_approved_plan_is_written_and_the_batch_completed(world_on_each: CrmWorld) -> None:
+    key = await approved(world_on_each, "p1", "p2", "r3")
+    report = await world_on_each.sync(key)
     assert report.rows == {"created": 2}
-    assert world.codes(Stage.SYNCED) == {"created": 2, "upstream_rejected": 1}
-    batch = find_batch(world.workplace, key)
+    assert world_on_each.codes(Stage.SYNCED) == {"created": 2, "upstream_rejected": 1}
+    batch = find_batch(world_on_each.workplace, key)
     assert batch.status == report.stage.status == "completed"
     assert batch.summary
-    contact = world.contact("p1")
+    contact = world_on_each.contact("p1")
     assert contact is not None
     assert contact.value("email") == "p1@example.org"
     assert contact.value("lead_score") == "0.8000"
-    assert contact.value("bdr_") == f"owner-{world.rows(key)['p1'].planned.bdr}"
-    assert world.links("p1") == {uid_of("p1"): contact.id}
-    assert world.rows(key)["p1"].contact_id == contact.id
+    assert contact.value("bdr_") == f"owner-{world_on_each.rows(key)['p1'].planned.bdr}"
+    assert world_on_each.links("p1") == {uid_of("p1"): contact.id}
+    assert world_on_each.rows(key)["p1"].contact_id == contact.id
 
 
-async def test_applying_twice_writes_nothing_the_second_time(world: CrmWorld) -> None:
-    key = await approved(world, "p1", "p2")
-    await world.sync(key)
-    writes, outcomes, version = world.writes, world.outcomes(current=False), find_batch(world.workplace, key).version
-    again = await world.sync(key)
-    assert world.writes == writes == 1
-    assert world.outcomes(current=False) == outcomes
-    assert find_batch(world.workplace, key).version == version
+async def test_applying_twice_writes_nothing_the_second_time(world_on_each: CrmWorld) -> None:
+    key = await approved(world_on_each, "p1", "p2")
+    await world_on_each.sync(key)
+    writes, outcomes, version = (
+        world_on_each.writes,
+        world_on_each.outcomes(current=False),
+        find_batch(world_on_each.workplace, key).version,
+    )
+    again = await world_on_each.sync(key)
+    assert world_on_each.writes == writes == 1
+    assert world_on_each.outcomes(current=False) == outcomes
+    assert find_batch(world_on_each.workplace, key).version == version
     assert (again.rows, again.stage.worked) == ({"created": 2}, 0)
 
 
@@ -85,13 +90,13 @@ async def test_a_plan_nobody_approved_is_refused_however_it_is_launched(world: C
     assert world.writes == 0
 
 
-async def test_rows_that_were_changed_after_the_approval_are_refused(world: CrmWorld) -> None:
-    key = await approved(world, "p1")
-    with world.database.write() as connection:
+async def test_rows_that_were_changed_after_the_approval_are_refused(world_on_each: CrmWorld) -> None:
+    key = await approved(world_on_each, "p1")
+    with world_on_each.database.write() as connection:
         connection.execute(update(SyncPlanLeadRow).values(bdr="Somebody else"))
     with pytest.raises(SyncRefused, match="not the ones that were approved"):
-        await world.sync(key)
-    assert world.writes == 0
+        await world_on_each.sync(key)
+    assert world_on_each.writes == 0
 
 
 async def test_a_batch_with_a_missing_outcome_is_not_synced(world: CrmWorld) -> None:
@@ -107,41 +112,41 @@ async def test_a_batch_with_a_missing_outcome_is_not_synced(world: CrmWorld) -> 
     assert world.writes == 0
 
 
-async def test_a_second_batch_updates_what_changed_and_leaves_what_reps_own(world: CrmWorld) -> None:
-    await world.sync(await approved(world, "p1"))
-    contact = world.contact("p1")
+async def test_a_second_batch_updates_what_changed_and_leaves_what_reps_own(world_on_each: CrmWorld) -> None:
+    await world_on_each.sync(await approved(world_on_each, "p1"))
+    contact = world_on_each.contact("p1")
     assert contact is not None
-    world.change(contact, bdr_="somebody else", firstname="Renamed", lead_score="0.1")
-    world.clock.advance(days=200)
-    key = await approved(world, "p1")
-    assert world.actions(key) == {"p1": ("update", None)}
-    assert {"lead_score", "lead_batch_id"} <= set(world.rows(key)["p1"].planned.changes)
-    report = await world.sync(key)
+    world_on_each.change(contact, bdr_="somebody else", firstname="Renamed", lead_score="0.1")
+    world_on_each.clock.advance(days=200)
+    key = await approved(world_on_each, "p1")
+    assert world_on_each.actions(key) == {"p1": ("update", None)}
+    assert {"lead_score", "lead_batch_id"} <= set(world_on_each.rows(key)["p1"].planned.changes)
+    report = await world_on_each.sync(key)
     assert report.rows == {"updated": 1}
-    contact = world.contact("p1")
+    contact = world_on_each.contact("p1")
     assert contact is not None
     assert (contact.value("lead_score"), contact.value("firstname")) == ("0.8000", "Renamed")
     assert contact.value("bdr_") == "somebody else"
     assert contact.value("lead_batch_id") == key
 
 
-async def test_a_contact_that_changed_since_the_plan_is_planned_anew(world: CrmWorld) -> None:
-    await world.sync(await approved(world, "p1"))
-    world.clock.advance(days=200)
-    key = await approved(world, "p1", "p2")
-    contact = world.contact("p1")
+async def test_a_contact_that_changed_since_the_plan_is_planned_anew(world_on_each: CrmWorld) -> None:
+    await world_on_each.sync(await approved(world_on_each, "p1"))
+    world_on_each.clock.advance(days=200)
+    key = await approved(world_on_each, "p1", "p2")
+    contact = world_on_each.contact("p1")
     assert contact is not None
-    world.change(contact, lead_batch_id="edited by a rep")
-    report = await world.sync(key)
+    world_on_each.change(contact, lead_batch_id="edited by a rep")
+    report = await world_on_each.sync(key)
     assert report.rows == {"created": 1, "failed": 1}
-    assert world.codes(Stage.SYNCED)["plan_changed"] == 1
+    assert world_on_each.codes(Stage.SYNCED)["plan_changed"] == 1
     assert contact.value("lead_batch_id") == "edited by a rep"
-    retry(world.workplace, key, BY)
-    await world.run(key)
-    plan = await world.plan(key)
+    retry(world_on_each.workplace, key, BY)
+    await world_on_each.run(key)
+    plan = await world_on_each.plan(key)
     assert (plan.status, plan.actions) == ("awaiting_approval", {"update": 1})
-    approve(world.workplace, key, by="Mara")
-    assert (await world.sync(key)).rows == {"updated": 1}
+    approve(world_on_each.workplace, key, by="Mara")
+    assert (await world_on_each.sync(key)).rows == {"updated": 1}
 
 
 async def test_a_rep_who_was_faster_keeps_the_contact(world: CrmWorld) -> None:
@@ -300,21 +305,21 @@ async def test_a_refused_key_pauses_the_batch_and_the_same_approval_goes_on(worl
     assert (await world.sync(key)).rows == {"created": 2}
 
 
-async def test_a_stopped_sync_writes_nothing_more_and_a_retry_finishes_it(world: CrmWorld) -> None:
-    key = await approved(world, "p1", "p2")
-    stop(world.workplace, key, BY)
-    assert find_batch(world.workplace, key).status == "stopped"
-    retry(world.workplace, key, BY)
-    assert (await world.sync(key)).rows == {"created": 2}
-    assert world.codes(Stage.SYNCED) == {"created": 2}
+async def test_a_stopped_sync_writes_nothing_more_and_a_retry_finishes_it(world_on_each: CrmWorld) -> None:
+    key = await approved(world_on_each, "p1", "p2")
+    stop(world_on_each.workplace, key, BY)
+    assert find_batch(world_on_each.workplace, key).status == "stopped"
+    retry(world_on_each.workplace, key, BY)
+    assert (await world_on_each.sync(key)).rows == {"created": 2}
+    assert world_on_each.codes(Stage.SYNCED) == {"created": 2}
 
 
 class LostCommit(BaseException):
     """The process died between the write and the commit."""
 
 
-async def test_a_kill_between_write_and_commit_makes_no_second_contact(world: CrmWorld, monkeypatch) -> None:
-    key = await approved(world, "p1", "p2", "p3")
+async def test_a_kill_between_write_and_commit_makes_no_second_contact(world_on_each: CrmWorld, monkeypatch) -> None:
+    key = await approved(world_on_each, "p1", "p2", "p3")
     submit = GroupWriter.submit
 
     def die(self: GroupWriter, write: object) -> object:
@@ -324,16 +329,16 @@ async def test_a_kill_between_write_and_commit_makes_no_second_contact(world: Cr
 
     monkeypatch.setattr(GroupWriter, "submit", die)
     with pytest.raises(LostCommit):
-        await world.sync(key)
+        await world_on_each.sync(key)
     monkeypatch.undo()
-    assert len(world.ours()) == 3
-    before = {each.id: dict(each.properties) for each in world.ours()}
-    report = await world.sync(key)
+    assert len(world_on_each.ours()) == 3
+    before = {each.id: dict(each.properties) for each in world_on_each.ours()}
+    report = await world_on_each.sync(key)
     assert report.rows == {"unchanged": 3}
-    assert {each.id: dict(each.properties) for each in world.ours()} == before
-    assert world.writes == 1
-    assert len(world.links("p1", "p2", "p3")) == 3
-    assert find_batch(world.workplace, key).status == "completed"
+    assert {each.id: dict(each.properties) for each in world_on_each.ours()} == before
+    assert world_on_each.writes == 1
+    assert len(world_on_each.links("p1", "p2", "p3")) == 3
+    assert find_batch(world_on_each.workplace, key).status == "completed"
 
 
 async def test_a_plan_larger_than_a_call_is_written_part_by_part(world: CrmWorld, policy) -> None:
@@ -366,28 +371,28 @@ async def test_a_canarys_plan_is_written_and_the_rest_waits_for_its_release(worl
     assert len(world.ours()) == 3
 
 
-async def test_leads_dealt_by_batches_at_the_same_time_are_shared_evenly(world: CrmWorld) -> None:
-    keys = [await world.scored(*(f"{letter}{n}" for n in range(5))) for letter in "abc"]
-    await asyncio.gather(*(world.plan(key) for key in keys))
-    dealt = world.dealt()
+async def test_leads_dealt_by_batches_at_the_same_time_are_shared_evenly(world_on_each: CrmWorld) -> None:
+    keys = [await world_on_each.scored(*(f"{letter}{n}" for n in range(5))) for letter in "abc"]
+    await asyncio.gather(*(world_on_each.plan(key) for key in keys))
+    dealt = world_on_each.dealt()
     assert dealt.total() == 15
     assert max(dealt.values()) - min(dealt.values()) <= 1
-    assert dealt == world.assigned()
+    assert dealt == world_on_each.assigned()
 
 
-async def test_held_leads_are_planned_again_when_their_cause_has_ended(world: CrmWorld) -> None:
-    world.bdrs(("Ada", False))
-    key = await approved(world, "p1", "p2")
-    assert (await world.sync(key)).rows == {"held": 2}
-    version = find_batch(world.workplace, key).version
-    assert not (await world.plan(key)).changed
-    assert find_batch(world.workplace, key).version == version
-    world.bdrs(("Ada", True))
-    report = await world.plan(key)
+async def test_held_leads_are_planned_again_when_their_cause_has_ended(world_on_each: CrmWorld) -> None:
+    world_on_each.bdrs(("Ada", False))
+    key = await approved(world_on_each, "p1", "p2")
+    assert (await world_on_each.sync(key)).rows == {"held": 2}
+    version = find_batch(world_on_each.workplace, key).version
+    assert not (await world_on_each.plan(key)).changed
+    assert find_batch(world_on_each.workplace, key).version == version
+    world_on_each.bdrs(("Ada", True))
+    report = await world_on_each.plan(key)
     assert (report.status, report.actions) == ("awaiting_approval", {"create": 2})
-    approve(world.workplace, key, by="Mara")
-    assert (await world.sync(key)).rows == {"created": 2}
-    assert world.codes(Stage.SYNCED) == {"created": 2}
+    approve(world_on_each.workplace, key, by="Mara")
+    assert (await world_on_each.sync(key)).rows == {"created": 2}
+    assert world_on_each.codes(Stage.SYNCED) == {"created": 2}
 
 
 def test_the_sync_asks_the_same_audits_as_the_checks() -> None:

@@ -29,8 +29,8 @@ from socialanalyzer_dagster.storage.models_leads import (
     LeadAliasRow,
     LeadClaimRow,
     LeadRow,
-    StageOutcomeRow,
 )
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from socialanalyzer_dagster.storage.suppressions import Suppression
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact, ReadResult
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.policy import parse_policy
 from socialanalyzer_dagster.pipeline.rescore import rescore
-from socialanalyzer_dagster.storage.models_leads import ScoreRow
+from socialanalyzer_dagster.storage.models_results import ScoreRow
 
 
 @pytest.fixture

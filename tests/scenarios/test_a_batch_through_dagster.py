@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
-from socialanalyzer_dagster.storage.models_leads import StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from tests.scenarios.house import STAGE_ASSETS, House, failures, open_house, set_up_crm
 
 SEARCH = {"search_keywords": ["travel", "hiking"], "max_results": 20}
