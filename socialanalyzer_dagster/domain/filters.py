@@ -45,6 +45,11 @@ class SearchFilters(BaseModel):
 
     max_results: int
 
+    @property
+    def target_place(self) -> str | None:
+        """Where the creators that are searched for live, as a person wrote it; None when the search does not say."""
+        return None
+
 
 FiltersT = TypeVar("FiltersT", bound=SearchFilters)
 ModelT = TypeVar("ModelT", bound=BaseModel)

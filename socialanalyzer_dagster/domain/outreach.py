@@ -57,6 +57,19 @@ def country_code(country: str, policy: Policy) -> str:
     return text.upper() if len(text) == _ALPHA_2 and text.isascii() and text.isalpha() else text
 
 
+def named_country(place: str | None, policy: Policy) -> str | None:
+    """The ISO code of the country that a search's place names: 'Berlin, Germany' or 'DE' -> 'DE'; else None.
+
+    Two letters after a comma name a state as often as a country ('Wilmington, DE'), so they count for nothing.
+    """
+    if place is None:
+        return None
+    if (last := policy.outreach.country_names.get(one_line(place.rpartition(",")[2]).casefold())) is not None:
+        return last
+    code = country_code(place, policy)
+    return code if any(code in rule.countries for rule in policy.outreach.rules) else None
+
+
 def email_refusal(email: str | None, status: EmailStatus | None, policy: Policy) -> str | None:
     """The code that keeps a contact out of the CRM because of its address, or None (spec 8.6, I-7)."""
     if email is None:

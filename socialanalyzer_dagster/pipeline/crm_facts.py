@@ -10,11 +10,13 @@ from socialanalyzer_dagster.domain.crm_diff import ProposedContact
 from socialanalyzer_dagster.domain.crm_mapping import AnalysisFacts, LeadFacts, Lineage, desired_properties
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.evidence_blocks import EvidenceBlocks, ScoringMaterial
+from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.outreach import (
     OutreachDecision,
     QueueDecision,
     SubscriberKind,
+    named_country,
     outreach_decision,
     queue_decision,
 )
@@ -141,7 +143,10 @@ class _Found:
 
     def _outreach(self, policy: Policy) -> OutreachDecision:
         country = self.contact.values.get("country") or self.work.record.country
-        return outreach_decision(country, SubscriberKind(self.contact.subscriber_kind), policy)
+        filters = self.batch.filters
+        place = filters.target_place if isinstance(filters, SearchFilters) else None
+        kind = SubscriberKind(self.contact.subscriber_kind)
+        return outreach_decision(country, kind, policy, target_country=named_country(place, policy))
 
     def _lineage(self) -> Lineage:
         return Lineage(

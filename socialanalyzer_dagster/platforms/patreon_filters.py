@@ -25,6 +25,11 @@ class PatreonFilters(SearchFilters):
     max_patrons: AtLeastOne | None = Field(default=None, description="More patrons are rejected; unknown passes.")
     min_posts: AtLeastOne | None = Field(default=None, description="Fewer posts are rejected; unknown passes.")
 
+    @property
+    def target_place(self) -> str | None:
+        """The place added to each query."""
+        return self.location or None
+
     @field_validator("search_keywords")
     @classmethod
     def _are_keywords(cls, values: list[str]) -> list[str]:

@@ -30,6 +30,7 @@ from socialanalyzer_dagster.domain.outreach import (
     SubscriberKind,
     country_code,
     email_refusal,
+    named_country,
     outreach_decision,
     queue_decision,
 )
@@ -338,6 +339,17 @@ def test_an_unknown_country_is_assumed_to_be_the_target_and_marked(policy: Polic
     assert decide(policy, country, "unknown") == replace(ALLOWED, is_assumed=True)
     german = decide(policy, country, "unknown", target_country="Germany")
     assert (german.country, german.is_assumed, german.email_allowed) == ("DE", True, False)
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("United States", "US"), ("Berlin, Germany", "DE"), ("gb", "GB"), ("Toronto, Canada", "CA"),
+        ("Wilmington, DE", None), ("San Francisco, CA", None), ("California", None), ("", None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_searchs_place_may_name_a_country(policy: Policy, place: str | None, code: str | None) -> None:
+    assert named_country(place, policy) == code
 
 
 def test_without_a_lawful_basis_everything_is_held(policy: Policy) -> None:
