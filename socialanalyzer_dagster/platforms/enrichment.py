@@ -6,7 +6,7 @@ from socialanalyzer_dagster.domain.contact_choice import EMAIL, email_problem, r
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.leads import Candidate, Evidence, LeadRecord
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
-from socialanalyzer_dagster.domain.outcomes import Outcome, StepState, failed, passed, rejected, skipped
+from socialanalyzer_dagster.domain.outcomes import Outcome, StepState, failed, passed, rejected
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, Stage
 from socialanalyzer_dagster.platforms.base import StageContext
@@ -92,9 +92,6 @@ def result_of(lead: LeadInEnrichment) -> LeadResult:
 
 def _outcome(lead: LeadInEnrichment, problem: str | None, status: EmailStatus | None) -> Outcome:
     stage = Stage.ENRICHED
-    verification = lead.steps.get(VERIFICATION)
-    if verification is not None and verification.state is StepState.PROVIDER_UNAVAILABLE:
-        return skipped(stage, "provider_unavailable", **verification.detail)
     if problem is None:
         return passed(stage, email_status=status.value if status else None)
     if not lead.policy.enrichment.require_email:

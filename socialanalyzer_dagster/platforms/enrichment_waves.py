@@ -51,7 +51,7 @@ class EnrichmentStep:
 
     `price_micros` is the most it can cost one lead; `leads_per_call` None puts the whole chunk into one call; `run`
     gives a finding for every lead it was handed and may raise what the gate raises. A step that shares no calls asks
-    lead by lead.
+    lead by lead. Where a step `pauses_batch`, its vendor's refusal ends the chunk: its leads wait for a person.
     """
 
     letter: str
@@ -62,13 +62,15 @@ class EnrichmentStep:
     run: Callable[[StepCall], Awaitable[Findings]]
     leads_per_call: Callable[[Policy], int] | None = None
     shares_calls: bool = True
+    pauses_batch: bool = False
 
 
 async def run_waves(leads: Sequence[LeadInEnrichment], steps: Iterable[EnrichmentStep], context: StageContext) -> None:
     """Bring every lead through the steps; results are stored after each step, before the next wave begins (I-56).
 
     Steps of one wave see the same values. A step that failed in a way that may pass is tried once more at the end of
-    its wave. Raises what ends the chunk: a stopped batch, an unknown price, a provider job still running.
+    its wave. Raises what ends the chunk: a stopped batch, an unknown price, a provider job still running, a
+    vendor that refuses a step which pauses the batch (spec 8.6).
     """
     ordered = sorted(steps, key=lambda step: (step.wave, step.letter))
     for wave in sorted({step.wave for step in ordered}):
@@ -184,6 +186,10 @@ async def _results(
         findings = await step.run(call)
     except (PersonSuppressed, BudgetExceeded, *_ENDS_THE_CHUNK):
         raise
+    except ProviderUnavailable as refusal:
+        if step.pauses_batch:
+            raise
+        return {lead.uid: _silent_step(step, refusal) for lead in group.leads}
     except Exception as error:  # noqa: BLE001 - a failing step never fails the lead (spec 8.1)
         return {lead.uid: _failed_step(step, lead, error) for lead in group.leads}
     return {
@@ -197,14 +203,21 @@ def may_pass(failure: CallFailed) -> bool:
     return failure.error.error_class in _REPEATABLE and not failure.outcome_unknown
 
 
+def _silent_step(step: EnrichmentStep, refusal: ProviderUnavailable) -> StepResult:
+    detail: dict[str, JsonValue] = {"vendor": refusal.vendor, "reason": refusal.code}
+    return StepResult(step=step.letter, state=StepState.PROVIDER_UNAVAILABLE, detail=detail)
+
+
 def _failed_step(step: EnrichmentStep, lead: LeadInEnrichment, error: Exception) -> StepResult:
-    if isinstance(error, ProviderUnavailable):
-        detail: dict[str, JsonValue] = {"vendor": error.vendor, "reason": error.code}
-        return StepResult(step=step.letter, state=StepState.PROVIDER_UNAVAILABLE, detail=detail)
     tries = lead.tries(step.letter) + 1
     if isinstance(error, CallFailed):
         vendor, code = error.error.vendor, error.error.code
-        detail = {"vendor": vendor, "reason": code, "may_pass": may_pass(error), "tries": tries}
+        detail: dict[str, JsonValue] = {
+            "vendor": vendor,
+            "reason": code,
+            "may_pass": may_pass(error),
+            "tries": tries,
+        }
         return StepResult(step=step.letter, state=StepState.ERROR, detail=detail)
     detail = {"reason": type(error).__name__, "may_pass": False, "tries": tries}
     return StepResult(step=step.letter, state=StepState.ERROR, detail=detail)

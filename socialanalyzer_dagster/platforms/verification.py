@@ -32,6 +32,7 @@ def verification_step(wave: int) -> EnrichmentStep:
         run=_verify_all,
         leads_per_call=lambda _policy: 1,
         shares_calls=False,
+        pauses_batch=True,
     )
 
 

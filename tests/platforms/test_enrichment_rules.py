@@ -11,7 +11,7 @@ from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, LeadRec
 from socialanalyzer_dagster.domain.outcomes import StepState
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
-from socialanalyzer_dagster.domain.refusals import BudgetExceeded
+from socialanalyzer_dagster.domain.refusals import BudgetExceeded, ProviderUnavailable
 from socialanalyzer_dagster.domain.types import PlatformKey
 from socialanalyzer_dagster.platforms.enrichment import STEPS, enrich
 from socialanalyzer_dagster.platforms.enrichment_leads import LeadView
@@ -160,14 +160,15 @@ async def test_without_a_verifier_a_lead_goes_on_with_an_unverified_address(benc
     assert bench.checkpoint.steps[work.uid]["L"].state is StepState.NOT_CONFIGURED
 
 
-async def test_a_verifier_that_is_down_skips_the_lead_which_goes_on(bench: Bench) -> None:
+async def test_a_verifier_that_refuses_its_service_lets_the_leads_wait(bench: Bench) -> None:
     bench.gate.unavailable.add("email_verifier")
     work = work_of(record_of_someone(), 0, candidate("email", "ada@trailretreats-example.com"))
+    with pytest.raises(ProviderUnavailable, match="email_verifier"):
+        await run(enrich, [work], bench.context(platform("patreon")))
+    assert "L" not in bench.checkpoint.steps[work.uid], "the step is asked again when the vendor is back"
+    bench.gate.unavailable.clear()
     results = await run(enrich, [work], bench.context(platform("patreon")))
-    outcome = results[work.uid].outcome
-    assert (outcome.result, outcome.code) == ("skipped", "provider_unavailable")
-    assert outcome.goes_on
-    assert results[work.uid].email_status == "unverified"
+    assert results[work.uid].email_status != "unverified"
 
 
 async def test_no_address_is_not_known_while_a_vendor_could_not_be_asked(bench: Bench) -> None:
