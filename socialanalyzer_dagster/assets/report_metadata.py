@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 
@@ -29,6 +30,7 @@ def stage_metadata(report: StageReport, examples: Sequence[LeadExample], version
         "reuse_savings_usd": dg.MetadataValue.float(report.reused_micros / _MICROS),
         "batch_status": dg.MetadataValue.text(report.status),
         "policy_version": dg.MetadataValue.text(version),
+        "code_version": dg.MetadataValue.text(code_version()),
         "examples": dg.MetadataValue.md(examples_table(examples)),
         "summary": dg.MetadataValue.asset(dg.AssetKey("batch_summary")),
     }

@@ -6,13 +6,11 @@ from enum import StrEnum
 
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.types import JsonObject
 
 UNIQUE_PROPERTY = "creator_uid"
 """Our own unique property: the upsert key (spec 11.3)."""
 BDR_PROPERTY = "bdr_"
 CHOICE_SEPARATOR = ";"
-_GROUP = "contactinformation"
 
 
 class WriteRule(StrEnum):
@@ -64,22 +62,6 @@ class CrmProperty:
     def labels(self) -> Mapping[str, str]:
         """The values of a choice with their labels; empty for other kinds."""
         return {"true": "Yes", "false": "No"} if self.kind is ValueKind.FLAG else {each: each for each in self.options}
-
-    def creation(self) -> JsonObject:
-        """The body that creates the property (vendor-contracts 8.1)."""
-        value_type, field_type = TYPES[self.kind]
-        return {
-            "name": self.name,
-            "label": self.label,
-            "type": value_type,
-            "fieldType": field_type,
-            "groupName": _GROUP,
-            "hasUniqueValue": self.is_unique,
-            "options": [
-                {"label": label, "value": value, "displayOrder": order, "hidden": False}
-                for order, (value, label) in enumerate(self.labels.items())
-            ],
-        }
 
 
 SCORE_PROPERTIES = {

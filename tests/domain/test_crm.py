@@ -22,7 +22,7 @@ from socialanalyzer_dagster.domain.crm_diff import (
     without_bdr,
 )
 from socialanalyzer_dagster.domain.crm_mapping import AnalysisFacts, LeadFacts, Lineage, desired_properties
-from socialanalyzer_dagster.domain.crm_properties import ValueKind, WriteRule, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty, ValueKind, WriteRule, crm_properties
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.outcomes import HELD, REJECTED
 from socialanalyzer_dagster.domain.outreach import (
@@ -199,12 +199,22 @@ def test_without_a_lawful_basis_none_is_claimed(policy: Policy) -> None:
     assert "hs_legal_basis" not in desired_properties(facts(policy), parse_policy(document))
 
 
+def created(one: CrmProperty) -> dict[str, object]:
+    """What set-up asks the CRM to make."""
+    value_type, field_type = TYPES[one.kind]
+    options = [{"label": label, "value": value} for value, label in one.labels.items()]
+    return {
+        "name": one.name, "label": one.label, "type": value_type, "fieldType": field_type,
+        "groupName": "contactinformation", "hasUniqueValue": one.is_unique, "options": options,
+    }  # fmt: skip
+
+
 def test_the_crm_takes_every_property_and_value(policy: Policy) -> None:
     book = PropertyBook.stored(Store(None), frozenset())
     for one in crm_properties(policy).values():
         assert one.is_vendors is (one.name in book.definitions)
         if not one.is_vendors:
-            book.create(one.creation(), created_at="2026-11-16T12:00:00Z")
+            book.create(created(one), created_at="2026-11-16T12:00:00Z")
     desired = desired_properties(facts(policy), policy)
     stored, refused = checked_values(book, desired)
     assert refused == []
