@@ -1,9 +1,12 @@
 """`sandbox`, `db`, `doctor` and `dev`: what the pipeline runs on."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -149,23 +152,34 @@ def dev(*, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the
         places = {"DAGSTER_HOME": str(settings.dagster_home), "SOCIALANALYZER_HOME": str(settings.home)}
         command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
         notes.print(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)")
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [*command, "-w", str(PROJECT / "workspace.yaml")], cwd=PROJECT, env=inherited_environment(places)
-        )
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            return _stopped(child)
-        finally:
-            if child.poll() is None:
-                child.kill()
+        command += ["-w", str(PROJECT / "workspace.yaml")]
+        with interrupted_by(signal.SIGINT, signal.SIGTERM):
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter
+                command, cwd=PROJECT, env=inherited_environment(places), start_new_session=True
+            )
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                return _stopped(child)
+            finally:
+                if child.poll() is None:
+                    os.killpg(child.pid, signal.SIGKILL)
+
+
+@contextmanager
+def interrupted_by(*signals: signal.Signals) -> Iterator[None]:
+    """Each of these signals interrupts the block as Ctrl-C does, also where it was ignored before."""
+    before = {one: signal.signal(one, signal.default_int_handler) for one in signals}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _stopped(child: "subprocess.Popen[bytes]") -> int:
-    """Let a child that got the same Ctrl-C end by itself; 0 when it does."""
-    try:
+    """Ask the child to end as Ctrl-C would, and wait for it; 0 when it ended."""
+    child.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
         child.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.terminate()
-        child.wait(_STOP_SECONDS)
-    return 0
+    return 0 if child.poll() is not None else 1

@@ -144,7 +144,10 @@ def start_process(config: SandboxConfig) -> SandboxProcess:
     ]  # fmt: skip
     if config.home is not None:
         arguments += ["--home", str(config.home)]
-    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603 - our own interpreter and module
+    # a session of its own: Ctrl-C must not end the vendors while the parent still settles calls in flight
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
     child = SandboxProcess(f"http://{config.host}:{port}", process)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
