@@ -16,7 +16,14 @@ def crm_sandbox() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-async def world(database, policy, clock, tmp_path, crm_sandbox) -> AsyncIterator[CrmWorld]:
-    """A workplace over each engine, with a CRM that is ready."""
+async def world(sqlite_database, policy, clock, tmp_path, crm_sandbox) -> AsyncIterator[CrmWorld]:
+    """A workplace with a CRM that is ready."""
+    async with crm_world(sqlite_database, policy, clock, tmp_path, crm_sandbox) as made:
+        yield made
+
+
+@pytest.fixture
+async def world_on_each(database, policy, clock, tmp_path, crm_sandbox) -> AsyncIterator[CrmWorld]:
+    """The same over each engine, for what transactions, locks and JSON columns decide."""
     async with crm_world(database, policy, clock, tmp_path, crm_sandbox) as made:
         yield made

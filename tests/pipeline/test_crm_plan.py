@@ -28,30 +28,30 @@ async def test_every_scored_lead_becomes_one_row_and_the_batch_waits_for_a_perso
     assert changes["lead_batch_id"].new == key
 
 
-async def test_the_same_state_makes_the_same_plan_and_deals_nobody_twice(world: CrmWorld) -> None:
-    key = await world.scored("p1", "p2", "p3", "p4")
-    first = await world.plan(key)
-    rows, version = world.rows(key), find_batch(world.workplace, key).version
-    again = await world.plan(key)
+async def test_the_same_state_makes_the_same_plan_and_deals_nobody_twice(world_on_each: CrmWorld) -> None:
+    key = await world_on_each.scored("p1", "p2", "p3", "p4")
+    first = await world_on_each.plan(key)
+    rows, version = world_on_each.rows(key), find_batch(world_on_each.workplace, key).version
+    again = await world_on_each.plan(key)
     assert (again.plan_hash, again.changed) == (first.plan_hash, False)
-    assert world.rows(key) == rows
-    assert find_batch(world.workplace, key).version == version
-    assert world.dealt() == world.assigned() == {"Ada": 2, "Ben": 1, "Cleo": 1}
+    assert world_on_each.rows(key) == rows
+    assert find_batch(world_on_each.workplace, key).version == version
+    assert world_on_each.dealt() == world_on_each.assigned() == {"Ada": 2, "Ben": 1, "Cleo": 1}
 
 
-async def test_a_changed_plan_supersedes_the_old_one_and_gives_its_deals_back(world: CrmWorld) -> None:
-    key = await world.scored("p1", "p2", "p3")
-    first = await world.plan(key)
-    kept, version = world.rows(key)["p1"].planned.bdr, find_batch(world.workplace, key).version
-    world.person("p2@example.org")
-    second = await world.plan(key)
+async def test_a_changed_plan_supersedes_the_old_one_and_gives_its_deals_back(world_on_each: CrmWorld) -> None:
+    key = await world_on_each.scored("p1", "p2", "p3")
+    first = await world_on_each.plan(key)
+    kept, version = world_on_each.rows(key)["p1"].planned.bdr, find_batch(world_on_each.workplace, key).version
+    world_on_each.person("p2@example.org")
+    second = await world_on_each.plan(key)
     assert second.changed
     assert second.plan_hash != first.plan_hash
-    assert find_batch(world.workplace, key).version > version
-    assert world.actions(key)["p2"] == ("rejected", "already_in_crm")
-    assert world.rows(key)["p1"].planned.bdr == kept
-    assert world.dealt() == world.assigned()
-    assert world.dealt().total() == 2
+    assert find_batch(world_on_each.workplace, key).version > version
+    assert world_on_each.actions(key)["p2"] == ("rejected", "already_in_crm")
+    assert world_on_each.rows(key)["p1"].planned.bdr == kept
+    assert world_on_each.dealt() == world_on_each.assigned()
+    assert world_on_each.dealt().total() == 2
 
 
 async def test_contacts_of_reps_are_left_alone(world: CrmWorld) -> None:
@@ -160,15 +160,15 @@ async def test_leads_are_held_while_nobody_is_active_and_dealt_when_somebody_is(
     assert world.rows(key)["p1"].planned.changes["bdr_"].new == "owner-Ada"
 
 
-async def test_a_lead_of_a_bdr_who_left_is_dealt_again(world: CrmWorld) -> None:
-    key = await world.scored("p1", "p2", "p3")
-    await world.plan(key)
-    world.bdrs(("Ada", False), ("Ben", True), ("Cleo", True))
-    await world.plan(key)
-    assert sorted(row.planned.bdr or "" for row in world.rows(key).values()) in (
+async def test_a_lead_of_a_bdr_who_left_is_dealt_again(world_on_each: CrmWorld) -> None:
+    key = await world_on_each.scored("p1", "p2", "p3")
+    await world_on_each.plan(key)
+    world_on_each.bdrs(("Ada", False), ("Ben", True), ("Cleo", True))
+    await world_on_each.plan(key)
+    assert sorted(row.planned.bdr or "" for row in world_on_each.rows(key).values()) in (
         ["Ben", "Ben", "Cleo"], ["Ben", "Cleo", "Cleo"],
     )  # fmt: skip
-    assert world.assigned().total() == 3
+    assert world_on_each.assigned().total() == 3
 
 
 async def test_a_batch_deals_to_the_bdrs_it_names(world: CrmWorld) -> None:
