@@ -24,6 +24,7 @@ from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log, batches, claims, outcome_sets
 from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.recovery import Recover
 
 _TRIES = 10
 _WAITING = frozenset({BatchStatus.PAUSED, BatchStatus.AWAITING_APPROVAL})
@@ -73,13 +74,30 @@ def stop(workplace: Workplace, key: str, deed: Deed) -> Batch:
             connection, batch, {"stop_requested": True, "cause": _stop_cause(deed), "halted_run_id": batch.run_id}
         )
 
-    stopped = _do(workplace, key, _Act("batch.stop", deed, act, {}))
-    lock = batch_lock(workplace.database, workplace.home, stopped.batch_id)
+    _do(workplace, key, _Act("batch.stop", deed, act, {}))
+    end_if_stopped(workplace, key)
+    return find_batch(workplace, key)
+
+
+def end_if_stopped(workplace: Workplace, key: str) -> None:
+    """End a batch that was asked to stop and that nobody works on; every other batch is left as it is.
+
+    The one who stops asks after setting the flag, a run asks after giving the lock back: one of them sees both, so a
+    stop that comes while a run closes is never lost (I-49). What a dead run left in flight becomes unknown.
+    """
+    batch = find_batch(workplace, key)
+    if not batch.stop_requested or batch.is_terminal:
+        return
+    lock = batch_lock(workplace.database, workplace.home, batch.batch_id)
     if not lock.acquire():
-        return stopped
+        return
     try:
-        ending = Ending(status=BatchStatus.STOPPED, cause=_stop_cause(deed), now=workplace.clock.now())
-        return finish_batch(workplace, find_batch(workplace, key), ending)
+        now = workplace.clock.now()
+        with workplace.database.write() as connection:
+            Recover.apply(connection, [Recover(batch_id=batch.batch_id, owner="nobody", at=now)])
+        batch = find_batch(workplace, key)
+        if batch.stop_requested and not batch.is_terminal:
+            finish_batch(workplace, batch, Ending(status=BatchStatus.STOPPED, cause=batch.cause, now=now))
     finally:
         lock.release()
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from socialanalyzer_dagster.domain.types import BatchKey
+from socialanalyzer_dagster.pipeline.batch_actions import end_if_stopped
 from socialanalyzer_dagster.pipeline.batch_entry import Entry, enter_batch
 from socialanalyzer_dagster.pipeline.batches import batch_from_key
 from socialanalyzer_dagster.pipeline.gate import GateOptions, spending_gate
@@ -69,6 +70,7 @@ class PipelineSession:
         async with AsyncExitStack() as stack:
             if not await asyncio.to_thread(lock.acquire):
                 raise BatchLocked(BatchKey(key), await asyncio.to_thread(_holder_of, workplace, key))
+            stack.push_async_callback(asyncio.to_thread, end_if_stopped, workplace, key)
             stack.push_async_callback(asyncio.to_thread, lock.release)
             entry = Entry(
                 run_id=run_id, confirm_estimate_micro=confirm_estimate_micro, launched_attempt=launched_attempt

@@ -12,6 +12,7 @@ from socialanalyzer_dagster.domain.suppression import identifier_hash
 from socialanalyzer_dagster.domain.types import Stage, lead_uid
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, release_canary, retry, set_cap, stop
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
+from socialanalyzer_dagster.pipeline.discovery import discover
 from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint, run_stage
 from socialanalyzer_dagster.storage import suppressions
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
@@ -140,6 +141,17 @@ async def test_a_search_the_cap_cannot_pay_is_not_bought(world):
     assert find_batch(world.workplace, key).status == "queued"
     await world.run(key)
     assert world.codes(Stage.SCORED) == {"passed": 6}
+
+
+async def test_a_stop_that_comes_while_a_run_closes_is_not_lost(world):
+    key = world.create().key
+    async with world.opened(key) as batch:
+        await discover(batch, quiet)
+        await asyncio.to_thread(stop, world.workplace, key, BY)
+        assert find_batch(world.workplace, key).status == "discovering", "the run still holds the batch"
+    stopped = find_batch(world.workplace, key)
+    assert stopped.status == "stopped"
+    assert world.codes(Stage.SCREENED) == {"batch_stopped": 6}
 
 
 async def test_a_stopped_batch_makes_no_new_call_and_can_be_retried(world):
