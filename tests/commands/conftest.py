@@ -1,7 +1,6 @@
 """The command line in this process, in a home of its own, against a sandbox on a free port."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,9 @@ from typing import Any
 import pytest
 
 from socialanalyzer_dagster import cli
-from socialanalyzer_dagster.commands.instance import dagster_instance
-from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
 from socialanalyzer_dagster.sandbox.serve import running_sandbox
-from socialanalyzer_dagster.settings import VARIABLES, Settings
+from socialanalyzer_dagster.settings import VARIABLES
 
 ROSTER = [{"name": "Kai Example", "owner_id": "70000001"}, {"name": "Noa Example", "owner_id": "70000002"}]
 NO_SANDBOX = "http://127.0.0.1:9"

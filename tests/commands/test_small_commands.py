@@ -1,0 +1,193 @@
+"""Roster, suppression, policy, prices, presets, platforms, lists and database: real commands in a home of their own."""
+
+import json
+
+import pytest
+import yaml
+
+ROSTER = "- {name: Kai Example, owner_id: 70000001}\n- {name: Noa Example, owner_id: '70000002', active: false}\n"
+TRAVEL = '{"hashtags": ["travel"], "max_results": 30}'
+
+
+def test_the_roster_is_loaded_shown_and_changed_by_name(terminal, tmp_path):
+    file = tmp_path / "roster.yaml"
+    file.write_text(ROSTER, encoding="utf-8")
+    assert terminal.json("bdr", "list") == []
+    assert terminal.json("bdr", "load", str(file)) == {"people": 2, "active": 1}
+    assert terminal.json("bdr", "activate", "Noa Example")["active"] is True
+    terminal.run("bdr", "deactivate", "Kai Example")
+    people = terminal.json("bdr", "list")
+    assert [(each["name"], each["active"], each["leads_total"]) for each in people] == [
+        ("Kai Example", False, 0),
+        ("Noa Example", True, 0),
+    ]
+    unknown = terminal.run("bdr", "activate", "Nobody")
+    assert (unknown.code, "Kai Example" in unknown.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "not a list", "- {name: A}", "- {name: A, owner_id: 1}\n- {name: A, owner_id: 2}", "[}"]
+)
+def test_a_roster_that_cannot_be_used_changes_nothing(terminal, tmp_path, text):
+    file = tmp_path / "roster.yaml"
+    file.write_text(text, encoding="utf-8")
+    answer = terminal.run("bdr", "load", str(file))
+    assert answer.code == 2
+    assert "roster.yaml" in answer.err
+
+
+def test_a_suppressed_person_cannot_be_read_back(terminal):
+    first = terminal.json("suppress", "add", "ada@site.example", "--reason", "asked")
+    assert first == {"kind": "email", "added": True}
+    assert terminal.json("suppress", "add", "ADA@site.example", "--reason", "asked again")["added"] is False
+    terminal.run("suppress", "add", "instagram:ada", "--kind", "handle", "--reason", "asked")
+    listed = terminal.run("suppress", "list", "--json")
+    assert [each["kind"] for each in listed.json] != []
+    assert "ada" not in listed.out.lower().replace("added", "")
+    wrong = terminal.run("suppress", "add", "nonsense", "--reason", "x")
+    assert (wrong.code, "name@site.com" in wrong.err) == (2, True)
+
+
+def test_a_policy_is_shown_validated_and_activated(terminal, tmp_path):
+    document = yaml.safe_load(terminal.run("policy", "show").out)
+    document["budgets"]["day_usd"] = "150.00"
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    checked = terminal.json("policy", "validate", str(file))
+    assert list(checked["diff"]) == ["budgets.day_usd"]
+    assert terminal.json("policy", "show")["policy_hash"] != checked["policy_hash"]
+    terminal.run("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")
+    active = terminal.json("policy", "show")
+    assert active["policy_hash"] == checked["policy_hash"]
+    assert (active["versions"][0]["author"], active["versions"][0]["note"]) == ("Kai", "less a day")
+
+
+def test_a_refused_policy_lists_every_problem(terminal, tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text("policy_version: x\nunknown_key: 1\n", encoding="utf-8")
+    answer = terminal.run("policy", "validate", str(file))
+    assert answer.code == 2
+    assert "unknown_key" in answer.err
+    assert "policy_version" in answer.err
+    assert terminal.run("policy", "activate", str(tmp_path / "none.yaml")).code == 2
+
+
+def test_a_price_is_confirmed_by_a_person(terminal):
+    key = "insightiq.search_export"
+    terminal.run("prices", "confirm", key, "--usd", "0.025", "--by", "Kai")
+    (price,) = (each for each in terminal.json("prices", "list") if each["key"] == key)
+    assert (float(price["usd"]), price["confirmed_by"]) == (0.025, "Kai")
+    assert price["confirmed_on"]
+    unknown = terminal.run("prices", "confirm", "no.such", "--usd", "1", "--by", "Kai")
+    assert (unknown.code, key in unknown.err) == (2, True)
+    assert terminal.run("prices", "confirm", key, "--usd", "-1", "--by", "Kai").code == 2
+
+
+def test_a_preset_is_saved_shown_renamed_used_and_deleted(terminal):
+    save = ["presets", "save", "Travel Micro", "--platform", "instagram", "--filters", TRAVEL]
+    assert terminal.json(*save)["slug"] == "travel-micro"
+    assert terminal.json(*save)["version"] == 2
+    shown = terminal.json("presets", "show", "travel micro", "--platform", "instagram")
+    assert (shown["filters"]["hashtags"], shown["problems"]) == (["travel"], [])
+    made = terminal.json("batch", "create", "--preset", "travel-micro")
+    assert made["key"].endswith(".instagram.travel-micro")
+    assert terminal.json(*save, "--rename", "Travel")["slug"] == "travel"
+    assert [each["name"] for each in terminal.json("presets", "list")] == ["Travel"]
+    terminal.run("presets", "delete", "Travel", "--platform", "instagram")
+    assert terminal.json("presets", "list") == []
+    assert terminal.run("presets", "show", "Travel", "--platform", "instagram").code == 2
+
+
+def test_a_second_preset_with_the_same_name_in_keys_or_bad_filters_is_refused(terminal):
+    save = ["presets", "save", "--platform", "instagram", "--filters"]
+    assert terminal.run(*save, TRAVEL, "Travel Micro").code == 0
+    assert terminal.run(*save, TRAVEL, "travel-micro!").code == 2
+    bad = terminal.run(*save, '{"max_results": "x", "hashtags": 5}', "Other")
+    assert bad.code == 2
+    assert "max_results" in bad.err
+    assert "hashtags" in bad.err
+
+
+def test_platforms_tell_stages_vendors_and_filters(terminal):
+    described = terminal.json("platforms")
+    assert len(described) == 3
+    for each in described:
+        assert list(each["stages"]) == ["discovered", "screened", "enriched", "analyzed", "scored", "synced"]
+        assert each["filters"]["properties"]["max_results"]["description"]
+    assert "max_results" in terminal.run("platforms").out
+
+
+def test_a_list_is_previewed_with_its_unusable_rows(terminal, tmp_path):
+    file = tmp_path / "creators.csv"
+    file.write_text("name,url\nAda,https://www.patreon.com/ada\nNobody,\n", encoding="utf-8")
+    found = terminal.json("list", "preview", str(file), "--platform", "patreon")
+    assert found["usable"] == 1
+    assert [row["line"] for row in found["unusable"]] == [3]
+    assert terminal.run("list", "preview", str(file), "--platform", "orkut").code == 2
+
+
+def test_the_database_tells_where_it_stands_and_can_be_brought_up_again(terminal):
+    assert terminal.json("db", "status")["is_current"] is True
+    assert terminal.json("db", "upgrade")["is_current"] is True
+    assert (terminal.home / "dagster" / "dagster.yaml").is_file()
+
+
+def test_a_database_of_another_version_is_refused_with_what_to_do(terminal):
+    import sqlite3
+
+    from socialanalyzer_dagster.storage.columns import VERSION_TABLE
+
+    connection = sqlite3.connect(terminal.home / "socialanalyzer.db")
+    connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")  # noqa: S608 - our own constant
+    connection.commit()
+    connection.close()
+    for command in (["batch", "list"], ["db", "upgrade"]):
+        answer = terminal.run(*command)
+        assert answer.code == 2
+        assert "9999" in answer.err
+
+
+def test_files_named_by_the_environment_are_taken_at_upgrade(terminal, tmp_path, monkeypatch):
+    document = yaml.safe_load(terminal.run("policy", "show").out)
+    document["budgets"]["day_usd"] = "120.00"
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    (tmp_path / "roster.yaml").write_text(ROSTER, encoding="utf-8")
+    monkeypatch.setenv("POLICY_PATH", str(tmp_path / "policy.yaml"))
+    monkeypatch.setenv("BDR_ROSTER_PATH", str(tmp_path / "roster.yaml"))
+    assert terminal.run("db", "upgrade").code == 0
+    assert terminal.json("policy", "show")["document"]["budgets"]["day_usd"] == "120.00"
+    assert len(terminal.json("bdr", "list")) == 2
+
+
+def test_wrong_settings_are_told_all_at_once_and_no_secret_is_printed(terminal, monkeypatch):
+    secret = "sk-very-secret-value"
+    monkeypatch.setenv("SOCIALANALYZER_ENV", "live")
+    monkeypatch.setenv("OPENAI_API_KEY", secret)
+    monkeypatch.setenv("SUPPRESSION_HMAC_KEY", "short-secret")
+    for command in (["batch", "list"], ["doctor"], ["doctor", "--json"]):
+        answer = terminal.run(*command)
+        assert answer.code in (1, 2)
+        told = answer.out + answer.err
+        assert "DATABASE_URL" in told
+        assert "BDR_ROSTER_PATH" in told
+        assert secret not in told
+        assert "short-secret" not in told
+
+
+def test_the_demonstration_is_refused_in_live_mode(terminal, monkeypatch):
+    live = {
+        "SOCIALANALYZER_ENV": "live", "OPENAI_API_KEY": "k", "DATABASE_URL": f"sqlite:///{terminal.home}/live.db",
+        "SUPPRESSION_HMAC_KEY": "x" * 40, "BDR_ROSTER_PATH": "roster.yaml", "APIFY_API_TOKEN": "t",
+    }  # fmt: skip
+    for name, value in live.items():
+        monkeypatch.setenv(name, value)
+    answer = terminal.run("demo")
+    assert answer.code == 2
+    assert "sandbox mode alone" in answer.err
+
+
+def test_json_of_a_refusal_is_empty_on_stdout(terminal):
+    answer = terminal.run("batch", "show", "nothing", "--json")
+    assert (answer.code, answer.out) == (2, "")
+    with pytest.raises(json.JSONDecodeError):
+        _ = answer.json

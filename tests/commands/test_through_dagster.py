@@ -1,0 +1,161 @@
+"""A batch by commands alone: created, run through Dagster, planned, approved, synced, exported, re-scored."""
+
+import json
+
+import pytest
+import yaml
+
+from socialanalyzer_dagster.commands.instance import dagster_instance
+from socialanalyzer_dagster.sandbox.serve import sandbox_bill
+from socialanalyzer_dagster.settings import Settings
+
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("commands-through-dagster")]
+SEARCH = json.dumps({"search_keywords": ["travel", "hiking"], "max_results": 8})
+
+
+@pytest.fixture(scope="module")
+def key(shared_home):
+    """One batch, run up to its plan by the first test that needs it."""
+    from socialanalyzer_dagster import cli
+
+    made = ["batch", "create", "--platform", "patreon", "--filters", SEARCH, "--idempotency-key", "one"]
+    assert cli.run(made) == 0
+    found = batch_keys()[0]
+    assert cli.run(["batch", "run", found]) == 0
+    return found
+
+
+def batch_keys():
+    from socialanalyzer_dagster.commands.office import open_office
+    from socialanalyzer_dagster.pipeline.batch_view import batch_rows
+    from socialanalyzer_dagster.storage.batches import BatchPage
+
+    with open_office() as office:
+        return [row["key"] for row in batch_rows(office.workplace(), BatchPage())]
+
+
+def bill():
+    found = sandbox_bill(Settings.from_environment().sandbox_url)
+    assert found is not None
+    return found
+
+
+def test_a_run_goes_up_to_the_plan_and_is_recorded_in_the_instance(shared, key):
+    view = shared.json("batch", "show", key)
+    assert view["status"] == "awaiting_approval"
+    assert view["stages"]["scored"]["passed"] > 0
+    with dagster_instance(Settings.from_environment()) as instance:
+        (run,) = instance.get_runs()
+        assert key in instance.get_dynamic_partitions("lead_batches")
+    assert (run.job_name, run.tags["dagster/partition"], run.status.value) == ("lead_batch_job", key, "SUCCESS")
+
+
+def test_running_it_again_asks_no_vendor_and_changes_nothing(shared, key):
+    before, asked = shared.json("batch", "show", key), sum(bill()["requests"].values())
+    again = shared.run("batch", "run", key, "--to", "scored", "--json")
+    assert again.code == 0
+    after = shared.json("batch", "show", key)
+    assert after["stages"] == before["stages"]
+    assert after["spend_micros"] == before["spend_micros"]
+    assert sum(bill()["requests"].values()) == asked
+
+
+def test_the_ledger_is_the_vendors_bill(shared, key):
+    view = shared.json("ledger", "show", key)
+    assert view["total_micros"] == bill()["total_micros"] == shared.json("batch", "show", key)["spend_micros"]
+    assert set(view) == {"total_micros", "held_micros", "unknown_micros", "by_vendor", "by_stage", "calls"}
+    assert "settled" in shared.run("ledger", "show", key).out
+
+
+def test_a_lead_shows_where_each_contact_value_was_found(shared, key):
+    (lead, *_) = shared.json("leads", "list", "--batch", key, "--stage", "scored", "--result", "passed")["leads"]
+    view = shared.json("leads", "show", lead["lead_uid"])
+    assert {"field", "value", "kind", "step", "provider", "source_url", "fetched_at"} == set(view["contacts"][0])
+    assert view["evidence"]
+    assert view["costs"]
+    text = shared.run("leads", "show", f"{lead['platform']}:{lead['platform_id']}").out
+    assert "auto_enroll" in text or "standard_review" in text
+
+
+def test_the_export_is_the_same_each_time_and_can_go_to_a_file(shared, key, tmp_path):
+    printed = shared.run("leads", "export", "--csv", "--batch", key).out
+    file = tmp_path / "leads.csv"
+    assert shared.run("leads", "export", "--csv", "--batch", key, "--out", str(file)).code == 0
+    assert file.read_text(encoding="utf-8") == printed
+    assert len(printed.splitlines()) >= 9
+    assert shared.json("leads", "export", "--batch", key)["columns"][0] == "lead_uid"
+
+
+def test_rescoring_costs_nothing_and_shows_who_moves(shared, key, tmp_path):
+    document = yaml.safe_load(shared.run("policy", "show").out)
+    for row in document["tiers"]["rows"]:
+        row["at_least"] = "0.9999"
+    file = tmp_path / "strict.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    before = bill()
+    same = shared.json("rescore", "--batch", key)
+    assert (same["moved"], same["changed"], same["cost_micros"]) == ([], 0, 0)
+    moved = shared.json("rescore", "--batch", key, "--policy", str(file))
+    assert {each["to"] for each in moved["tier_flow"]} == {"below_min_score"}
+    assert bill() == before
+
+
+def test_a_plan_is_shown_approved_by_name_and_written_once(shared, key):
+    plan = shared.json("batch", "plan", key)
+    assert plan["plan"]["state"] == "open"
+    assert {row["action"] for row in plan["rows"]} <= {"create", "update", "unchanged", "held", "rejected"}
+    assert "create" in shared.run("batch", "plan", key).out
+    assert shared.run("batch", "run", key, "--from", "synced").code == 1
+    other = shared.run("batch", "approve", key, "--by", "Kai Example", "--plan", "ffff")
+    assert (other.code, "has changed since" in other.err) == (2, True)
+    assert shared.json("batch", "approve", key, "--by", "Kai Example")["status"] == "queued"
+    assert shared.run("batch", "run", key).code == 0
+    view = shared.json("batch", "show", key)
+    assert view["status"] == "completed"
+    assert view["stages"]["synced"]["passed"] > 0
+    assert shared.run("batch", "approve", key, "--by", "Kai Example").code == 2
+
+
+def test_a_capped_batch_says_so_and_a_raised_cap_finishes_the_rest(shared, key):
+    search = json.dumps({"search_keywords": ["yoga"], "max_results": 6})
+    options = ["--max-spend", "0.12", "--stop-at-cap"]
+    made = shared.json("batch", "create", "--platform", "patreon", "--filters", search, *options)["key"]
+    assert shared.run("batch", "run", made).code == 0
+    view = shared.json("batch", "show", made)
+    assert view["capped"] is True
+    assert view["spend_micros"] + view["held_micros"] <= 120_000
+    assert "cap" in view["summary"]
+    assert shared.json("batch", "set-cap", made, "--max-spend", "5")["status"] == "queued"
+    assert shared.run("batch", "run", made).code == 0
+    left = shared.json("batch", "show", made)
+    assert left["capped"] is False
+    assert all("budget_stopped" not in counts["reasons"] for counts in left["stages"].values())
+
+
+def test_a_canary_goes_ahead_and_the_others_follow_when_released(shared, key):
+    search = json.dumps({"search_keywords": ["knitting"], "max_results": 6})
+    made = shared.json("batch", "create", "--platform", "patreon", "--filters", search, "--canary", "2")["key"]
+    answer = shared.run("batch", "run", made)
+    assert answer.code == 0
+    assert "measured per lead" in answer.out
+    assert f"batch release {made}" in answer.out
+    assert shared.json("batch", "show", made)["stages"]["screened"]["pending"] == 4
+    assert shared.json("batch", "release", made)["status"] == "queued"
+    assert shared.run("batch", "run", made).code == 0
+    assert shared.json("batch", "show", made)["stages"]["screened"]["pending"] == 0
+
+
+def test_doctor_finds_everything_in_order(shared, key):
+    found = shared.json("doctor")
+    assert found["healthy"] is True
+    states = {each["subject"]: each["health"] for each in found["findings"]}
+    assert states["crm properties"] == states["database"] == states["media store"] == states["roster"] == "ok"
+    assert states["prices"] == "warning"
+
+
+def test_a_sandbox_with_another_world_is_refused_and_both_are_named(shared, key, monkeypatch):
+    monkeypatch.setenv("SOCIALANALYZER_SANDBOX_SEED", "8")
+    answer = shared.run("batch", "run", key)
+    assert answer.code == 2
+    assert "seed 7" in answer.err
+    assert "seed 8" in answer.err
