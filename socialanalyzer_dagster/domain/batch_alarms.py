@@ -15,13 +15,22 @@ def batch_alarms(facts: BatchFacts, policy: Policy) -> tuple[str, ...]:
 
 
 def capped_sentence(facts: BatchFacts) -> str | None:
-    """One sentence when the cap left leads undone (spec 2.4)."""
+    """One sentence when a cap left leads undone, or the search itself unbought (spec 2.4, 12.5)."""
     if not facts.capped:
         return None
     undone = sum(skipped_by_reason(stage, counts).get("budget_stopped", 0) for stage, counts in facts.stages.items())
+    if not undone:
+        return facts.cause
+    reached = facts.reached_cap
+    if reached is None or reached.kind == "batch":
+        cap, room = f"of {usd_text(facts.cap_micros)}", "raise the cap"
+    else:
+        period = reached.kind.replace("-", " ")
+        cap = f"per {period} of {usd_text(reached.cap_micros)}"
+        room = f"wait until the next {period.split()[-1]} begins (UTC) or let the policy allow more"
     return (
-        f"The spending cap of {usd_text(facts.cap_micros)} was reached: {leads(undone)} could not be processed; "
-        "raise the cap and materialize the stage again to do exactly those."
+        f"The spending cap {cap} was reached: {leads(undone)} could not be processed; {room}, and run the batch again "
+        "to do exactly those."
     )
 
 

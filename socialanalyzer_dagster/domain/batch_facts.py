@@ -41,13 +41,22 @@ class StageCounts(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReachedCap:
+    """Which kind of scope was full (batch, platform-day, day, month, provider-month), and its cap."""
+
+    kind: str
+    cap_micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFacts:
     """One batch as counted.
 
     `items` are discovery results by name; `tiers` the leads that passed scored; `plan` the rows of the newest sync plan
     by action, None before there is one; `stage_reached` the stage a failed, stopped or paused batch ended in, `cause`
     the stored words for it; `reasks` is (answers asked again, answers), None where it was not counted;
-    `search_cut_short` is the vendor's reason when a search ended before it had everything.
+    `search_cut_short` is the vendor's reason when a search ended before it had everything; `reached_cap` the cap that
+    left leads undone, None while none did.
     """
 
     key: BatchKey
@@ -69,6 +78,7 @@ class BatchFacts:
     cause: str | None = None
     reasks: tuple[int, int] | None = None
     search_cut_short: str | None = None
+    reached_cap: ReachedCap | None = None
 
 
 def rejected_by_reason(stage: Stage, counts: StageCounts) -> dict[str, int]:

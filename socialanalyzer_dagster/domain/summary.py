@@ -19,6 +19,7 @@ from socialanalyzer_dagster.domain.sentences import counted, joined, leads, perc
 from socialanalyzer_dagster.domain.types import Stage
 
 _MAIN_REASONS = 4
+_TOLD_BY_ALARM = "budget_stopped"
 _UNFINISHED = frozenset({"failed", "stopped", "paused", "awaiting_provider"})
 _EMPTY_ADVICE = (
     "No leads were found. Check the filters: a wider location, other keywords, a shifted audience range or other "
@@ -89,7 +90,7 @@ def _unfinished(facts: BatchFacts) -> Iterator[str]:
 def _found(facts: BatchFacts) -> Iterator[str]:
     discovered = facts.stages.get(Stage.DISCOVERED)
     if discovered is None or not discovered.entered:
-        if facts.status not in _UNFINISHED:
+        if facts.status not in _UNFINISHED and not facts.capped:
             yield _EMPTY_ADVICE
         return
     known = rejected_by_reason(Stage.DISCOVERED, discovered)
@@ -174,5 +175,5 @@ def _failures(facts: BatchFacts) -> Iterator[str]:
         for code, number in failed_by_reason(stage, counts).items():
             yield f"{leads(number)} failed at {stage}: {reason_text(code)}. What to do: {REMEDIES[code]}."
         for code, number in skipped_by_reason(stage, counts).items():
-            if code in REMEDIES:
+            if code in REMEDIES and code != _TOLD_BY_ALARM:
                 yield f"{leads(number)} not done at {stage}: {reason_text(code)}. What to do: {REMEDIES[code]}."

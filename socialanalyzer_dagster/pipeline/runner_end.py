@@ -14,6 +14,7 @@ from socialanalyzer_dagster.domain.refusals import (
     Refusal,
     UnknownPrice,
 )
+from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
@@ -107,7 +108,7 @@ def _skip_for_money(batch: OpenBatch, stage: Stage, reason: BudgetExceeded, with
 
 def capped_sentence(stage: Stage, reason: BudgetExceeded, left: int) -> str:
     """One plain sentence about a cap that was reached."""
-    kind = reason.scope.split(":", maxsplit=1)[0]
+    kind = reason.scope.split(":", maxsplit=1)[0].replace("-", " ")
     cap = f"the {kind} cap of {usd_text(reason.cap_micros)}"
     if stage is Stage.DISCOVERED:
         return (
@@ -115,8 +116,8 @@ def capped_sentence(stage: Stage, reason: BudgetExceeded, left: int) -> str:
             "for it: raise the cap and run the batch again."
         )
     return (
-        f"{left} leads were not {stage}, because {cap} was reached: raise it and run the batch again to finish exactly "
-        "those."
+        f"{leads(left)} could not be {stage}, because {cap} was reached: raise it and run the batch again to finish "
+        "exactly those."
     )
 
 

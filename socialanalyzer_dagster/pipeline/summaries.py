@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.batch_facts import BatchFacts
+from socialanalyzer_dagster.domain.batch_facts import BatchFacts, ReachedCap
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.summary import Summary, batch_summary
 from socialanalyzer_dagster.domain.types import STAGES, Stage
@@ -42,7 +42,15 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch) -> Ba
         cause=batch.cause,
         reasks=batch_quality.model_reasks(connection, batch.batch_id),
         search_cut_short=batch_quality.cut_short(connection, batch.batch_id),
+        reached_cap=_reached_cap(connection, batch.batch_id),
     )
+
+
+def _reached_cap(connection: Connection, batch_id: str) -> ReachedCap | None:
+    if (found := batch_quality.reached_cap(connection, batch_id)) is None:
+        return None
+    scope, cap_micros = found
+    return ReachedCap(kind=scope.partition(":")[0], cap_micros=cap_micros)
 
 
 def stage_reached(connection: Connection, batch: Batch) -> Stage | None:

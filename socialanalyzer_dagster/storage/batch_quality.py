@@ -1,4 +1,4 @@
-"""What one batch's answers were worth: searches a vendor cut short, and answers a model had to give again (14.2)."""
+"""What kept one batch from its best: searches cut short, answers given again, a cap that was reached (14.2)."""
 
 from sqlalchemy import Connection, case, func, select
 
@@ -44,3 +44,18 @@ def model_reasks(connection: Connection, batch_id: str) -> tuple[int, int] | Non
         )
     ).scalar_one()
     return int(again), answers
+
+
+def reached_cap(connection: Connection, batch_id: str) -> tuple[str, int] | None:
+    """Scope and cap in micro-USD that left leads of the batch out, the last one; None when none did."""
+    detail = connection.execute(
+        select(StageOutcomeRow.detail)
+        .where(
+            StageOutcomeRow.batch_id == batch_id,
+            StageOutcomeRow.is_current,
+            StageOutcomeRow.code == "budget_stopped",
+        )
+        .order_by(StageOutcomeRow.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if detail is None else (str(detail["scope"]), int(detail["cap_micros"]))

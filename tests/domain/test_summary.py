@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from socialanalyzer_dagster.domain.batch_alarms import batch_alarms
-from socialanalyzer_dagster.domain.batch_facts import BatchFacts
+from socialanalyzer_dagster.domain.batch_facts import BatchFacts, ReachedCap
 from socialanalyzer_dagster.domain.outcomes import FAILED, REJECTED, SKIPPED, ItemResult
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.reason_texts import REASONS, REMEDIES
@@ -131,9 +131,34 @@ def test_a_plan_that_waits_is_told_as_such(policy: Policy) -> None:
 def test_a_reached_cap_is_one_plain_sentence(policy: Policy) -> None:
     stages = {**STAGES, Stage.ANALYZED: Counts(entered=70, passed=30, skipped=40, reasons={"budget_stopped": 40})}
     capped = facts(capped=True, cap_micros=1_000_000, stages=stages, spend_micros=990_000)
-    told = [line for line in batch_alarms(capped, policy) if "spending cap" in line]
-    assert len(told) == 1
-    assert told[0].startswith("The spending cap of $1.00 was reached: 40 leads could not be processed; raise the cap")
+    told = [line for line in batch_summary(capped, policy).text().splitlines() if "spending cap" in line]
+    assert told == [
+        (
+            "The spending cap of $1.00 was reached: 40 leads could not be processed; raise the cap, and run the batch "
+            "again to do exactly those."
+        )
+    ]
+
+
+def test_the_cap_that_was_reached_is_the_one_that_is_named(policy: Policy) -> None:
+    stages = {**STAGES, Stage.ANALYZED: Counts(entered=70, passed=30, skipped=40, reasons={"budget_stopped": 40})}
+    reached = ReachedCap(kind="platform-day", cap_micros=3_000_000)
+    told = batch_alarms(facts(capped=True, stages=stages, reached_cap=reached), policy)
+    assert told[0] == (
+        "The spending cap per platform day of $3.00 was reached: 40 leads could not be processed; wait until the next "
+        "day begins (UTC) or let the policy allow more, and run the batch again to do exactly those."
+    )
+
+
+def test_a_search_that_no_cap_had_room_for_is_not_told_as_one_that_found_nobody(policy: Policy) -> None:
+    cause = "The search was not bought, because it may cost $2.00 and the day cap of $1.00 has no room for it."
+    unbought = facts(
+        status="completed", capped=True, cause=cause, stages={Stage.DISCOVERED: Counts(entered=0, passed=0)}
+    )
+    text = batch_summary(unbought, policy).text()
+    assert cause in text
+    assert "0 leads" not in text
+    assert "Check the filters" not in text
 
 
 @pytest.mark.parametrize(
