@@ -56,10 +56,6 @@ async def test_applying_twice_writes_nothing_the_second_time(world_on_each: CrmW
     await world_on_each.sync(key)
     writes, outcomes = world_on_each.writes, world_on_each.outcomes(current=False)
     version = find_batch(world_on_each.workplace, key).version
-        world_on_each.writes,
-        world_on_each.outcomes(current=False),
-        find_batch(world_on_each.workplace, key).version,
-    )
     again = await world_on_each.sync(key)
     assert world_on_each.writes == writes == 1
     assert world_on_each.outcomes(current=False) == outcomes
