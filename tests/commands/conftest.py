@@ -1,6 +1,7 @@
 """The command line in this process, in a home of its own, against a sandbox on a free port."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from socialanalyzer_dagster import cli
+from socialanalyzer_dagster.commands.instance import dagster_instance
+from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
 from socialanalyzer_dagster.sandbox.serve import running_sandbox
-from socialanalyzer_dagster.settings import VARIABLES
+from socialanalyzer_dagster.settings import VARIABLES, Settings
 
 ROSTER = [{"name": "Kai Example", "owner_id": "70000001"}, {"name": "Noa Example", "owner_id": "70000002"}]
 NO_SANDBOX = "http://127.0.0.1:9"
@@ -57,11 +60,27 @@ def settle_in(environment: pytest.MonkeyPatch, home: Path, sandbox_url: str) -> 
     environment.setenv("SOCIALANALYZER_SANDBOX_URL", sandbox_url)
 
 
+@pytest.fixture(scope="session")
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with its tables and its Dagster instance, to copy."""
+    home = tmp_path_factory.mktemp("prepared") / "home"
+    with pytest.MonkeyPatch.context() as environment:
+        settle_in(environment, home, NO_SANDBOX)
+        assert cli.run(["db", "upgrade"]) == 0
+        with dagster_instance(Settings.from_environment()) as instance:
+            instance.get_dynamic_partitions(str(LEAD_BATCHES.name))
+    return home
+
+
 @pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+def terminal(
+    prepared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
     """A fresh home and no sandbox: nothing answers at its address."""
-    settle_in(monkeypatch, tmp_path / "home", "http://127.0.0.1:9")
-    return Terminal(capsys, tmp_path / "home")
+    home = tmp_path / "home"
+    shutil.copytree(prepared_home, home)
+    settle_in(monkeypatch, home, NO_SANDBOX)
+    return Terminal(capsys, home)
 
 
 @pytest.fixture(scope="module")
