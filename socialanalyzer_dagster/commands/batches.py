@@ -12,6 +12,7 @@ from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions,
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, usd, warn
 from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
+from socialanalyzer_dagster.commands.sandbox_crm import furnish_sandbox_crm
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import approvals, batch_actions
@@ -111,6 +112,7 @@ def run(
                 f"socialanalyzer batch confirm {key} --micros {batch.estimate_micros}"
             )
         steps = _steps(office, batch, from_step, to_step)
+        furnish_sandbox_crm(office, batch, steps)
         with progress_of(office, {BatchKey(key): ""}):
             ended = run_steps(office, BatchKey(key), steps)
         view = batch_view(workplace, key)

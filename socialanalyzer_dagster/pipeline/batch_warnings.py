@@ -78,9 +78,12 @@ def variations(
     return suggest_variations(filters, past)
 
 
+_NOBODY = "No BDR is active: contacts of this batch will be held. Load a roster with `socialanalyzer bdr load FILE`."
+
+
 def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: Policy, now: datetime) -> list[str]:
-    """Sentences about staleness and similarity."""
-    warnings: list[str] = []
+    """Sentences about staleness, similarity and contacts that nobody would receive."""
+    warnings: list[str] = [] if checked.fields.bdr_names else [_NOBODY]
     platform, filters = checked.platform.key, checked.filters_json
     novelty = novelty_of(connection, checked.fingerprint, policy=policy, now=now)
     if novelty is not None and novelty.is_stale:
