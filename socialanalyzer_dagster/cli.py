@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 from filelock import Timeout
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from socialanalyzer_dagster.commands import batches, demo, leads, ledger, people, policies, presets, searches, system
 from socialanalyzer_dagster.commands.office import AnotherWorldError
@@ -28,7 +28,7 @@ from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
 from socialanalyzer_dagster.pipeline.roster import RosterError
 from socialanalyzer_dagster.platforms.registry import UnknownPlatform
 from socialanalyzer_dagster.sandbox.serve import SandboxStartError
-from socialanalyzer_dagster.settings import SettingsError
+from socialanalyzer_dagster.settings import SettingsError, name_database_driver
 from socialanalyzer_dagster.storage.schema import SchemaMismatch
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -67,6 +67,7 @@ app.add_typer(people.crm_app, name="crm")
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
+    name_database_driver()
     try:
         outcome = app(args=list(arguments), standalone_mode=False)
     except FilterProblems as error:
@@ -75,8 +76,8 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(str(error).splitlines(), BAD_INPUT)
     except FAILURES as error:
         return _complain(str(error).splitlines(), FAILED)
-    except OperationalError as error:
-        return _complain([f"the database cannot be used ({type(error.orig).__name__})"], FAILED)
+    except DatabaseError as error:
+        return _complain([_database_trouble(error)], FAILED)
     except typer.TyperException as error:
         return _complain(error.format_message().splitlines(), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
@@ -86,6 +87,15 @@ def run(arguments: Sequence[str]) -> int:
     if outcome == _INTERRUPTED:
         return _complain(["stopped"], FAILED)
     return outcome if isinstance(outcome, int) else DONE
+
+
+def _database_trouble(error: DatabaseError) -> str:
+    """What a person can do about the database; raises the error again where it is a mistake of the program."""
+    if isinstance(error, OperationalError):
+        return f"the database cannot be used ({type(error.orig).__name__})"
+    if type(error) is DatabaseError:
+        return "the database file is damaged or no database: restore its back-up, or move it away"
+    raise error
 
 
 def _complain(sentences: Sequence[str], code: int) -> int:

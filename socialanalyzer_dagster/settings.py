@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -149,7 +150,7 @@ class Settings(BaseModel):
         given = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
         values = {name: given[name] for name in VARIABLES if given.get(name)}
         is_live = values.get("SOCIALANALYZER_ENV", "sandbox") == "live"
-        problems = _live_problems(values) if is_live else _sandbox_problems(values)
+        problems = _database_problems(values) + (_live_problems(values) if is_live else _sandbox_problems(values))
         fields = {**_places(values), **_plain_fields(values), "variables_set": frozenset(values)}
         fields.update(_live_fields(values) if is_live else _sandbox_fields(values))
         try:
@@ -179,6 +180,15 @@ class Settings(BaseModel):
 def inherited_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with changes, for a child process."""
     return {**os.environ, **changes}
+
+
+def name_database_driver() -> None:
+    """Write DATABASE_URL with its driver into this process's environment, where Dagster's instance file reads it.
+
+    Without the driver SQLAlchemy takes another one than dagster-postgres brings, and Dagster ends with an import error.
+    """
+    if given := os.environ.get("DATABASE_URL", "").strip():
+        os.environ["DATABASE_URL"] = normalized_database_url(given)
 
 
 def normalized_database_url(url: str) -> str:
@@ -239,6 +249,13 @@ def _sandbox_fields(values: Mapping[str, str]) -> dict[str, object]:
     fields.update({field: base + prefix for field, prefix in _SANDBOX_PREFIXES.items()})
     key = values.get("SUPPRESSION_HMAC_KEY", _SANDBOX_HMAC_KEY)
     return {**fields, "sandbox_url": base, "suppression_hmac_key": key}
+
+
+def _database_problems(values: Mapping[str, str]) -> list[str]:
+    url = normalized_database_url(values.get("DATABASE_URL", "sqlite:///default"))
+    if re.fullmatch(r"postgresql\+psycopg2://.+|sqlite:///.+", url):
+        return []
+    return ["DATABASE_URL must be postgresql://user:password@host:port/name, or sqlite:///path"]
 
 
 def _live_problems(values: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,8 @@ from socialanalyzer_dagster.settings import (
     VARIABLES,
     Settings,
     SettingsError,
+    inherited_environment,
+    name_database_driver,
     normalized_database_url,
 )
 
@@ -189,3 +191,24 @@ def test_the_boundary_secret_depends_on_the_installs_key_and_is_not_it():
 )
 def test_database_urls_name_the_driver(url, normal):
     assert normalized_database_url(url) == normal
+
+
+def test_child_processes_read_the_database_url_with_its_driver(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user@h/d")
+    name_database_driver()
+    assert inherited_environment({})["DATABASE_URL"] == "postgresql+psycopg2://user@h/d"
+
+
+def test_no_database_url_stays_none(monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    name_database_driver()
+    assert "DATABASE_URL" not in inherited_environment({})
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://user:hidden-word@h/d", "::hidden-word::", "postgresql+asyncpg://h/d", "sqlite://"]
+)
+def test_a_database_of_another_kind_is_refused_without_showing_its_url(url):
+    (problem,) = problems_of({"DATABASE_URL": url})
+    assert problem.startswith("DATABASE_URL must be")
+    assert "hidden-word" not in problem
