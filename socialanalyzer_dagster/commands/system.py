@@ -97,12 +97,7 @@ def db_status(*, as_json: AsJson = False) -> None:
 
 def _emit_status(status: schema.SchemaStatus, *, as_json: bool) -> None:
     result = {"current": status.current, "head": status.head, "is_current": status.is_current}
-    if status.is_current:
-        sentence = f"the database is at revision {status.head}"
-    else:
-        at = "has no tables yet" if status.current is None else f"is at revision {status.current}"
-        sentence = f"the database {at}, this version needs {status.head}: run `socialanalyzer db upgrade`"
-    emit(result, as_json=as_json, text=lambda console: console.print(sentence))
+    emit(result, as_json=as_json, text=lambda console: console.print(status.sentence))
 
 
 def doctor(*, as_json: AsJson = False) -> int:

@@ -7,12 +7,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
-from socialanalyzer_dagster.storage.columns import VERSION_TABLE
+from socialanalyzer_dagster.storage import models_control, models_leads, models_results  # noqa: F401  (registers the tables)
+from socialanalyzer_dagster.storage.columns import VERSION_TABLE, Base
 from socialanalyzer_dagster.storage.database import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+UNRECORDED = "unrecorded"
 _UPGRADE_LOCK = 7_305_120_001
 
 
@@ -22,7 +24,10 @@ class SchemaMismatch(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """`current` is None for a database without our tables; `known` is False for a revision of another version."""
+    """`current` is None for a database without our tables, UNRECORDED for one that has them and names no revision.
+
+    `known` is False for a revision that this version has no migration of.
+    """
 
     current: str | None
     head: str
@@ -33,12 +38,36 @@ class SchemaStatus:
         """True when the tables are those of this version."""
         return self.current == self.head
 
+    @property
+    def sentence(self) -> str:
+        """Where the database stands and, unless it is current, what to do."""
+        if self.is_current:
+            return f"the database is at revision {self.head}"
+        if self.current is None:
+            return "the database has no tables yet: run `socialanalyzer db upgrade`"
+        if self.current == UNRECORDED:
+            return (
+                "the database holds tables with our names but no revision of ours: restore its back-up, "
+                "or name an empty database in DATABASE_URL"
+            )
+        if not self.known:
+            return (
+                f"the database is at revision {self.current}, which this version does not know: "
+                "install the version that wrote it; `socialanalyzer db upgrade` cannot go back"
+            )
+        return (
+            f"the database is at revision {self.current}, this version needs {self.head}: "
+            "run `socialanalyzer db upgrade`"
+        )
+
 
 def status(database: Database) -> SchemaStatus:
     """Where the database stands; changes nothing."""
     scripts = ScriptDirectory.from_config(_config())
     with database.read() as connection:
         current = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+        if current is None and Base.metadata.tables.keys() & set(inspect(connection).get_table_names()):
+            current = UNRECORDED
     known = current is None or current in {script.revision for script in scripts.walk_revisions()}
     return SchemaStatus(current, scripts.get_current_head() or "", known)
 
@@ -50,7 +79,7 @@ def upgrade(database: Database) -> SchemaStatus:
     """
     before = status(database)
     if not before.known:
-        raise SchemaMismatch(_sentence(before))
+        raise SchemaMismatch(before.sentence)
     if not before.is_current:
         with database.write() as connection:
             _migrate(connection)
@@ -61,7 +90,7 @@ def require_current(database: Database) -> None:
     """Raises SchemaMismatch unless the database is at this version's revision."""
     found = status(database)
     if not found.is_current:
-        raise SchemaMismatch(_sentence(found))
+        raise SchemaMismatch(found.sentence)
 
 
 def _migrate(connection: Connection) -> None:
@@ -70,19 +99,6 @@ def _migrate(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def _sentence(found: SchemaStatus) -> str:
-    if found.current is None:
-        return "the database has no tables yet: run `socialanalyzer db upgrade`"
-    if not found.known:
-        return (
-            f"the database is at revision {found.current}, which this version does not know: "
-            "install the version that wrote it; `socialanalyzer db upgrade` cannot go back"
-        )
-    return (
-        f"the database is at revision {found.current}, this version needs {found.head}: run `socialanalyzer db upgrade`"
-    )
 
 
 def _config() -> Config:

@@ -42,3 +42,27 @@ def test_a_revision_of_a_newer_version_is_refused(empty_database_url: str, actio
     with pytest.raises(schema.SchemaMismatch, match="9999, which this version does not know"):
         action(database)
     database.dispose()
+
+
+@pytest.mark.parametrize("action", [schema.require_current, schema.upgrade])
+def test_tables_without_a_recorded_revision_are_refused(empty_database_url: str, action) -> None:
+    database = Database(empty_database_url)
+    schema.upgrade(database)
+    with database.write() as connection:
+        connection.execute(text("DELETE FROM socialanalyzer_version"))
+    with pytest.raises(schema.SchemaMismatch, match="no revision of ours"):
+        action(database)
+    database.dispose()
+
+
+def test_a_database_of_others_is_no_database_of_ours(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE their_own (number integer)"))
+    assert schema.status(database).current is None
+    database.dispose()
+
+
+def test_advice_for_an_unknown_revision_is_not_to_upgrade() -> None:
+    unknown = schema.SchemaStatus(current="9999", head="0001", known=False)
+    assert "install the version that wrote it" in unknown.sentence
