@@ -1,5 +1,7 @@
 """Every command exists, explains itself and ends with the right exit code (issue 2, section 7; I-42)."""
 
+from pathlib import Path
+
 import pytest
 
 from socialanalyzer_dagster import cli
@@ -62,3 +64,34 @@ def test_wrong_usage_is_bad_input_with_a_sentence(arguments, capsys):
     printed = capsys.readouterr()
     assert printed.err.strip()
     assert printed.out == ""
+
+
+@pytest.fixture
+def embedded(tmp_path, monkeypatch):
+    """A fresh home on SQLite."""
+    monkeypatch.setenv("SOCIALANALYZER_HOME", str(tmp_path))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    return tmp_path
+
+
+def test_a_file_that_is_no_database_is_named_as_such(embedded, capsys):
+    (embedded / "socialanalyzer.db").write_text("something else, long enough to have a header\n" * 9)
+    assert cli.run(["batch", "list"]) == cli.FAILED
+    assert "no database" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("filters", ["[" * 100_000, '{"keywords": ["hiking"], "keywords": ["yoga"]}', "{nope", "[1]"])
+def test_filters_that_are_no_plain_object_are_bad_input(embedded, capsys, filters):
+    path = embedded / "filters.json"
+    path.write_text(filters)
+    assert cli.run(["batch", "create", "--platform", "facebook", "--filters", f"@{path}"]) == cli.BAD_INPUT
+    printed = capsys.readouterr()
+    assert printed.err.startswith("filters")
+    assert printed.out == ""
+
+
+def test_every_command_is_in_the_operating_guide():
+    guide = (Path(__file__).parent.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+    groups = [command.split() for command in COMMANDS]
+    missing = [" ".join(words) for words in groups if not all(word in guide for word in words)]
+    assert missing == []

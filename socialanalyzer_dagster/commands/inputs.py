@@ -26,10 +26,27 @@ def json_object(text: str, option: str) -> dict[str, Any]:
         except (OSError, UnicodeDecodeError) as error:
             raise FilterProblems((FieldProblem(option, f"{path} cannot be read: {error}"),)) from error
     try:
-        found = json.loads(source)
+        found = json.loads(source, object_pairs_hook=_once_each)
+    except _NamedTwice as error:
+        raise FilterProblems((FieldProblem(option, f"names '{error}' twice"),)) from error
+    except RecursionError as error:
+        raise FilterProblems((FieldProblem(option, "is nested too deeply"),)) from error
     except json.JSONDecodeError as error:
         sentence = f"is not JSON ({error}); write an object such as '{{\"max_results\": 50}}'"
         raise FilterProblems((FieldProblem(option, sentence),)) from error
     if not isinstance(found, dict):
         raise FilterProblems((FieldProblem(option, "must be a JSON object"),))
+    return found
+
+
+class _NamedTwice(ValueError):
+    """A field stands twice in one object, so that one of its values would be dropped."""
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _NamedTwice(name)
+        found[name] = value
     return found
