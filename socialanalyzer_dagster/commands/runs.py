@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 """Counters are read at most so often (I-54)."""
+_INTERRUPTED = "DagsterExecutionInterruptedError"
 _REPOSITORY = {".dagster/repository": "__repository__@socialanalyzer"}
 """Lets the Dagster UI show these runs under their jobs."""
 
@@ -101,6 +102,8 @@ def _problem(result: "dg.ExecuteInProcessResult") -> str:
             return data.user_failure_data.description
         if data.error is not None:
             cause = data.error.cause or data.error
+            if cause.cls_name == _INTERRUPTED:
+                return "stopped; run it again to go on where it was"
             return f"{event.step_key} failed: {cause.message.strip()}"
     return f"Dagster run {result.run_id} failed; its log is in the Dagster UI (`socialanalyzer dev`)"
 
