@@ -2,7 +2,9 @@
 
 import ipaddress
 import logging
+import ssl
 from collections.abc import Mapping
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -91,6 +93,12 @@ def silence_wire_logs() -> None:
         logging.getLogger(name).disabled = True
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates this process trusts: reading them takes longer than a call, so all clients share one reading."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def new_client(
     *,
     read_seconds: float,
@@ -106,7 +114,7 @@ def new_client(
     silence_wire_logs()
     kept = _OPEN_CONNECTIONS if keep_alive else 0
     limits = httpx.Limits(max_connections=_OPEN_CONNECTIONS, max_keepalive_connections=kept)
-    network = inner or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+    network = inner or httpx.AsyncHTTPTransport(verify=_trust(), limits=limits, trust_env=False)
     client = httpx.AsyncClient(
         transport=WatchedTransport(network, loopback_only=loopback_only),
         timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
