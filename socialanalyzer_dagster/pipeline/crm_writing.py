@@ -106,8 +106,8 @@ class PartWriter:
             return self._already_there(row, known.contact.object_id)
         contact = known.contact if known is not None else None
         found = standing(row.planned, contact, self._properties)
-        if found is Standing.DONE and contact is not None:
-            return through(row, RowState.UNCHANGED, contact.object_id)
+        if found is Standing.DONE and contact is not None:  # written by a run that died before it could say so
+            return through(row, _written_state(row), contact.object_id)
         return broken(row, _CHANGED) if found is Standing.CHANGED else None
 
     def _already_there(self, row: StoredRow, contact_id: str | None) -> Verdict:
