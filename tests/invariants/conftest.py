@@ -51,8 +51,8 @@ from tests.platforms.gate import RememberingGate  # noqa: E402
 from tests.platforms.runs import Bench  # noqa: E402
 
 FILTERS: dict[str, dict[str, Any]] = {
-    "instagram": {"max_results": 5, "hashtags": ["yoga"]},
-    "patreon": {"search_keywords": ["hiking"], "location": "", "max_results": 8},
+    "instagram": {"max_results": 4, "hashtags": ["yoga"]},
+    "patreon": {"search_keywords": ["hiking"], "location": "", "max_results": 6},
     "facebook": {"keywords": ["hiking"], "max_results": 8},
 }
 LEAD_STAGES = (Stage.SCREENED, Stage.ENRICHED, Stage.ANALYZED, Stage.SCORED)
@@ -158,7 +158,7 @@ class Town:
             return list(connection.execute(query))
 
     def leads(self) -> list["Lead"]:
-        """Every lead with its record as the search found it, and as it is known now."""
+        """Every lead of the batches with its record as the search found it, and as it is known now."""
         with self.database.read() as connection:
             rows = connection.execute(select(LeadRow.lead_uid, LeadRow.platform, LeadRow.platform_id)).all()
             now = load_records(connection, [LeadUid(row.lead_uid) for row in rows])
@@ -166,6 +166,7 @@ class Town:
         return [
             Lead(row.lead_uid, row.platform, row.platform_id, found[row.lead_uid], now[LeadUid(row.lead_uid)])
             for row in rows
+            if row.lead_uid in found
         ]
 
     def evidence(self, kind: str) -> list[Any]:

@@ -87,7 +87,8 @@ def test_i_01_bio_and_links_reach_the_scoring_prompt_and_the_audience_its_boost_
         for kind, url in record.links.items():
             assert f"{kind} {url}" in prompt
         assert stored.inputs.audience_size == (record.audience_size or lead.record.audience_size)
-        assert recompute(stored, POLICY).boost == stored.boost
+        size = stored.inputs.audience_size or 0
+        assert stored.boost == next((step.add for step in POLICY.scoring.boosts if size >= step.at_least), Decimal(0))
 
 
 async def test_i_02_object_keys_hold_lead_and_content_hash_and_foreign_evidence_stops_a_prompt(town, bench, tmp_path):
