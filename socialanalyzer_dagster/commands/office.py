@@ -9,12 +9,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from socialanalyzer_dagster.commands.inputs import policy_file
+from socialanalyzer_dagster.commands.logs import configure_logs
 from socialanalyzer_dagster.commands.output import notes
+from socialanalyzer_dagster.commands.sandbox import sandbox_config
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import policies, roster
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
-from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
 from socialanalyzer_dagster.sandbox.serve import SandboxProcess, sandbox_state, start_process
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import schema
@@ -72,6 +73,7 @@ def open_office(*, needs_vendors: bool = False) -> Iterator[Office]:
     (SchemaMismatch). With `needs_vendors`, sandbox mode makes sure that a sandbox answers while the block runs.
     """
     settings = Settings.from_environment()
+    configure_logs(settings)
     database = Database(settings.database_url.get_secret_value())
     with ExitStack() as stack:
         stack.callback(database.dispose)
@@ -139,20 +141,6 @@ def _starting(settings: Settings) -> Iterator[None]:
     settings.home.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.home / "sandbox-start.lock", timeout=_LOCK_SECONDS):
         yield
-
-
-def sandbox_config(settings: Settings) -> SandboxConfig:
-    """The sandbox this home wants at its address."""
-    host, _, port = settings.sandbox_url.removeprefix("http://").partition("/")[0].partition(":")
-    return SandboxConfig(
-        seed=settings.sandbox_seed,
-        speed=settings.sandbox_speed,
-        faults=settings.sandbox_faults,
-        home=settings.home,
-        host=host,
-        port=int(port or 80),
-        epoch=epoch_of_today(),
-    )
 
 
 def _check_world(settings: Settings, found: dict[str, object]) -> None:

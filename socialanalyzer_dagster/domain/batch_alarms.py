@@ -37,6 +37,10 @@ def capped_sentence(facts: BatchFacts) -> str | None:
 def _money(facts: BatchFacts, policy: Policy) -> Iterator[str]:
     if (capped := capped_sentence(facts)) is not None:
         yield capped
+    else:
+        used = share(facts.spend_micros + facts.held_micros + facts.unknown_micros, facts.cap_micros)
+        if used is not None and used >= policy.budgets.warn_at:
+            yield f"{percent(used)} of the spending cap of {usd_text(facts.cap_micros)} are used."
     if facts.status == "stopped":
         yield "The batch was stopped early; its numbers do not show the whole search."
     estimate = facts.estimate_micros

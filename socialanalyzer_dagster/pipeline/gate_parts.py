@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.operations import Operation
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Clock
@@ -27,7 +28,8 @@ _LOG = logging.getLogger(__name__)
 
 def log_cap_warning(warning: CapWarning) -> None:
     """The default answer to a cap that reached its warning share."""
-    _LOG.warning("%s has used %d of %d micro-USD", warning.scope, warning.used_micros, warning.cap_micros)
+    used, cap = usd_text(warning.used_micros), usd_text(warning.cap_micros)
+    _LOG.warning("the %s cap of %s is nearly reached: %s of it are used or reserved", warning.scope, cap, used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

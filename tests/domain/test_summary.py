@@ -171,6 +171,7 @@ def test_a_search_that_no_cap_had_room_for_is_not_told_as_one_that_found_nobody(
         ({"unknown_attempts": 2, "unknown_micros": 80_000}, "2 paid calls got no answer"),
         ({"tiers": {"standard_review": 60}}, "No lead reached the tier auto_enroll."),
         ({"reasks": (6, 100)}, "The model had to be asked again for 6 % of its answers."),
+        ({"cap_micros": 17_812_500}, "80 % of the spending cap of $17.81 are used."),
         ({"search_cut_short": "timed_out"}, "The search ended early at the provider (timed out)"),
     ],
 )
@@ -185,7 +186,7 @@ def test_a_warning_is_given_when_it_applies(policy: Policy, changes: dict[str, o
         {"stages": {Stage.SCREENED: Counts(entered=100, passed=3)}},
         {"stages": {Stage.SCREENED: Counts(entered=0, passed=0)}},
         {"spend_micros": 19_830_000},
-        {"estimate_micros": None, "spend_micros": 99_000_000},
+        {"estimate_micros": None, "spend_micros": 79_999_999},
         {"reasks": (5, 100)},
         {"reasks": (0, 0)},
         {"reasks": None},
