@@ -1,10 +1,13 @@
 """Every command exists, explains itself and ends with the right exit code (issue 2, section 7; I-42)."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from socialanalyzer_dagster import cli
+from socialanalyzer_dagster.commands.endings import BAD_INPUT, FAILED
 
 COMMANDS = (
     "demo", "sandbox", "doctor", "dev", "prices list", "prices confirm", "bdr list", "bdr load", "bdr activate",
@@ -49,7 +52,7 @@ def test_no_command_is_left_out_of_this_list():
     import typer.main
 
     found = set()
-    root = typer.main.get_command(cli.app)
+    root = typer.main.get_command(cli.program())
     for name, command in root.commands.items():
         nested = getattr(command, "commands", None)
         found |= {f"{name} {each}" for each in nested} if nested is not None else {name}
@@ -60,7 +63,7 @@ def test_no_command_is_left_out_of_this_list():
     "arguments", [["no-such-command"], ["batch", "approve", "KEY"], ["leads", "list", "--limit", "x"]]
 )
 def test_wrong_usage_is_bad_input_with_a_sentence(arguments, capsys):
-    assert cli.run(arguments) == cli.BAD_INPUT
+    assert cli.run(arguments) == BAD_INPUT
     printed = capsys.readouterr()
     assert printed.err.strip()
     assert printed.out == ""
@@ -76,7 +79,7 @@ def embedded(tmp_path, monkeypatch):
 
 def test_a_file_that_is_no_database_is_named_as_such(embedded, capsys):
     (embedded / "socialanalyzer.db").write_text("something else, long enough to have a header\n" * 9)
-    assert cli.run(["batch", "list"]) == cli.FAILED
+    assert cli.run(["batch", "list"]) == FAILED
     assert "no database" in capsys.readouterr().err
 
 
@@ -84,7 +87,7 @@ def test_a_file_that_is_no_database_is_named_as_such(embedded, capsys):
 def test_filters_that_are_no_plain_object_are_bad_input(embedded, capsys, filters):
     path = embedded / "filters.json"
     path.write_text(filters)
-    assert cli.run(["batch", "create", "--platform", "facebook", "--filters", f"@{path}"]) == cli.BAD_INPUT
+    assert cli.run(["batch", "create", "--platform", "facebook", "--filters", f"@{path}"]) == BAD_INPUT
     printed = capsys.readouterr()
     assert printed.err.startswith("filters")
     assert printed.out == ""
@@ -95,3 +98,13 @@ def test_every_command_is_in_the_operating_guide():
     groups = [command.split() for command in COMMANDS]
     missing = [" ".join(words) for words in groups if not all(word in guide for word in words)]
     assert missing == []
+
+
+def test_serving_the_sandbox_loads_nothing_of_the_pipeline():
+    code = (
+        "import sys; from socialanalyzer_dagster import cli; cli.run(['sandbox', '--help']); "
+        "print([name for name in sys.modules if name in {'dagster', 'alembic', 'sqlalchemy', 'openpyxl'} "
+        "or name.startswith(('socialanalyzer_dagster.pipeline', 'socialanalyzer_dagster.storage'))])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert run.stdout.splitlines()[-1] == "[]"

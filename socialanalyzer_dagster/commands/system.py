@@ -1,4 +1,4 @@
-"""`sandbox`, `db`, `doctor` and `dev`: what the pipeline runs on."""
+"""`db`, `doctor` and `dev`: what the pipeline runs on."""
 
 import asyncio
 import os
@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,12 +17,9 @@ from socialanalyzer_dagster.commands.office import (
     answering_sandbox,
     open_office,
     prepare_home,
-    sandbox_config,
 )
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, shortened
 from socialanalyzer_dagster.pipeline.doctor import Finding, Health, examine
-from socialanalyzer_dagster.sandbox.config import FaultLevel, SandboxConfig, Speed
-from socialanalyzer_dagster.sandbox.serve import SandboxServer
 from socialanalyzer_dagster.settings import Settings, SettingsError, inherited_environment
 from socialanalyzer_dagster.storage import schema
 from socialanalyzer_dagster.storage.database import Database
@@ -38,37 +34,9 @@ _MARKS = {Health.OK: "green", Health.WARNING: "yellow", Health.OFF: "dim", Healt
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command("sandbox")(sandbox)
     app.command("doctor")(doctor)
     app.command("dev")(dev)
     app.add_typer(db_app, name="db")
-
-
-def sandbox(
-    *,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes any free port.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same world.")] = None,
-    speed: Annotated[Speed | None, typer.Option(help="instant, or realistic latencies and limits.")] = None,
-    faults: Annotated[FaultLevel | None, typer.Option(help="How often vendors misbehave.")] = None,
-    home: Annotated[Path | None, typer.Option(help="Where its bill and CRM are kept.")] = None,
-) -> None:
-    """Serve every vendor from a simulated world on this machine until Ctrl-C."""
-    here = sandbox_config(Settings.from_environment())
-    config = SandboxConfig(
-        seed=here.seed if seed is None else seed,
-        speed=speed or here.speed,
-        faults=faults or here.faults,
-        home=home or here.home,
-        host=here.host,
-        port=here.port if port is None else port,
-        epoch=here.epoch,
-    )
-    server = SandboxServer(config)
-    notes.print(
-        f"sandbox at {server.base_url} (seed {config.seed}, {config.speed}, faults {config.faults}); Ctrl-C stops it"
-    )
-    with suppress(KeyboardInterrupt):
-        server.run()
 
 
 @db_app.command("upgrade")
