@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.content_judgements import (
 )
 from socialanalyzer_dagster.domain.judgement_fields import Judgement, answer_rules
 from socialanalyzer_dagster.domain.judgements import AnswerSchema, InvalidAnswer, check_answer
-from socialanalyzer_dagster.domain.lead_judgements import ContentTriage, KeywordIdeas, LeadScore, Salutation, Triage
+from socialanalyzer_dagster.domain.lead_judgements import ContentTriage, LeadScore, Salutation, Triage
 from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.sensitive import sensitive_words
@@ -79,11 +79,6 @@ def lead_score_schema(record: LeadRecord, policy: Policy) -> AnswerSchema[LeadSc
 def salutation_schema(policy: Policy) -> AnswerSchema[Salutation]:
     """S-11; not scanned, because a name may be spelled like an attribute."""
     return AnswerSchema(name="salutation_v1", model=Salutation, rules=answer_rules(policy), shown=0, scan=None)
-
-
-def keyword_ideas_schema(policy: Policy) -> AnswerSchema[KeywordIdeas]:
-    """S-12."""
-    return AnswerSchema(name="keyword_ideas_v1", model=KeywordIdeas, rules=answer_rules(policy), shown=0, scan=None)
 
 
 def triage_with_first_shown(

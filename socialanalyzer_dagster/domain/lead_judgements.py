@@ -80,12 +80,3 @@ class Salutation(Judgement):
 
     kind: SalutationKind
     first_name: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=60), CLEANED]
-
-
-class KeywordIdeas(Judgement):
-    """S-12: ideas for further searches."""
-
-    suggestions: Annotated[
-        tuple[Annotated[str, StringConstraints(strict=True, min_length=2, max_length=60), CLEANED], ...],
-        Field(min_length=1, max_length=8),
-    ]

@@ -35,13 +35,12 @@ def schemas(policy: Policy) -> dict[str, tuple[AnswerSchema[Any], dict[str, Any]
         "creator_profile_v1": (named.creator_profile_schema(record, policy), creators.profile_answer()),
         "lead_score_v1": (named.lead_score_schema(record, policy), creators.score_answer()),
         "salutation_v1": (named.salutation_schema(policy), {"kind": "one", "first_name": "Mara"}),
-        "keyword_ideas_v1": (named.keyword_ideas_schema(policy), {"suggestions": ["slow travel"]}),
     }
 
 
 NAMES = (
     "triage_v1", "text_triage_v1", "content_item_v1", "bio_evidence_v1", "caption_evidence_v1", "grid_evidence_v1",
-    "creator_profile_v1", "lead_score_v1", "salutation_v1", "keyword_ideas_v1",
+    "creator_profile_v1", "lead_score_v1", "salutation_v1",
 )  # fmt: skip
 
 
@@ -162,9 +161,6 @@ def test_texts_have_their_lengths_after_trimming(
         ("creator_profile_v1", {"primary_category": "Learning"}),
         ("creator_profile_v1", {"primary_category": "travel"}),
         ("salutation_v1", {"kind": "four"}),
-        ("keyword_ideas_v1", {"suggestions": []}),
-        ("keyword_ideas_v1", {"suggestions": ["ab"] * 9}),
-        ("keyword_ideas_v1", {"suggestions": ["a"]}),
     ],
 )
 def test_closed_lists_and_their_rules_hold(policy: Policy, name: str, changes: dict[str, Any]) -> None:

@@ -25,7 +25,6 @@ from socialanalyzer_dagster.domain.estimate import (
     estimate_list,
     estimate_search,
 )
-from socialanalyzer_dagster.domain.keywords import new_keyword_ideas
 from socialanalyzer_dagster.domain.novelty import (
     Change,
     FilterRun,
@@ -343,8 +342,3 @@ def test_only_the_newest_fifty_batches_are_compared():
 def test_similarity_is_symmetric_and_between_zero_and_one(left, right):
     assert alike(left, right) == alike(right, left)
     assert 0 <= alike(left, right) <= 1
-
-
-def test_short_and_known_keyword_ideas_are_dropped():
-    ideas = ["#Yoga ", "a", "van  life", "VAN LIFE", "hiking", "", "🏔️🏕️"]
-    assert new_keyword_ideas(ideas, ["yoga", "Hiking"]) == ["van life", "🏔️🏕️"]

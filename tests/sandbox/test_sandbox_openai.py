@@ -93,7 +93,6 @@ def schemas_for(creator: Creator, policy: Policy) -> list[AnswerSchema[Any]]:
         answer_schemas.creator_profile_schema(record, policy),
         answer_schemas.lead_score_schema(record, policy),
         answer_schemas.salutation_schema(policy),
-        answer_schemas.keyword_ideas_schema(policy),
     ]
 
 

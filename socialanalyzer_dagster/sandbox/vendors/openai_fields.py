@@ -183,16 +183,6 @@ def _own_words(line: str) -> list[str]:
     return [line] if len(line) >= _SHORTEST_QUOTE else []
 
 
-def _suggestions(asked: Asked) -> list[str]:
-    text = asked.judgement.text.lower()
-    ideas = [
-        phrase
-        for phrase in asked.judgement.niche.phrases + asked.judgement.niche.hashtags
-        if phrase.lower() not in text
-    ]
-    return ideas[:8] or ["slow travel"]
-
-
 def _salutation_kind(asked: Asked) -> str:
     if asked.judgement.is_brand:
         return "brand"
@@ -235,7 +225,6 @@ _MAKERS: dict[str, Callable[[Asked], Any]] = {
     ),
     "frequency": _frequency,
     "quotes": _quotes,
-    "suggestions": _suggestions,
     "event_types": lambda asked: asked.dice.some(_EVENTS, 2),
     "types": lambda asked: asked.dice.some(_INCOMES, 2),
     "community_signals": lambda asked: asked.dice.some(_SIGNALS, 1 + int(3 * _dimension(asked, 3))),
