@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -152,11 +154,18 @@ def _print(console: Console, result: Mapping[str, Any], settings: Settings) -> N
         )
         console.print(f"   {printable(lead['score_reasoning'])}", markup=False)
     keys = [view["key"] for view in result["batches"]]
+    me = _own_name()
     console.print(f"\ndone in {result['seconds']} s. Look at it:")
-    console.print(f"  make dev                              the Dagster UI at {settings.ui_url}", markup=False)
-    console.print(f"  socialanalyzer batch show {keys[0]}", markup=False)
-    console.print(f"  socialanalyzer leads list --batch {keys[0]} --stage scored --result passed", markup=False)
-    console.print("  socialanalyzer leads export --csv --out leads.csv")
+    console.print(f"  make dev        the Dagster UI at {settings.ui_url}", markup=False)
+    console.print(f"  {me} batch show {keys[0]}", markup=False)
+    console.print(f"  {me} leads list --batch {keys[0]} --stage scored --result passed", markup=False)
+    console.print(f"  {me} leads export --csv --out leads.csv", markup=False)
+
+
+def _own_name() -> str:
+    """How this command was called, so that what is printed can be pasted."""
+    called = Path(sys.argv[0]).absolute()
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
 
 
 def _funnel(view: Mapping[str, Any]) -> tuple[object, ...]:
