@@ -27,4 +27,5 @@ def crm_sync_plan(context: dg.AssetExecutionContext, pipeline: PipelineResource)
     """
     report = with_batch(context, pipeline, make_plan)
     context.log.info(report.sentence)
-    return dg.MaterializeResult(metadata=plan_metadata(report))
+    with pipeline.workplace(context.instance) as workplace:
+        return dg.MaterializeResult(metadata=plan_metadata(report, workplace))

@@ -8,10 +8,12 @@ from socialanalyzer_dagster.assets.report_metadata import Metadata, stage_metada
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport
 from socialanalyzer_dagster.pipeline.crm_plan import PlanReport
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
+from socialanalyzer_dagster.pipeline.plan_view import plan_markdown, plan_view
+from socialanalyzer_dagster.pipeline.workplace import Workplace
 
 
-def plan_metadata(report: PlanReport) -> Metadata:
-    """Rows by action, reason, tier and BDR, and the hash that an approval approves."""
+def plan_metadata(report: PlanReport, workplace: Workplace) -> Metadata:
+    """Rows by action, reason, tier and BDR, their fields without people's data, and the hash that is approved."""
     shown: dict[str, dg.MetadataValue] = {
         "contacts_to_write": dg.MetadataValue.int(report.contacts),
         "actions": dg.MetadataValue.md(counts_table("action", report.actions)),
@@ -21,7 +23,9 @@ def plan_metadata(report: PlanReport) -> Metadata:
         "batch_status": dg.MetadataValue.text(report.status),
     }
     if report.plan_hash is not None:
+        rows = plan_markdown(plan_view(workplace, report.key, hide=True))
         shown["plan_hash"] = dg.MetadataValue.text(report.plan_hash)
+        shown["rows"] = dg.MetadataValue.md(rows)
         shown["see_the_fields"] = dg.MetadataValue.text(f"socialanalyzer batch plan {report.key}")
     if report.halt is not None:
         shown["waiting_because"] = dg.MetadataValue.text(report.halt)

@@ -37,6 +37,12 @@ def test_a_batch_is_found_scored_approved_synced_and_summarised(house: House) ->
     assert first.success, failures(first)
     assert house.view(key)["status"] == "awaiting_approval"
     assert house.view(key)["stages"]["scored"]["passed"] > 0
+    planned = next(
+        event.materialization.metadata for event in first.get_asset_materialization_events()
+        if event.materialization.asset_key == dg.AssetKey("crm_sync_plan")
+    )  # fmt: skip
+    assert "| create |" in str(planned["rows"].value)
+    assert "@" not in str(planned["rows"].value), "no address on a page that many read"
 
     approve(house.workplace, key, by="demo-approver")
     second = house.run("crm_sync_job", key)
