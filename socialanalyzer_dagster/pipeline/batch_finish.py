@@ -48,16 +48,20 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
             outcome_sets.fill_upstream(connection, of, ending.now)
     with database.write() as connection:
         outcomes.settle_costs(connection, batch.batch_id)
-        is_discovered = _is_discovered(connection, batch)
-        partial = ending.status in _PARTIAL or not is_discovered
+        partial = ending.status in _PARTIAL or not _is_discovered(connection, batch)
         record_history(connection, batch, now=ending.now, partial=partial)
-        values = {"capped": batch.capped and (not is_discovered or _has_unpaid_leads(connection, batch))}
+        values = {"capped": is_still_capped(connection, batch)}
         wanted = Transition(to=ending.status, cause=ending.cause, now=ending.now, values=values)
         ended = transition(connection, batch, wanted)
         claims.release_claims(connection, batch.batch_id)
     refresh_summary(workplace, ended)
     with database.read() as connection:
         return batches.batch_by_id(connection, batch.batch_id) or ended
+
+
+def is_still_capped(connection: Connection, batch: Batch) -> bool:
+    """True while a cap leaves leads of the batch out, or its search unbought."""
+    return batch.capped and (not _is_discovered(connection, batch) or _has_unpaid_leads(connection, batch))
 
 
 def _is_discovered(connection: Connection, batch: Batch) -> bool:

@@ -178,6 +178,10 @@ class OpenBatch:
         """Say that a spending cap ended the work of some leads."""
         self._change(lambda connection, batch: change(connection, batch, {"capped": True, "cause": cause}))
 
+    def forget_cap(self) -> None:
+        """Say that no cap leaves leads out any more."""
+        self._change(lambda connection, batch: change(connection, batch, {"capped": False, "cause": None}))
+
     def halt(self) -> None:
         """Nothing more is done by this run, in this stage or in those that follow."""
         self.is_halted = True

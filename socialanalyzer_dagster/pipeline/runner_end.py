@@ -16,7 +16,7 @@ from socialanalyzer_dagster.domain.refusals import (
 )
 from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import STAGES, Stage
-from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
+from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, is_still_capped
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
@@ -70,8 +70,11 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
         if halt is None and not is_unbought:
             batches.end_stage(connection, batch.row.batch_id, stage, batch.workplace.clock.now())
     with database.read() as connection:
+        is_out_of_date = batch.row.capped and not is_still_capped(connection, batch.row)
         counters = stage_counters(connection, batch.row.batch_id)
     verify(counters)
+    if is_out_of_date:
+        batch.forget_cap()
     if halt is None and _is_empty(counters, stage) and not batch.refresh().is_terminal:
         _finish_empty(batch)
     return stage_report(batch, stage, ended.worked, halt=halt)
