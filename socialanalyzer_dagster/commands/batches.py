@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from socialanalyzer_dagster.commands import batch_texts, plan_texts
-from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of, warnings_of
+from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, usd, warn
 from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
@@ -80,15 +80,14 @@ def create(
     with open_office() as office:
         created = create_batch(office.workplace(), wanted.request)
         batch = find_batch(office.workplace(), created.key)
-    told = warnings_of(created, wanted)
     result = {
         "key": created.key,
         "estimate_micros": created.estimate_micros,
         "worst_case_micros": created.worst_case_micros,
-        "warnings": told,
+        "warnings": created.warnings,
     }
     if not as_json:
-        warn(told)
+        warn(created.warnings)
     emit(result, as_json=as_json, text=lambda console: print_created(console, created, wanted, batch))
 
 

@@ -45,11 +45,10 @@ class SizeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The request with, for a creator list, its preview and the rows nobody can use."""
+    """The request with, for a creator list, its preview."""
 
     request: BatchRequest
     preview: ListPreview | None
-    unusable: tuple[UnusableRow, ...]
 
 
 def request_of(search: SearchOptions, size: SizeOptions, *, yes: bool, force: str | None) -> Wanted:
@@ -72,8 +71,7 @@ def request_of(search: SearchOptions, size: SizeOptions, *, yes: bool, force: st
         canary=size.canary,
         force_reason=force,
     )
-    unusable = tuple(row for row in rows or () if isinstance(row, UnusableRow))
-    return Wanted(request=request, preview=preview, unusable=unusable)
+    return Wanted(request=request, preview=preview)
 
 
 def _check_choice(search: SearchOptions) -> None:
@@ -112,12 +110,6 @@ def _number(text: str | None) -> object:
         return int(text) if text.strip().lstrip("+-").isdigit() else Decimal(text)
     except InvalidOperation:
         return text
-
-
-def warnings_of(created: CreatedBatch, wanted: Wanted) -> list[str]:
-    """What a person should know: about the search, and every row of a list that cannot be used."""
-    rows = [f"line {row.line} of the list cannot be used: {row.reason}" for row in wanted.unusable]
-    return [*created.warnings, *rows]
 
 
 def print_created(console: Console, created: CreatedBatch, wanted: Wanted, batch: Batch) -> None:

@@ -1,5 +1,6 @@
 """`platforms` and `list preview`: what can be searched, and how a creator list would be read."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,9 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import AsJson, emit, table
 from socialanalyzer_dagster.domain.creator_list_files import preview_list, summarise_list
+from socialanalyzer_dagster.domain.policy import shipped_policy
 from socialanalyzer_dagster.platforms.base import Platform
+from socialanalyzer_dagster.platforms.list_items import placed
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 
 list_app = typer.Typer(help="Creator lists.", no_args_is_help=True)
@@ -73,7 +76,9 @@ def list_preview(
 ) -> None:
     """How a creator list FILE would be read: columns, first rows, rows that cannot be used."""
     found = preview_list(file)
-    summary = summarise_list(platform(platform_key).key, file)
+    chosen = platform(platform_key)
+    policy, now = shipped_policy(), datetime.now(UTC)
+    summary = summarise_list(chosen.key, file, lambda row: placed(row, chosen, policy, now))
     unusable = [(row.line, row.result.value, row.reason) for row in summary.unusable]
 
     def text(console: Console) -> None:

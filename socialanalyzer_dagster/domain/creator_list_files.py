@@ -4,10 +4,10 @@ import itertools
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
@@ -20,6 +20,7 @@ from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.types import PlatformKey
 
 MAX_UNPACKED_BYTES = 300_000_000
+Check: TypeAlias = Callable[[ListRow | UnusableRow], ListRow | UnusableRow]
 _JSON_NAMES = frozenset({".json", ".jsonl", ".ndjson"})
 _MAX_JSON_FIELDS = 500
 _SAMPLE_ITEMS = 1000
@@ -53,9 +54,13 @@ def preview_list(path: Path, chosen_columns: Mapping[str, str] | None = None, *,
     return ListPreview(columns=columns, rows=tuple(itertools.islice(read_list(path, chosen_columns), rows)))
 
 
-def summarise_list(platform: PlatformKey, path: Path, chosen_columns: Mapping[str, str] | None = None) -> ListSummary:
-    """Usable rows, unusable rows and fingerprint of a whole file; raises ListRefused, also when no row is usable."""
-    summary = summarise(platform, read_list(path, chosen_columns))
+def summarise_list(platform: PlatformKey, path: Path, check: Check | None = None) -> ListSummary:
+    """Usable rows, unusable rows and fingerprint of a whole file; raises ListRefused, also when no row is usable.
+
+    `check` gives a row back, or why the platform cannot use it.
+    """
+    rows = read_list(path)
+    summary = summarise(platform, rows if check is None else map(check, rows))
     if summary.usable == 0:
         first = summary.unusable[0].reason if summary.unusable else "there are none below the header"
         raise ListRefused(f"no row of the file can be used: {first}")

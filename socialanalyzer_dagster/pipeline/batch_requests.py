@@ -1,7 +1,7 @@
 """What somebody asks for when they want a batch, and everything that can be wrong with it, told at once (I-39)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, sha256_of
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.platforms.base import Platform
+from socialanalyzer_dagster.platforms.list_items import placed
 from socialanalyzer_dagster.storage import presets, roster
 from socialanalyzer_dagster.storage.presets import Preset
 
@@ -107,7 +108,7 @@ def check_request(
     preset = _preset(connection, request)
     platform = platform_of(workplace, (preset.platform if preset else request.platform) or "")
     if request.creator_list is not None:
-        return _checked_list(connection, request, platform, policy)
+        return _checked_list(connection, workplace, request, platform, policy)
     raw = dict(preset.filters) if preset else dict(request.filters or {})
     context = _context(connection, platform.key, policy, default_max_leads=1)
     problems = _own_problems(request)
@@ -140,13 +141,17 @@ def platform_of(workplace: Workplace, key: str) -> Platform:
     return found
 
 
-def _checked_list(connection: Connection, request: BatchRequest, platform: Platform, policy: Policy) -> CheckedRequest:
-    summary = summarise(platform.key, request.creator_list or ())
+def _checked_list(
+    connection: Connection, workplace: Workplace, request: BatchRequest, platform: Platform, policy: Policy
+) -> CheckedRequest:
+    rows = [placed(row, platform, policy, workplace.clock.now()) for row in request.creator_list or ()]
+    summary = summarise(platform.key, rows)
     problems = _own_problems(request)
     if request.filters or request.preset:
         problems += (FieldProblem("filters", "a creator list takes no filters and no preset"),)
     if not summary.usable:
-        problems += (FieldProblem("list", "no row has a handle or a profile URL"),)
+        first = f": line {rows[0].line}: {summary.unusable[0].reason}" if rows else ""
+        problems += (FieldProblem("list", f"no row can be used{first}"),)
     context = _context(connection, platform.key, policy, default_max_leads=max(summary.usable, 1))
     try:
         fields = validate_batch_fields(_raw_fields(request, None), context)
@@ -155,7 +160,7 @@ def _checked_list(connection: Connection, request: BatchRequest, platform: Platf
     if problems:
         raise FilterProblems(problems)
     return CheckedRequest(
-        request=request,
+        request=replace(request, creator_list=rows),
         platform=platform,
         preset=None,
         filters=None,

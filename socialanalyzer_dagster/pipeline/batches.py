@@ -115,6 +115,8 @@ def _store(connection: Connection, workplace: Workplace, draft: Draft, *, parts:
     checked = draft.checked
     _store_search(connection, draft)
     warnings = [*search_warnings(connection, checked, policy=draft.policy, now=draft.now)]
+    unusable = checked.list_summary.unusable if checked.list_summary is not None else ()
+    warnings += [f"line {row.line} of the list cannot be used: {row.reason}" for row in unusable]
     running = batches.running_with_fingerprint(connection, checked.platform.key, checked.fingerprint)
     if running is not None:
         sentence = f"batch {running.partition_key} runs the same search and is {running.status}"

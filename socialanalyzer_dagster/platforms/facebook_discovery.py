@@ -20,7 +20,7 @@ from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.platforms.contact_candidates import Source, text_email_candidates, text_link_candidates
 from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, run_limits
 from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
-from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, raw_row
+from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, nobody_in, raw_row
 from socialanalyzer_dagster.vendors.apify_actors import GoogleSearch
 from socialanalyzer_dagster.vendors.apify_items import GoogleResult
 
@@ -100,11 +100,10 @@ def found_item(number: int, result: GoogleResult, policy: Policy, fetched_at: da
 
 def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
     """A lead of a creator list; the about text is read like a search snippet for what the row itself does not say."""
-    raw = raw_row(row)
     address = row.url or (f"https://www.facebook.com/groups/{row.handle}" if row.handle else None)
     link = group_link(address) if address else None
     if link is None or link.handle is None:
-        return FoundItem(item_no=row.line, record=None, problem=ItemResult.NO_IDENTITY, raw=raw)
+        return nobody_in(row, wanted="the name or address of a Facebook group")
     candidates = list_candidates(row, policy, read_at, own=LinkKind.FACEBOOK)
     members = row.audience_size if row.audience_size is not None else members_in(row.about)
     record = LeadRecord(
@@ -120,7 +119,7 @@ def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
         posts_per_month=posts_per_month_in(row.about),
         visibility=visibility_in(row.about),
     )
-    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw)
+    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw_row(row))
 
 
 def group_name(title: str | None) -> str | None:

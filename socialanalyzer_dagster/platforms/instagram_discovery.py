@@ -23,7 +23,7 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_candidates,
 )
 from socialanalyzer_dagster.platforms.instagram_filters import InstagramFilters
-from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, raw_row
+from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, nobody_in, raw_row
 from socialanalyzer_dagster.vendors.insightiq import InsightIQ, Profile
 
 KEY = PlatformKey("instagram")
@@ -107,10 +107,9 @@ def found_item(number: int, profile: Profile, policy: Policy, fetched_at: dateti
 
 def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
     """A lead of a creator list; what the row does not say is unknown."""
-    raw = raw_row(row)
     handle = handle_of(row.handle, row.url)
     if handle is None:
-        return FoundItem(item_no=row.line, record=None, problem=ItemResult.NO_IDENTITY, raw=raw)
+        return nobody_in(row, wanted="the handle or address of an Instagram profile")
     candidates = list_candidates(row, policy, read_at, own=LinkKind.INSTAGRAM)
     record = LeadRecord(
         platform=KEY,
@@ -123,7 +122,7 @@ def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
         audience_size=row.audience_size,
         audience_kind=AudienceKind.FOLLOWERS,
     )
-    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw)
+    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw_row(row))
 
 
 def handle_of(username: str | None, url: str | None) -> str | None:

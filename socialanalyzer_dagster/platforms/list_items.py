@@ -1,13 +1,16 @@
-"""Contacts of a creator list's row: what the file says has the rank of a discovery provider's word (spec 5.11)."""
+"""Rows of a creator list on a platform: who they name, and what they say with a discovery provider's rank (5.11)."""
 
+import dataclasses
 from datetime import datetime
 
-from socialanalyzer_dagster.domain.creator_lists import ListRow
-from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
+from socialanalyzer_dagster.domain.creator_lists import ListRow, UnusableRow
+from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind, FoundItem
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import merge_links
+from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonObject
+from socialanalyzer_dagster.platforms.base import Platform
 from socialanalyzer_dagster.platforms.contact_candidates import (
     Source,
     email_candidates,
@@ -16,6 +19,25 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_email_candidates,
     text_link_candidates,
 )
+
+
+def placed(row: ListRow | UnusableRow, platform: Platform, policy: Policy, read_at: datetime) -> ListRow | UnusableRow:
+    """The row, or why it names nobody on the platform; known without reading its texts, before anything is made."""
+    if isinstance(row, UnusableRow):
+        return row
+    item = platform.from_list_row(dataclasses.replace(row, about=None, website=None, email=None), policy, read_at)
+    if item.record is not None:
+        return row
+    return UnusableRow(line=row.line, result=ItemResult.NO_IDENTITY, reason=item.problem_text or "it names nobody")
+
+
+def nobody_in(row: ListRow, *, wanted: str) -> FoundItem:
+    """The found item of a row without the account that is wanted, with its sentence for the person."""
+    shown = " and ".join(repr(text[:100]) for text in (row.handle, row.url) if text)
+    reason = f"{shown} is not {wanted}"
+    return FoundItem(
+        item_no=row.line, record=None, problem=ItemResult.NO_IDENTITY, problem_text=reason, raw=raw_row(row)
+    )
 
 
 def list_candidates(row: ListRow, policy: Policy, read_at: datetime, *, own: LinkKind | None) -> list[Candidate]:

@@ -24,7 +24,7 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_link_candidates,
 )
 from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, run_limits
-from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, raw_row
+from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, nobody_in, raw_row
 from socialanalyzer_dagster.platforms.patreon_filters import PatreonFilters
 from socialanalyzer_dagster.vendors.apify_actors import PatreonSearch
 from socialanalyzer_dagster.vendors.apify_items import PatreonCreator
@@ -104,10 +104,9 @@ def found_item(number: int, creator: PatreonCreator, policy: Policy, fetched_at:
 
 def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
     """A lead of a creator list; what the row does not say is unknown."""
-    raw = raw_row(row)
     handle = handle_of(row.handle, None, row.url)
     if handle is None:
-        return FoundItem(item_no=row.line, record=None, problem=ItemResult.NO_IDENTITY, raw=raw)
+        return nobody_in(row, wanted="the handle or address of a Patreon page")
     candidates = list_candidates(row, policy, read_at, own=LinkKind.PATREON)
     record = LeadRecord(
         platform=KEY,
@@ -120,7 +119,7 @@ def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
         audience_size=row.audience_size,
         audience_kind=AudienceKind.PATRONS,
     )
-    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw)
+    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw_row(row))
 
 
 def handle_of(vanity: str | None, slug: str | None, url: str | None) -> str | None:

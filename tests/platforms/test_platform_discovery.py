@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from socialanalyzer_dagster.domain.creator_lists import ListRow
+from socialanalyzer_dagster.domain.creator_lists import ListRow, UnusableRow
 from socialanalyzer_dagster.domain.filters import validate_filters
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.policy import Policy, shipped_policy
 from socialanalyzer_dagster.platforms import facebook_discovery, instagram_discovery, patreon_discovery
 from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
 from socialanalyzer_dagster.platforms.instagram_filters import InstagramFilters
+from socialanalyzer_dagster.platforms.list_items import placed
 from socialanalyzer_dagster.platforms.patreon_filters import PatreonFilters
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 from socialanalyzer_dagster.vendors.apify_items import GoogleResult, patreon_creators
@@ -181,3 +182,17 @@ async def test_the_same_search_gives_the_same_leads(key: str, filters: dict[str,
     second = await discovered(chosen, bench.context(chosen, filters))
     assert [work.record for work in first] == [work.record for work in second]
     assert first
+
+
+@pytest.mark.parametrize("key", ["instagram", "patreon", "facebook"])
+def test_a_list_row_of_another_site_is_unusable_and_says_what_it_holds(key: str, policy: Policy) -> None:
+    row = ListRow(line=9, url="https://example.org/x", about="x" * 1000)
+    refused = placed(row, platform(key), policy, NOW)
+    assert isinstance(refused, UnusableRow)
+    assert (refused.line, refused.result) == (9, ItemResult.NO_IDENTITY)
+    assert refused.reason.startswith("'https://example.org/x' is not ")
+
+
+def test_a_list_row_that_names_somebody_stays_as_it_is(policy: Policy) -> None:
+    row = ListRow(line=9, handle="18+", about="text", email="a@b.co")
+    assert placed(row, platform("patreon"), policy, NOW) is row
