@@ -14,7 +14,7 @@ from socialanalyzer_dagster.commands.output import notes
 from socialanalyzer_dagster.commands.sandbox import sandbox_config
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import policies, roster
-from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.sandbox.serve import SandboxProcess, sandbox_state, start_process
 from socialanalyzer_dagster.settings import Settings
@@ -28,14 +28,6 @@ PROJECT = Path(__file__).parents[2]
 
 class AnotherWorldError(ValueError):
     """A sandbox answers at the address, but with another world than this home's."""
-
-
-class SystemClock:
-    """Aware UTC time."""
-
-    def now(self) -> datetime:
-        """The present moment."""
-        return datetime.now(UTC)
 
 
 class Office:

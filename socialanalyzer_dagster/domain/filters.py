@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
+from socialanalyzer_dagster.domain.found_text import neutral_words
 from socialanalyzer_dagster.domain.outside_text import comparable, one_line
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_search import InterestsPolicy
@@ -130,9 +131,32 @@ def distinct_texts(values: list[str], *, min_chars: int, max_chars: int, strip: 
     cleaned = [one_line(one_line(value).lstrip(strip)) for value in values]
     wrong = [value for value in cleaned if not min_chars <= len(value) <= max_chars]
     if wrong:
-        shown = ", ".join(repr(value[:60]) for value in wrong)
-        raise ValueError(f"each text must have {min_chars} to {max_chars} characters, which {shown} has not")
-    return list({comparable(value): value for value in reversed(cleaned)}.values())[::-1]
+        raise ValueError(f"each text must have {min_chars} to {max_chars} characters, which {_shown(wrong)} has not")
+    return _distinct(cleaned)
+
+
+def checked_keywords(values: list[str], *, most: int) -> list[str]:
+    """1 to `most` distinct keywords of 2 to 80 characters; raises ValueError with everything that is wrong.
+
+    Without its search operators a keyword must still say something, or the vendor would be asked another question.
+    """
+    keywords = _distinct([one_line(value) for value in values])
+    problems = [] if 1 <= len(keywords) <= most else [f"1 to {most} keywords, not {len(keywords)}"]
+    if wrong := [keyword for keyword in keywords if not 2 <= len(keyword) <= 80]:
+        problems.append(f"each must have 2 to 80 characters, which {_shown(wrong)} has not")
+    if empty := [each for each in keywords if each not in wrong and len(neutral_words(each)) < 2]:
+        problems.append(f"nothing to search for is left of {_shown(empty)} without search operators")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return keywords
+
+
+def _distinct(texts: list[str]) -> list[str]:
+    return list({comparable(text): text for text in reversed(texts)}.values())[::-1]
+
+
+def _shown(texts: list[str]) -> str:
+    return ", ".join(repr(text[:60]) for text in texts)
 
 
 def check_range(minimum: int | None, maximum: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from socialanalyzer_dagster.domain.ports import Clock
@@ -14,6 +15,14 @@ Announce = Callable[[BatchKey], None]
 
 def announce_nothing(_key: BatchKey) -> None:
     """For callers without an orchestrator."""
+
+
+class SystemClock:
+    """Aware UTC time."""
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from socialanalyzer_dagster.domain.filters import SearchFilters, check_range, distinct_texts, split_texts
-from socialanalyzer_dagster.domain.found_text import neutral_words
+from socialanalyzer_dagster.domain.filters import SearchFilters, check_range, checked_keywords, split_texts
 from socialanalyzer_dagster.domain.types import PlatformKey
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -37,12 +36,7 @@ class FacebookFilters(SearchFilters):
     @field_validator("keywords")
     @classmethod
     def _are_keywords(cls, values: list[str]) -> list[str]:
-        keywords = distinct_texts(values, min_chars=2, max_chars=80)
-        if not 1 <= len(keywords) <= 5:
-            raise ValueError(f"1 to 5 keywords, not {len(keywords)}")
-        if empty := [keyword for keyword in keywords if len(neutral_words(keyword)) < 2]:
-            raise ValueError(f"nothing to search for is left of {', '.join(map(repr, empty))} without search operators")
-        return keywords
+        return checked_keywords(values, most=5)
 
     @field_validator("max_members")
     @classmethod

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from socialanalyzer_dagster.domain.filters import SearchFilters, check_range, distinct_texts, split_texts
+from socialanalyzer_dagster.domain.filters import SearchFilters, check_range, checked_keywords, split_texts
 from socialanalyzer_dagster.domain.outside_text import one_line
 from socialanalyzer_dagster.domain.types import PlatformKey
 
@@ -33,10 +33,7 @@ class PatreonFilters(SearchFilters):
     @field_validator("search_keywords")
     @classmethod
     def _are_keywords(cls, values: list[str]) -> list[str]:
-        keywords = distinct_texts(values, min_chars=2, max_chars=80)
-        if not 1 <= len(keywords) <= 20:
-            raise ValueError(f"1 to 20 keywords, not {len(keywords)}")
-        return keywords
+        return checked_keywords(values, most=20)
 
     @field_validator("location")
     @classmethod

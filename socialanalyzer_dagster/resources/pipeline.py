@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 
 import dagster as dg
 from pydantic import Field
@@ -10,20 +9,12 @@ from pydantic import Field
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.gate import GateOptions
 from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts
-from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.resources.vendors import VendorsResource
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.schema import require_current
-
-
-class UtcClock:
-    """Aware UTC time."""
-
-    def now(self) -> datetime:
-        """The present moment."""
-        return datetime.now(UTC)
 
 
 class DatabaseResource(dg.ConfigurableResource[None]):
@@ -56,7 +47,7 @@ class PipelineResource(dg.ConfigurableResource[None]):
             yield Workplace(
                 database=database,
                 platforms=PLATFORMS,
-                clock=UtcClock(),
+                clock=SystemClock(),
                 home=settings.home,
                 mode=settings.environment,
                 announce=lambda key: instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key]),

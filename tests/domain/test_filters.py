@@ -278,3 +278,15 @@ def test_any_order_and_repetition_of_keywords_is_one_search(keywords, data):
 def test_any_input_is_typed_filters_or_a_list_of_problems(raw):
     with suppress(FilterProblems):
         assert fingerprint(validate_filters(InstagramFilters, raw, POLICY), POLICY).startswith("fp1:")
+
+
+@pytest.mark.parametrize(("model", "field"), [(PatreonFilters, "search_keywords"), (FacebookFilters, "keywords")])
+def test_a_keyword_of_search_operators_alone_is_refused(model, field):
+    assert "without search operators" in problems(model, **{field: ["hiking", "site:"]})[field]
+
+
+def test_all_problems_of_one_keyword_list_are_told_together():
+    told = problems(FacebookFilters, keywords=["a", "bb", "cc", "dd", "ee", "site:"])["keywords"]
+    assert "1 to 5 keywords, not 6" in told
+    assert "which 'a' has not" in told
+    assert "left of 'site:'" in told

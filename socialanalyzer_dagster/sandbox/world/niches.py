@@ -244,4 +244,3 @@ NICHES: tuple[Niche, ...] = (
            "road|travelfamilies|family holiday|topic_family_travel", (14, -0.1)),
 )  # fmt: skip
 BY_KEY: dict[str, Niche] = {niche.key: niche for niche in NICHES}
-PASSING: tuple[Niche, ...] = tuple(niche for niche in NICHES if niche.reject_code is None)
