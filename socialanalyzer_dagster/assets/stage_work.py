@@ -1,12 +1,12 @@
 """What every stage asset does: open the batch, bring its leads up to date, report the figures."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import dagster as dg
 from pydantic import Field
 
+from socialanalyzer_dagster.assets.interrupts import run_settling
 from socialanalyzer_dagster.assets.report_metadata import stage_metadata, stage_sentence
 from socialanalyzer_dagster.domain.batch_keys import BadBatchKey
 from socialanalyzer_dagster.domain.filters import FilterProblems
@@ -93,7 +93,7 @@ def with_batch(
             return await work(batch)
 
     try:
-        return asyncio.run(opened())
+        return run_settling(opened)
     except (BadBatchKey, FilterProblems) as error:
         context.instance.delete_dynamic_partition(str(LEAD_BATCHES.name), context.partition_key)
         raise dg.Failure(str(error), allow_retries=False) from error

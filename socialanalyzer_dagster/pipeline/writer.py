@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -67,6 +68,14 @@ class GroupWriter:
         return future
 
     async def _work(self) -> None:
+        """Commit until closed: cancelling every task of the loop does not end it, for the others have to write yet."""
+        while True:
+            try:
+                return await self._commit_all()
+            except asyncio.CancelledError:
+                self._wake.set()
+
+    async def _commit_all(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -91,8 +100,12 @@ class GroupWriter:
 
     async def _commit(self, group: Sequence[_Pending]) -> None:
         loop = asyncio.get_running_loop()
+        transaction = loop.run_in_executor(self._thread, self._apply, [write for write, _ in group])
+        while not transaction.done():
+            with suppress(asyncio.CancelledError):  # of this worker; the transaction goes on in its thread
+                await asyncio.wait({transaction})
         try:
-            results = await loop.run_in_executor(self._thread, self._apply, [write for write, _ in group])
+            results = transaction.result()
         except Exception as error:  # noqa: BLE001 - handed to everybody who waits for this transaction
             results = [error] * len(group)
         for (_, future), result in zip(group, results, strict=True):

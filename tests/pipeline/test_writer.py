@@ -112,3 +112,21 @@ async def test_two_writers_of_two_processes_wait_for_each_other(database):
         await asyncio.gather(*((one if number % 2 else other).submit(Setting(f"n{number}")) for number in range(60)))
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(InstallSettingRow)).scalar_one() == 60
+
+
+async def test_writes_of_tasks_that_are_cancelled_all_at_once_are_still_committed(database):
+    async def write_when_cancelled(writer, name):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return await writer.submit(Setting(name))
+
+    async with GroupWriter(database) as writer:
+        tasks = [asyncio.create_task(write_when_cancelled(writer, f"last-{n}")) for n in range(5)]
+        first = writer.submit(Setting("first"))
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        async with asyncio.timeout(10):
+            assert await first == "FIRST"
+            assert await asyncio.gather(*tasks) == [f"LAST-{n}" for n in range(5)]
