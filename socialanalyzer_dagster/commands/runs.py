@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 """Counters are read at most so often (I-54)."""
 _INTERRUPTED = "DagsterExecutionInterruptedError"
+_CHECK_FAILED = "DagsterAssetCheckFailedError"
 _REPOSITORY = {".dagster/repository": "__repository__@socialanalyzer"}
 """Lets the Dagster UI show these runs under their jobs."""
 
@@ -104,8 +105,22 @@ def _problem(result: "dg.ExecuteInProcessResult") -> str:
             cause = data.error.cause or data.error
             if cause.cls_name == _INTERRUPTED:
                 return "stopped; run it again to go on where it was"
+            if cause.cls_name == _CHECK_FAILED:
+                return _failed_checks(result)
             return f"{event.step_key} failed: {cause.message.strip()}"
     return f"Dagster run {result.run_id} failed; its log is in the Dagster UI (`socialanalyzer dev`)"
+
+
+def _failed_checks(result: "dg.ExecuteInProcessResult") -> str:
+    """What the checks found that ended the run."""
+    import dagster as dg
+
+    found = [
+        f"{each.asset_key.to_user_string()} {each.check_name}: {each.description}"
+        for each in result.get_asset_check_evaluations()
+        if not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
+    ]
+    return "a check failed, so nothing after it was done: " + " ".join(found)
 
 
 @contextmanager

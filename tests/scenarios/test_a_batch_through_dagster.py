@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import httpx
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.approvals import approve
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
+from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from tests.scenarios.house import STAGE_ASSETS, House, failures, open_house, set_up_crm
 
@@ -126,3 +129,30 @@ def test_the_sensor_launches_a_queued_batch_once(house: House) -> None:
 
 def test_every_stage_has_its_asset() -> None:
     assert tuple(f"{stage}_leads" for stage in STAGES) == STAGE_ASSETS
+
+
+def test_a_vendor_that_refuses_its_service_pauses_the_batch_and_a_retry_pays_for_nothing_twice(house: House) -> None:
+    set_up_crm(house)
+    key = house.create("patreon", SEARCH).key
+    switch = {"vendor": "millionverifier", "operation": "*", "kind": "unauthorized"}
+    httpx.post(f"{house.sandbox}/_sandbox/faults", json=switch, trust_env=False).raise_for_status()
+    refused = house.run("lead_batch_job", key)
+    assert refused.success, failures(refused)
+    view = house.view(key)
+    assert view["status"] == "paused"
+    assert "email_verifier cannot be used now" in view["cause"]
+    assert view["stages"]["enriched"]["pending"] > 0
+    assert view["spend_micros"] == house.bill()["total_micros"]
+
+    httpx.put(f"{house.sandbox}/_sandbox/faults", json=[], trust_env=False).raise_for_status()
+    retry(house.workplace, key, Deed(by="Mara"))
+    assert house.run("lead_batch_job", key).success
+    assert house.view(key)["status"] == "awaiting_approval"
+    assert house.view(key)["spend_micros"] == house.bill()["total_micros"]
+    with house.office.database.read() as connection:
+        bought = connection.execute(
+            select(ProviderAttemptRow.fingerprint, func.count())
+            .where(ProviderAttemptRow.state == "settled")
+            .group_by(ProviderAttemptRow.fingerprint)
+        ).all()
+    assert {count for _, count in bought} == {1}
