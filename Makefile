@@ -39,4 +39,4 @@ bench: setup ## Run the benchmarks (BENCH=name for one of them)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 clean: ## Remove the environment, caches and the embedded home
-	rm -rf $(VENV) .socialanalyzer .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .socialanalyzer .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
