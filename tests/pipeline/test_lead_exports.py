@@ -49,11 +49,11 @@ def test_other_cells_stay_as_they_are(cell):
 
 
 async def test_csv_quotes_what_needs_it_and_can_be_read_back(world):
-    world.vendor.names = ['=HYPERLINK("x")', "comma, quote\" and\nline"]
+    world.vendor.names = ['=HYPERLINK("x")', 'comma, quote" and\nline']
     await world.run(world.create().key)
     text = "".join(as_csv(iter(rows_of(world))))
     read = list(csv.DictReader(StringIO(text, newline="")))
-    assert [row["handle"] for row in read] == ['\'=HYPERLINK("x")', "comma, quote\" and\nline"]
+    assert [row["handle"] for row in read] == ['\'=HYPERLINK("x")', 'comma, quote" and\nline']
     assert tuple(read[0]) == COLUMNS
 
 
