@@ -137,7 +137,7 @@ class LeadBatchRow(Base):
     estimate_micros: Mapped[int] = mapped_column(BigInteger)
     worst_case_micros: Mapped[int] = mapped_column(BigInteger)
     force_reason: Mapped[LongText | None]
-    policy_hash: Mapped[Digest] = mapped_column(ForeignKey("policies.policy_hash"))
+    policy_hash: Mapped[Digest] = mapped_column(ForeignKey("policies.policy_hash"), index=True)
     policy_version: Mapped[Short]
     mode: Mapped[Short]
     status: Mapped[Short]

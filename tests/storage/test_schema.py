@@ -3,7 +3,7 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from socialanalyzer_dagster.storage import schema
 from socialanalyzer_dagster.storage.columns import VERSION_TABLE, Base
@@ -16,6 +16,20 @@ def test_migrations_make_the_tables_of_the_models(database: Database) -> None:
             connection, opts={"compare_type": True, "compare_server_default": True, "version_table": VERSION_TABLE}
         )
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_every_foreign_key_has_an_index(database: Database) -> None:
+    found = inspect(database.engine)
+    without = []
+    for table in found.get_table_names():
+        keyed = [each["column_names"] for each in (*found.get_indexes(table), *found.get_unique_constraints(table))]
+        keyed.append(found.get_pk_constraint(table)["constrained_columns"])
+        without += [
+            (table, key["constrained_columns"])
+            for key in found.get_foreign_keys(table)
+            if not any(columns[: len(key["constrained_columns"])] == key["constrained_columns"] for columns in keyed)
+        ]
+    assert without == []
 
 
 def test_an_empty_database_is_refused_and_named_as_such(empty_database_url: str) -> None:

@@ -345,6 +345,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("partition_key", name=op.f("uq_lead_batches_partition_key")),
     )
     op.create_index(op.f("ix_lead_batches_parent_batch_id"), "lead_batches", ["parent_batch_id"], unique=False)
+    op.create_index(op.f("ix_lead_batches_policy_hash"), "lead_batches", ["policy_hash"], unique=False)
     op.create_index("ix_lead_batches_platform_status", "lead_batches", ["platform", "status"], unique=False)
     op.create_index("ix_lead_batches_search_fingerprint", "lead_batches", ["search_fingerprint"], unique=False)
     op.create_table(
