@@ -70,7 +70,7 @@ def _sentences(facts: BatchFacts) -> Iterator[str]:
         (Stage.SCORED, _scored),
     ):
         counts = facts.stages.get(stage)
-        if counts is not None and counts.entered:
+        if counts is not None and counts.entered > counts.pending:
             yield told(facts)
     yield from _synced(facts)
     yield _cost(facts)

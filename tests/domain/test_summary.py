@@ -117,6 +117,17 @@ def test_a_failed_batch_says_how_far_it_got_why_and_how_to_resume(policy: Policy
     assert not any("scored" in sentence for sentence in sentences)
 
 
+def test_a_stage_whose_leads_all_wait_is_not_told_as_one_that_found_none_good(policy: Policy) -> None:
+    waiting = STAGES | {
+        Stage.ANALYZED: Counts(entered=70, passed=16),
+        Stage.SCORED: Counts(entered=16, passed=0),
+        Stage.SYNCED: Counts(entered=0, passed=0),
+    }
+    text = batch_summary(facts(status="paused", stages=waiting, tiers={}), policy).text()
+    assert "16 of 70 leads were analyzed." in text
+    assert "scored high enough" not in text
+
+
 def test_a_plan_that_waits_is_told_as_such(policy: Policy) -> None:
     waiting = facts(
         status="awaiting_approval",
