@@ -52,8 +52,10 @@ def keyword_ideas_schema(policy: Policy) -> AnswerSchema[KeywordIdeas]:
 
 def current_keywords(texts: Sequence[str], policy: Policy) -> tuple[str, ...]:
     """The keywords that ideas start from, distinct, in order; raises FilterProblems with everything that is wrong."""
-    distinct = {comparable(text): as_keyword(text) for text in reversed(texts)}
-    keywords, most = tuple(distinct.values())[::-1], policy.llm.keywords_shown
+    distinct: dict[str, str] = {}
+    for text in texts:
+        distinct.setdefault(comparable(text), as_keyword(text))
+    keywords, most = tuple(distinct.values()), policy.llm.keywords_shown
     problems = [] if 1 <= len(keywords) <= most else [f"1 to {most} keywords, not {len(keywords)}"]
     if (wrong := sum(not 1 <= len(keyword) <= _MOST_CHARS for keyword in keywords)) > 0:
         problems.append(f"each must have 1 to {_MOST_CHARS} characters, which {wrong} of them have not")

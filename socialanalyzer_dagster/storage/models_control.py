@@ -97,10 +97,7 @@ class VendorJobPageRow(Base):
 
 
 class LedgerEntryRow(Base):
-    """Append-only money row of one lead, of the batch, or of a call of no batch.
-
-    Kinds: settled, unknown, resolved, correction and reuse.
-    """
+    """Append-only money row of a lead, a batch or neither: settled, unknown, resolved, correction or reuse."""
 
     __tablename__ = "ledger_entries"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Ideas for further keywords: words of the world's niches that the given keywords belong to, and of their neighbours."""
+"""Ideas for further keywords: words of the niches that the given keywords belong to, and of their neighbours."""
 
 import json
 import re
@@ -31,6 +31,7 @@ _WORDS: Mapping[str, Callable[[Niche], Sequence[str]]] = {
 
 def keyword_ideas(data: str, dice: Dice) -> list[str]:
     """Eight ideas for the platform and keywords of a data block; now and then one repeats a keyword, as models do."""
+    dice = Dice(dice.bits(), data)
     named = _PLATFORM.search(data)
     words = _WORDS.get(named.group(1) if named else "", _phrases)
     keywords = [json.loads(text) for text in _KEYWORD.findall(data)]
