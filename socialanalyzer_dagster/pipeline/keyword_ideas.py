@@ -53,7 +53,7 @@ class KeywordSearch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeywordSuggestions:
-    """New ideas in the model's order; `dropped` were present already, `from_store` says that nothing was asked."""
+    """New ideas in the model's order; `dropped` were not new or too short, `from_store` = nothing was asked."""
 
     ideas: tuple[str, ...]
     dropped: int
@@ -152,8 +152,8 @@ def _why(error: Refusal | CallFailed | JudgementFailedError) -> str:
     if isinstance(error, BudgetExceeded):
         cap = error.scope.split(":", maxsplit=1)[0].replace("-", " ")
         return (
-            f"the {cap} cap of {usd_text(error.cap_micros)} has no room for another call, so nothing was asked: raise "
-            f"{error.policy_key} in the policy (`socialanalyzer policy activate FILE`), or wait for the next period"
+            f"the {cap} cap of {usd_text(error.cap_micros)} has no room for another call: raise {error.policy_key} in "
+            "the policy (`socialanalyzer policy activate FILE`), or wait for the next period"
         )
     if isinstance(error, JudgementFailedError):
         told = "the model refused to answer" if error.code == _REFUSED else "the model's answers could not be used"

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from batch_world import World, book_policy
 from gate_world import (
     FETCH_MICROS,
     KEY,
@@ -203,6 +204,14 @@ async def test_a_dead_process_call_becomes_unknown_and_a_late_answer_still_settl
         "resolved": [(None, -FETCH_MICROS, 0)],
         "settled": [(None, FETCH_MICROS, 0)],
     }
+
+
+async def test_a_run_of_any_batch_accounts_for_stray_calls_too(sqlite_database, policy, clock, tmp_path):
+    world = World(sqlite_database, book_policy(policy), clock, tmp_path)
+    async with call_in_flight(sqlite_database, world.policy, clock):
+        clock.advance(hours=1)
+        async with world.opened(world.create().key):
+            assert view(sqlite_database)["unknown_micros"] == FETCH_MICROS
 
 
 async def test_recovery_of_stray_calls_leaves_those_of_batches_to_their_lock_holder(database, policy, clock):
