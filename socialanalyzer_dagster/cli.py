@@ -48,6 +48,7 @@ def program() -> typer.Typer:
     from socialanalyzer_dagster.commands import (
         batches,
         demo,
+        keywords,
         leads,
         ledger,
         people,
@@ -70,6 +71,7 @@ def program() -> typer.Typer:
     app.add_typer(policies.app, name="policy")
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")
+    app.add_typer(keywords.app, name="keywords")
     app.add_typer(people.bdr_app, name="bdr")
     app.add_typer(people.suppress_app, name="suppress")
     app.add_typer(people.crm_app, name="crm")

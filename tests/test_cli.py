@@ -16,6 +16,7 @@ COMMANDS = (
     "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject", "batch confirm",
     "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show", "policy validate",
     "policy activate", "rescore", "ledger show", "list preview",
+    "keywords suggest",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {
@@ -32,6 +33,7 @@ OPTIONS = {
     "leads list": ("--batch", "--stage", "--result", "--tier", "--limit", "--after"),
     "leads export": ("--csv", "--batch", "--out"),
     "rescore": ("--batch", "--policy"),
+    "keywords suggest": ("--platform", "--keywords", "--preset", "--filters"),
     "sandbox": ("--port", "--seed", "--speed", "--faults", "--home"),
     "dev": ("--port",),
 }  # fmt: skip

@@ -1,4 +1,6 @@
-"""`ledger show KEY`: what a batch cost, by vendor and by stage."""
+"""`ledger show [KEY]`: what a batch, or the calls of no batch, cost, by vendor and by stage."""
+
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,12 +19,18 @@ def ledger() -> None:
 
 
 @app.command("show")
-def show(key: str, *, as_json: AsJson = False) -> None:
+def show(
+    key: Annotated[
+        str | None, typer.Argument(help="The batch; without it, the calls that belong to none (keyword ideas).")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
     """Spend of a batch: settled, held, unknown, by vendor, by stage and by call."""
     with open_office() as office:
-        batch = find_batch(office.workplace(), key)
+        batch_id = None if key is None else find_batch(office.workplace(), key).batch_id
         with office.database.read() as connection:
-            view = ledger_view(connection, batch.batch_id)
+            view = ledger_view(connection, batch_id)
     calls = [(each["operation"], each["state"], each["calls"], usd(each["micros"])) for each in view["calls"]]
     figures = [("settled", view["total_micros"]), ("held", view["held_micros"]), ("unknown", view["unknown_micros"])]
     sums = [(name, usd(micros)) for name, micros in figures]

@@ -40,6 +40,7 @@ class AnswerRules:
     thumbnails_selected: int
     max_quotes: int
     quote_chars: int
+    keyword_ideas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def answer_rules(policy: Policy) -> AnswerRules:
         thumbnails_selected=screening.thumbnails_selected,
         max_quotes=policy.llm.max_quotes,
         quote_chars=policy.llm.quote_chars,
+        keyword_ideas=policy.llm.keyword_ideas,
     )
 
 

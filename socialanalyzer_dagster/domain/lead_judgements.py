@@ -1,4 +1,4 @@
-"""What models say about a lead as a whole: triage S-1, score S-10, salutation S-11, keyword ideas S-12 (spec 9)."""
+"""What models say about a lead as a whole: triage S-1, score S-10, salutation S-11 (spec 9)."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -80,7 +80,7 @@ _FIELDS = {
 }
 _TEXTS = {
     Change.LOCATION: "search without the location",
-    Change.KEYWORDS: "try other keywords",
+    Change.KEYWORDS: "try other keywords (ideas: `socialanalyzer keywords suggest`)",
     Change.RANGE: "shift the audience range",
     Change.INTERESTS: "try other interests",
 }

@@ -22,14 +22,14 @@ class ModelsPolicy(Section):
 
 SLOTS = frozenset({
     "reject_topics", "reject_profiles", "never_reject", "reject_confidence", "thumbnails_selected", "categories",
-    "communities", "max_quotes", "quote_chars", "examples",
+    "communities", "max_quotes", "quote_chars", "keyword_ideas", "examples",
 })  # fmt: skip
 """What an instruction may refer to as $name; the text comes from other policy keys and the example file."""
 
 
 PROMPT_IDS = (
     "triage_v1", "text_triage_v1", "content_item_v1", "bio_evidence_v1", "caption_evidence_v1", "grid_evidence_v1",
-    "creator_profile_v1", "lead_score_v1", "salutation_v1",
+    "creator_profile_v1", "lead_score_v1", "salutation_v1", "keyword_ideas_v1",
 )  # fmt: skip
 """The prompts that shared code asks; platforms bring further ones under their own ids."""
 
@@ -69,6 +69,10 @@ class LlmPolicy(Section):
     salutation_bio_chars: Positive
     salutation_content_chars: Positive
     transcript_chars: Positive
+    keywords_shown: Positive
+    """How many keywords ideas may start from (spec 5.10)."""
+    keyword_ideas: Positive
+    """How many ideas one answer holds at most (S-12)."""
 
 
 class AnalysisPolicy(Section):

@@ -92,15 +92,19 @@ class StoredJob:
     is_open: bool
 
 
-class Gate(Protocol):
-    """The one way out to a vendor, bound to one batch and stage (architecture section 4).
+class CallGate(Protocol):
+    """The one way out to a vendor for single calls (architecture section 4).
 
-    Both methods raise the refusals of domain.refusals and, for the call itself, CallFailed.
+    Raises the refusals of domain.refusals and, for the call itself, CallFailed.
     """
 
     async def call(self, call: VendorCall[T], *, leads: Sequence[LeadUid], step: str, ordinal: int = 0) -> Answer[T]:
-        """Send, or answer from the store; `leads` share the cost exactly, none = the batch pays."""
+        """Send, or answer from the store; `leads` share the cost exactly, none = no lead bears it."""
         ...
+
+
+class Gate(CallGate, Protocol):
+    """The way out of one stage of one batch, with vendor jobs; raises what CallGate raises."""
 
     async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
         """Start or resume a vendor job and read all of its items."""

@@ -20,6 +20,9 @@ class PersonSuppressed(Refusal):
         self.lead = lead
 
 
+_SHARED_CAPS = frozenset({"platform-day", "day", "month", "provider-month"})
+
+
 class BudgetExceeded(Refusal):
     """A spending scope has no room for the worst case of the call."""
 
@@ -30,6 +33,12 @@ class BudgetExceeded(Refusal):
         self.scope = scope
         self.cap_micros = cap_micros
         self.needed_micros = needed_micros
+
+    @property
+    def policy_key(self) -> str | None:
+        """The policy key of a cap that all batches share; None for a batch's own, which is in its row."""
+        kind = self.scope.split(":", maxsplit=1)[0]
+        return f"budgets.{kind.replace('-', '_')}_usd" if kind in _SHARED_CAPS else None
 
 
 class UnknownPrice(Refusal):

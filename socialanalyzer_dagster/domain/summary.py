@@ -22,8 +22,8 @@ _MAIN_REASONS = 4
 _TOLD_BY_ALARM = "budget_stopped"
 _UNFINISHED = frozenset({"failed", "stopped", "paused", "awaiting_provider"})
 _EMPTY_ADVICE = (
-    "No leads were found. Check the filters: a wider location, other keywords, a shifted audience range or other "
-    "interests may help."
+    "No leads were found. Check the filters: a wider location, other keywords (`socialanalyzer keywords suggest` has "
+    "ideas), a shifted audience range or other interests may help."
 )
 
 

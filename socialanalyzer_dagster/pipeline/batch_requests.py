@@ -113,7 +113,7 @@ def check_request(
     context = _context(connection, platform.key, policy, default_max_leads=1)
     problems = _own_problems(request)
     try:
-        filters, fields = validate_search(_filter_model(platform), raw, _raw_fields(request, preset), context)
+        filters, fields = validate_search(filter_model_of(platform), raw, _raw_fields(request, preset), context)
     except FilterProblems as found:
         raise FilterProblems((*found.problems, *problems)) from found
     if problems:
@@ -190,7 +190,8 @@ def _raw_fields(request: BatchRequest, preset: Preset | None) -> dict[str, objec
     return {**request.fields, **({"preset_id": preset.preset_id} if preset else {})}
 
 
-def _filter_model(platform: Platform) -> type[SearchFilters]:
+def filter_model_of(platform: Platform) -> type[SearchFilters]:
+    """The model of a platform's filters; raises TypeError for one that searches do not understand."""
     if not issubclass(platform.filter_model, SearchFilters):
         raise TypeError(f"the filter model of {platform.key} is no SearchFilters")
     return platform.filter_model

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -14,7 +15,7 @@ from socialanalyzer_dagster.domain.leads import Identifier
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer, Clock, StoredJob
-from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.gate_breaker import Breaker, ServiceMemory
 from socialanalyzer_dagster.pipeline.gate_calls import Desk, Exchange, decoded
 from socialanalyzer_dagster.pipeline.gate_parts import (
@@ -22,6 +23,7 @@ from socialanalyzer_dagster.pipeline.gate_parts import (
     CallKeys,
     CallSite,
     GateParts,
+    NoBatch,
     Sending,
     log_cap_warning,
 )
@@ -35,7 +37,7 @@ from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.storage.attempts import FindAnswer, StoredAnswer
 from socialanalyzer_dagster.storage.budget_scopes import CapSource, CapWarning
 from socialanalyzer_dagster.storage.database import Database
-from socialanalyzer_dagster.storage.recovery import Recover, Recovered
+from socialanalyzer_dagster.storage.recovery import Recover, Recovered, RecoverStray
 from socialanalyzer_dagster.storage.vendor_jobs import OPEN_PHASES, FindJob, StoredVendorJob, jobs_of_step
 
 T = TypeVar("T")
@@ -82,6 +84,11 @@ class SpendingGate:
         """The gate that one stage of one batch calls through."""
         return StageGate(self, batch, stage)
 
+    def without_batch(self, platform: PlatformKey) -> "CallWindow":
+        """The gate for calls that belong to no batch: the caps of platform, day, month and provider bound them."""
+        nobody = NoBatch(platform=platform, policy_version=self.parts.policy.policy_version, run=self.parts.owner)
+        return CallWindow(self, nobody, None)
+
     async def recover(self, batch_id: str) -> Recovered:
         """Account for what an earlier, dead run of the batch left in flight; called once by the new lock holder.
 
@@ -89,6 +96,16 @@ class SpendingGate:
         """
         write = Recover(batch_id=batch_id, owner=self.parts.owner, at=self.parts.clock.now())
         return await self.parts.writer.submit(write)
+
+    async def recover_stray(self) -> int:
+        """Account for calls of no batch that dead processes left in flight; how many became unknown, still held.
+
+        Nobody holds a lock for them: one is given up when it was reserved longer ago than a batch may be silent, which
+        is far beyond what a call may take. Everybody who begins to work does this, for a batch or for none.
+        """
+        now = self.parts.clock.now()
+        silent = timedelta(minutes=self.parts.policy.runtime.stale_heartbeat_minutes)
+        return await self.parts.writer.submit(RecoverStray(reserved_before=now - silent, at=now))
 
     @asynccontextmanager
     async def alone(self, keys: CallKeys) -> AsyncIterator[None]:
@@ -125,19 +142,18 @@ def spending_gate(database: Database, writer: GroupWriter, policy: Policy, optio
     return SpendingGate(parts)
 
 
-class StageGate:
-    """domain.ports.Gate for one stage of one batch."""
+class CallWindow:
+    """domain.ports.CallGate for one batch and stage, or for no batch."""
 
-    def __init__(self, gate: SpendingGate, batch: BatchIdentity, stage: Stage) -> None:
+    def __init__(self, gate: SpendingGate, batch: BatchIdentity | NoBatch, stage: Stage | None) -> None:
         self._gate = gate
         self._parts = gate.parts
         self._desk = gate._desk  # noqa: SLF001 - the two halves of one gate
-        self._rereads = gate._rereads  # noqa: SLF001
         self._batch = batch
         self._stage = stage
 
     async def call(self, call: VendorCall[T], *, leads: Sequence[LeadUid], step: str, ordinal: int = 0) -> Answer[T]:
-        """Send, or answer from the store; `leads` share the cost exactly, none = the batch pays."""
+        """Send, or answer from the store; `leads` share the cost exactly, none = no lead bears it."""
         operation, site = OPERATIONS[call.operation], self._site(leads, step)
         await self._admit(site)
         keys = site.keys(operation, call.request, ordinal)
@@ -148,35 +164,6 @@ class StageGate:
             if history.answer is not None:
                 return await self._again(call, history.answer, site, keys)
             return await Exchange(self._desk, call, site, keys).run(history)
-
-    async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
-        """Start or resume a vendor job and read all of its items; raises JobStillRunning in discovery."""
-        operation, site = OPERATIONS[job.operation], self._site(leads, step)
-        await self._admit(site)
-        keys = site.keys(operation, job.request, 0)
-        async with self._gate.alone(keys):
-            find = FindJob(call=self._find(operation, keys), stage=self._stage.value, step=step)
-            return await JobRun(self._desk, job, site, keys).run(find, self._rereads)
-
-    async def stored_jobs(self, step: str) -> Sequence[StoredJob]:
-        """Jobs this stage stored for a step, oldest first, so that a resume replays their composition (spec 8.1)."""
-        jobs = await asyncio.to_thread(self._read_jobs, step)
-        return tuple(
-            StoredJob(
-                leads=tuple(LeadUid(lead) for lead in job.attempt.leads),
-                request=job.request,
-                is_open=job.phase in OPEN_PHASES,
-            )
-            for job in jobs
-        )
-
-    async def identify(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:
-        """Tell the gate a new spelling of the person; raises PersonSuppressed when it is on the list (gate 2)."""
-        await self._parts.suppression.identify(lead, identifiers)
-
-    def _read_jobs(self, step: str) -> Sequence[StoredVendorJob]:
-        with self._parts.database.read() as connection:
-            return jobs_of_step(connection, self._batch.batch_id, self._stage.value, step)
 
     def _site(self, leads: Sequence[LeadUid], step: str) -> CallSite:
         return CallSite(batch=self._batch, stage=self._stage, step=step, leads=tuple(leads))
@@ -217,3 +204,43 @@ class StageGate:
             reused=True,
             fetched_at=stored.answered_at,
         )
+
+
+class StageGate(CallWindow):
+    """domain.ports.Gate for one stage of one batch."""
+
+    _batch: BatchIdentity
+    _stage: Stage
+
+    def __init__(self, gate: SpendingGate, batch: BatchIdentity, stage: Stage) -> None:
+        super().__init__(gate, batch, stage)
+        self._rereads = gate._rereads  # noqa: SLF001
+
+    async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
+        """Start or resume a vendor job and read all of its items; raises JobStillRunning in discovery."""
+        operation, site = OPERATIONS[job.operation], self._site(leads, step)
+        await self._admit(site)
+        keys = site.keys(operation, job.request, 0)
+        async with self._gate.alone(keys):
+            find = FindJob(call=self._find(operation, keys), stage=self._stage.value, step=step)
+            return await JobRun(self._desk, job, site, keys).run(find, self._rereads)
+
+    async def stored_jobs(self, step: str) -> Sequence[StoredJob]:
+        """Jobs this stage stored for a step, oldest first, so that a resume replays their composition (spec 8.1)."""
+        jobs = await asyncio.to_thread(self._read_jobs, step)
+        return tuple(
+            StoredJob(
+                leads=tuple(LeadUid(lead) for lead in job.attempt.leads),
+                request=job.request,
+                is_open=job.phase in OPEN_PHASES,
+            )
+            for job in jobs
+        )
+
+    async def identify(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:
+        """Tell the gate a new spelling of the person; raises PersonSuppressed when it is on the list (gate 2)."""
+        await self._parts.suppression.identify(lead, identifiers)
+
+    def _read_jobs(self, step: str) -> Sequence[StoredVendorJob]:
+        with self._parts.database.read() as connection:
+            return jobs_of_step(connection, self._batch.batch_id, self._stage.value, step)

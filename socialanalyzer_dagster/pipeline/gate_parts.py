@@ -5,7 +5,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from socialanalyzer_dagster.domain.money import usd_text
@@ -66,6 +66,20 @@ class BatchIdentity:
     policy_version: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoBatch:
+    """In place of a batch for calls that belong to none, such as keyword ideas: only the shared caps bound them.
+
+    No lock keeps two processes from asking the same at once, so each `run` makes calls of its own; the reuse window
+    finds what others paid for.
+    """
+
+    platform: PlatformKey
+    policy_version: str
+    run: str
+    batch_id: None = field(default=None, init=False)
+
+
 @dataclass(frozen=True, slots=True)
 class CallKeys:
     """`fingerprint` is the request alone; `call_key` also names whose call it is (spec 12.4)."""
@@ -76,17 +90,18 @@ class CallKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSite:
-    """Who makes a call, where, and for which leads."""
+    """Who makes a call, where, and for which leads; outside batches there are no stages."""
 
-    batch: BatchIdentity
-    stage: Stage
+    batch: BatchIdentity | NoBatch
+    stage: Stage | None
     step: str
     leads: tuple[LeadUid, ...]
 
     def keys(self, operation: Operation, request: JsonObject, ordinal: int) -> CallKeys:
-        """A call for one lead belongs to the lead, any other to the batch."""
+        """A call for one lead belongs to the lead, any other to the batch, or to the run where there is no batch."""
         text = canonical_json([operation.vendor, operation.key, request, ordinal])
-        owner = self.leads[0] if len(self.leads) == 1 else self.batch.batch_id
+        batch = self.batch
+        owner = self.leads[0] if len(self.leads) == 1 else batch.run if isinstance(batch, NoBatch) else batch.batch_id
         return CallKeys(
             fingerprint=hashlib.sha256(text.encode()).hexdigest(),
             call_key=hashlib.sha256(f"{owner}\n{text}".encode()).hexdigest(),
@@ -113,7 +128,7 @@ class Sending:
             operation=self.operation.key,
             batch_id=self.site.batch.batch_id,
             platform=self.site.batch.platform,
-            stage=self.site.stage.value,
+            stage=None if self.site.stage is None else self.site.stage.value,
             step=self.site.step,
             leads=self.site.leads,
             issue=self.issue,

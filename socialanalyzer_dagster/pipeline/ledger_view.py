@@ -10,14 +10,18 @@ from socialanalyzer_dagster.storage.ledger import LedgerKind
 _BILLED = frozenset({LedgerKind.SETTLED, LedgerKind.CORRECTION})
 
 
-def ledger_view(connection: Connection, batch_id: str) -> dict[str, Any]:
-    """Settled, held and unknown micro-USD of a batch, settled by vendor and by stage, and its calls by operation."""
+def ledger_view(connection: Connection, batch_id: str | None) -> dict[str, Any]:
+    """Settled, held and unknown micro-USD of a batch, settled by vendor and by stage, and its calls by operation.
+
+    None = of the calls that belong to no batch, and so to no stage.
+    """
     by_vendor: dict[str, int] = {}
     by_stage: dict[str, int] = {}
     for row in ledger_sums(connection, batch_id):
         if row.kind in _BILLED:
             by_vendor[row.provider] = by_vendor.get(row.provider, 0) + int(row.micros)
-            by_stage[row.stage] = by_stage.get(row.stage, 0) + int(row.micros)
+            if row.stage is not None:
+                by_stage[row.stage] = by_stage.get(row.stage, 0) + int(row.micros)
     attempts = attempt_sums(connection, batch_id)
     return {
         "total_micros": sum(by_vendor.values()),

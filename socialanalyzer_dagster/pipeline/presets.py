@@ -12,12 +12,11 @@ from socialanalyzer_dagster.domain.batch_keys import preset_slug
 from socialanalyzer_dagster.domain.filters import (
     FieldProblem,
     FilterProblems,
-    SearchFilters,
     validate_filters,
 )
 from socialanalyzer_dagster.domain.outside_text import one_line
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.pipeline.batch_requests import platform_of
+from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of, platform_of
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -137,7 +136,5 @@ def _loaded(workplace: Workplace, preset: Preset, policy: Policy) -> LoadedPrese
 
 
 def _checked(workplace: Workplace, platform: str, filters: Mapping[str, object], policy: Policy) -> dict[str, Any]:
-    model = platform_of(workplace, platform).filter_model
-    if not issubclass(model, SearchFilters):
-        raise TypeError(f"the filter model of {platform} is no SearchFilters")
+    model = filter_model_of(platform_of(workplace, platform))
     return validate_filters(model, filters, policy).model_dump(mode="json")

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.pipeline.open_batch import OpenBatch, OpenParts
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import batches
 from socialanalyzer_dagster.vendors.bundle import Vendors
 
@@ -32,6 +33,20 @@ class SessionParts:
     vendors: Vendors
     gate: GateOptions
     boundary_secret: bytes
+
+
+def session_parts(workplace: Workplace, vendors: Vendors, settings: Settings) -> SessionParts:
+    """The parts as the settings describe them."""
+    return SessionParts(
+        workplace=workplace,
+        vendors=vendors,
+        gate=GateOptions(
+            clock=workplace.clock,
+            suppression_key=settings.suppression_hmac_key.get_secret_value().encode(),
+            live=not settings.is_sandbox,
+        ),
+        boundary_secret=settings.boundary_secret,
+    )
 
 
 class PipelineSession:
@@ -82,6 +97,7 @@ class PipelineSession:
                 spending_gate(workplace.database, self.writer, policy, self.parts.gate)
             )
             await gate.recover(entered.row.batch_id)
+            await gate.recover_stray()
             parts = OpenParts(
                 workplace=workplace,
                 writer=self.writer,

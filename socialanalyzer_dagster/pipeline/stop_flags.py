@@ -22,8 +22,13 @@ class StopFlags:
         self._stopped: dict[str, tuple[bool, float]] = {}
         self._reading = asyncio.Lock()
 
-    async def check(self, batch_id: str) -> None:
-        """Raises BatchStopped for a stopped batch, and what the database raises when the flag cannot be read."""
+    async def check(self, batch_id: str | None) -> None:
+        """Raises BatchStopped for a stopped batch, and what the database raises when the flag cannot be read.
+
+        A call of no batch has no flag.
+        """
+        if batch_id is None:
+            return
         if self._known(batch_id) is None:
             async with self._reading:
                 if self._known(batch_id) is None:

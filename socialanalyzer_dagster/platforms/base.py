@@ -10,22 +10,29 @@ from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.evidence_blocks import ScoringMaterial
 from socialanalyzer_dagster.domain.leads import FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.ports import Checkpoint, Clock, Gate, LeadResult, LeadWork
+from socialanalyzer_dagster.domain.ports import CallGate, Checkpoint, Clock, Gate, LeadResult, LeadWork
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 from socialanalyzer_dagster.vendors.bundle import Vendors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageContext:
-    """Everything a stage function may use; `filters` is the batch's validated filter model, None for a creator list."""
+class ModelContext:
+    """What a question to a model needs, inside a batch or outside."""
 
     policy: Policy
-    filters: BaseModel | None
-    gate: Gate
-    clock: Clock
+    gate: CallGate
     vendors: Vendors
-    checkpoint: Checkpoint
     boundary_secret: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageContext(ModelContext):
+    """Everything a stage function may use; `filters` is the batch's validated filter model, None for a creator list."""
+
+    gate: Gate
+    filters: BaseModel | None
+    clock: Clock
+    checkpoint: Checkpoint
 
 
 Discover = Callable[[StageContext], AsyncIterator[FoundItem]]
@@ -53,6 +60,14 @@ class StageAdapter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordFields:
+    """Filters whose texts are the keywords of a search, and the one that takes accepted ideas (spec 5.10)."""
+
+    read: tuple[str, ...]
+    ideas: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """One platform; no field has a default, so nothing can be forgotten."""
 
@@ -61,6 +76,7 @@ class Platform:
     description: str
     adapters: Mapping[Stage, StageAdapter]
     filter_model: type[BaseModel]
+    keywords: KeywordFields
     discover: Discover
     from_list_row: Callable[[ListRow, Policy, datetime], FoundItem]
     """A lead of a creator list's row; the instant is when the file was read, which its values carry."""

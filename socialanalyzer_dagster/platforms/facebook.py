@@ -8,7 +8,7 @@ from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.range_rules import members_problem, posting_rate_problem, visibility_problem
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.platforms.adapters import LOGGED_OUT, OFFICIAL, StageFacts, adapters_of
-from socialanalyzer_dagster.platforms.base import Platform, StageContext
+from socialanalyzer_dagster.platforms.base import KeywordFields, Platform, StageContext
 from socialanalyzer_dagster.platforms.enrichment import enrich
 from socialanalyzer_dagster.platforms.evidence_kinds import FACEBOOK_PROFILE, StoredFacebookProfile
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
@@ -118,6 +118,7 @@ FACEBOOK = Platform(
     description="Public and private groups, found by keywords in web search results.",
     adapters=adapters_of(KEY, _FACTS),
     filter_model=FacebookFilters,
+    keywords=KeywordFields(read=("keywords",), ideas="keywords"),
     discover=discover,
     from_list_row=from_list_row,
     screen=screen,

@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.outcomes import failed
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.platforms.adapters import LICENSED, OFFICIAL, SHORT_MEDIA, StageFacts, adapters_of
-from socialanalyzer_dagster.platforms.base import Platform, StageContext
+from socialanalyzer_dagster.platforms.base import KeywordFields, Platform, StageContext
 from socialanalyzer_dagster.platforms.enrichment import enrich
 from socialanalyzer_dagster.platforms.evidence_kinds import (
     BIO_EVIDENCE,
@@ -127,6 +127,7 @@ INSTAGRAM = Platform(
     description="Creators with a public account, found by followers, interests, hashtags, bio words and similarity.",
     adapters=adapters_of(KEY, _FACTS),
     filter_model=InstagramFilters,
+    keywords=KeywordFields(read=("hashtags", "bio_phrase"), ideas="hashtags"),
     discover=discover,
     from_list_row=from_list_row,
     screen=screen,

@@ -12,7 +12,7 @@ from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter, repa
 from socialanalyzer_dagster.domain.quotes import checked_quotes
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, LeadUid
-from socialanalyzer_dagster.platforms.base import StageContext
+from socialanalyzer_dagster.platforms.base import ModelContext
 from socialanalyzer_dagster.vendors.images import Picture
 from socialanalyzer_dagster.vendors.llm import LanguageModel, ModelAnswer, ModelRequest
 
@@ -37,12 +37,12 @@ class JudgementFailedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question(Generic[J]):
-    """What is asked about one lead; `ordinal` counts the repeats of the same question.
+    """What is asked about one lead, None = about nobody; `ordinal` counts the repeats of the same question.
 
     `attempt` is the lead's attempt at the stage; `quotable` are the texts that a quote must occur in.
     """
 
-    lead: LeadUid
+    lead: LeadUid | None
     prompt: PromptText
     schema: AnswerSchema[J]
     images: tuple[Picture, ...] = ()
@@ -70,6 +70,8 @@ class Judged(Generic[J]):
 
     def evidence(self, kind: str, **added: JsonValue) -> Evidence:
         """The judgement as evidence about the lead; `added` is what code puts beside it."""
+        if self.question.lead is None:
+            raise ValueError("an answer about nobody is no evidence")
         dropped: dict[str, JsonValue] = {"dropped_quotes": self.dropped_quotes} if self.dropped_quotes else {}
         body: dict[str, JsonValue] = {**self.value.model_dump(mode="json"), **dropped, **added}
         return Evidence(
@@ -87,12 +89,12 @@ def prompt_version(prompt: PromptText) -> str:
     return f"{prompt.prompt_id}.{prompt.version}"
 
 
-def writer_of(context: StageContext) -> PromptWriter:
+def writer_of(context: ModelContext) -> PromptWriter:
     """Prompts under the batch's policy and the secret of this installation."""
     return PromptWriter(context.policy, context.boundary_secret)
 
 
-async def judge(question: Question[J], context: StageContext) -> Judged[J]:
+async def judge(question: Question[J], context: ModelContext) -> Judged[J]:
     """The judgement; an invalid or truncated answer is asked for once more, a refusal never.
 
     A later attempt at a lead replays the answers that are stored; where those are unusable it asks afresh. Raises
@@ -114,7 +116,7 @@ class _Unusable:
     only_replayed: bool
 
 
-async def _asked_twice(question: Question[J], context: StageContext) -> "Judged[J] | _Unusable":
+async def _asked_twice(question: Question[J], context: ModelContext) -> "Judged[J] | _Unusable":
     """The question, and the one re-ask that names what was wrong."""
     llm = _llm(context)
     request = _request(question, context)
@@ -141,13 +143,13 @@ def _judged(question: Question[J], value: J, model: str) -> Judged[J]:
     return Judged(value=kept, question=question, model=model, reasks=0, dropped_quotes=checked.dropped)
 
 
-def _llm(context: StageContext) -> LanguageModel:
+def _llm(context: ModelContext) -> LanguageModel:
     if context.vendors.llm is None:
         raise ProviderUnavailable(PROVIDER, "not_configured")
     return context.vendors.llm
 
 
-def _request(question: Question[J], context: StageContext) -> ModelRequest:
+def _request(question: Question[J], context: ModelContext) -> ModelRequest:
     prompt = question.prompt
     return ModelRequest(
         model=context.policy.models.vision if question.images else prompt.model,
@@ -164,10 +166,13 @@ def _request(question: Question[J], context: StageContext) -> ModelRequest:
 
 
 async def _ask(
-    llm: LanguageModel, request: ModelRequest, question: Question[J], context: StageContext
+    llm: LanguageModel, request: ModelRequest, question: Question[J], context: ModelContext
 ) -> Answer[ModelAnswer]:
     answer = await context.gate.call(
-        llm.answer(request), leads=[question.lead], step=question.step, ordinal=question.ordinal
+        llm.answer(request),
+        leads=() if question.lead is None else (question.lead,),
+        step=question.step,
+        ordinal=question.ordinal,
     )
     if answer.value.is_refused:
         raise JudgementFailedError("llm_refused", question.step)

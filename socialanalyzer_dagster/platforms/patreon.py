@@ -8,7 +8,7 @@ from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.range_rules import nsfw_problem, patrons_problem, posts_problem
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.platforms.adapters import LOGGED_OUT, OFFICIAL, StageFacts, adapters_of
-from socialanalyzer_dagster.platforms.base import Platform, StageContext
+from socialanalyzer_dagster.platforms.base import KeywordFields, Platform, StageContext
 from socialanalyzer_dagster.platforms.enrichment import enrich
 from socialanalyzer_dagster.platforms.evidence_kinds import PATREON_PROFILE, StoredPatreonProfile
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
@@ -119,6 +119,7 @@ PATREON = Platform(
     description="Creators with a membership page, found by keywords and place.",
     adapters=adapters_of(KEY, _FACTS),
     filter_model=PatreonFilters,
+    keywords=KeywordFields(read=("search_keywords",), ideas="search_keywords"),
     discover=discover,
     from_list_row=from_list_row,
     screen=screen,

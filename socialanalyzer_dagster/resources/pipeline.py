@@ -7,8 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
-from socialanalyzer_dagster.pipeline.gate import GateOptions
-from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts
+from socialanalyzer_dagster.pipeline.session import PipelineSession, session_parts
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.resources.vendors import VendorsResource
@@ -59,16 +58,8 @@ class PipelineResource(dg.ConfigurableResource[None]):
         """A session of this process; raises SettingsError and SchemaMismatch before anything is done."""
         settings = Settings.from_environment()
         with self.workplace(instance) as workplace:
-            async with self.vendors.opened() as vendors:
-                parts = SessionParts(
-                    workplace=workplace,
-                    vendors=vendors,
-                    gate=GateOptions(
-                        clock=workplace.clock,
-                        suppression_key=settings.suppression_hmac_key.get_secret_value().encode(),
-                        live=not settings.is_sandbox,
-                    ),
-                    boundary_secret=settings.boundary_secret,
-                )
-                async with PipelineSession(parts) as session:
-                    yield session
+            async with (
+                self.vendors.opened() as vendors,
+                PipelineSession(session_parts(workplace, vendors, settings)) as session,
+            ):
+                yield session

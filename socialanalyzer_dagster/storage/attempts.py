@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, Connection, Row, select, update
 from socialanalyzer_dagster.domain.types import JsonValue
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAnswerRow, ProviderAttemptRow
-from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 from socialanalyzer_dagster.storage.writes import Results, Write
 
 _ATTEMPTS = table_of(ProviderAttemptRow)
@@ -33,16 +32,16 @@ class AttemptState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One sending of one call; `scopes` is filled by the reservation."""
+    """One sending of one call; the reservation fills `scopes`; a call of no batch has neither batch nor stage."""
 
     attempt_key: str
     call_key: str
     fingerprint: str
     provider: str
     operation: str
-    batch_id: str
+    batch_id: str | None
     platform: str
-    stage: str
+    stage: str | None
     step: str
     leads: tuple[str, ...]
     issue: int
@@ -54,14 +53,8 @@ class Attempt:
 
 
 def load_attempts(connection: Connection, condition: ColumnElement[bool]) -> list[Attempt]:
-    """Stored sendings, with what their batch adds; those of a batch that is gone are left out."""
-    columns = _ATTEMPTS.c
-    rows = connection.execute(
-        select(*columns, LeadBatchRow.platform, LeadBatchRow.policy_version)
-        .join_from(_ATTEMPTS, LeadBatchRow, LeadBatchRow.batch_id == columns.batch_id)
-        .where(condition)
-        .order_by(columns.attempt_key)
-    )
+    """The stored sendings that fulfil a condition."""
+    rows = connection.execute(select(_ATTEMPTS).where(condition).order_by(_ATTEMPTS.c.attempt_key))
     return [_attempt(dict(row)) for row in rows.mappings()]
 
 
@@ -97,7 +90,7 @@ class FindAnswer(Write[CallHistory]):
 
     fingerprint: str
     call_key: str
-    batch_id: str
+    batch_id: str | None
     owner: str
     reusable_since: datetime | None
 
@@ -170,7 +163,7 @@ def _answer(row: Row[Any], bodies: Mapping[str, tuple[JsonValue, datetime]], fin
         body=body,
         cost_micros=row.settled_micros,
         answered_at=answered_at,
-        same_batch=row.batch_id == find.batch_id,
+        same_batch=find.batch_id is not None and row.batch_id == find.batch_id,
     )
 
 

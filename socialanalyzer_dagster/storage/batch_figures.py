@@ -49,6 +49,8 @@ def costs(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCo
             .group_by(LedgerEntryRow.batch_id, LedgerEntryRow.stage)
         )
         for batch_id, stage, amount in rows:
+            if batch_id is None or stage is None:
+                continue  # of no batch, which nobody asked for
             found[batch_id][Stage(stage)] = int(amount)
     return dict(found)
 

@@ -44,9 +44,9 @@ class CapWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeOwner:
-    """What decides the scopes of a call; `day` is the UTC day of its reservation."""
+    """What decides the scopes of a call: its batch, if it has one, and the UTC day of its reservation."""
 
-    batch_id: str
+    batch_id: str | None
     platform: str
     provider: str
     day: date
@@ -85,15 +85,17 @@ class CapSource:
         return self._budgets
 
 
-def caps_of(owner: ScopeOwner, batch_cap_micros: int, budgets: BudgetsPolicy) -> Mapping[str, Micros]:
-    """Every scope of a call with its cap (spec 12.4, 12.5)."""
+def caps_of(owner: ScopeOwner, batch_cap_micros: int | None, budgets: BudgetsPolicy) -> Mapping[str, Micros]:
+    """Every scope of a call with its cap (spec 12.4, 12.5); of no batch: the shared ones alone."""
     day, month = owner.day.isoformat(), f"{owner.day:%Y-%m}"
     caps = {
-        f"batch:{owner.batch_id}": Micros(min(batch_cap_micros, micros_from_usd(budgets.batch_absolute_usd))),
         f"platform-day:{owner.platform}:{day}": micros_from_usd(budgets.platform_day_usd),
         f"day:{day}": micros_from_usd(budgets.day_usd),
         f"month:{month}": micros_from_usd(budgets.month_usd),
     }
+    if batch_cap_micros is not None:
+        absolute = micros_from_usd(budgets.batch_absolute_usd)
+        caps[f"batch:{owner.batch_id}"] = Micros(min(batch_cap_micros, absolute))
     if (of_provider := budgets.provider_month_usd.get(owner.provider)) is not None:
         caps[f"provider-month:{owner.provider}:{month}"] = micros_from_usd(of_provider)
     return caps

@@ -1,4 +1,4 @@
-"""Sums of a batch's ledger and calls for people."""
+"""Sums of a batch's ledger and calls for people; without a batch, those of all calls that belong to none."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +9,8 @@ from socialanalyzer_dagster.storage.ledger import LedgerKind
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow
 
 
-def ledger_sums(connection: Connection, batch_id: str) -> Sequence[Any]:
-    """Rows (stage, provider, kind, micros, saved) of a batch's ledger."""
+def ledger_sums(connection: Connection, batch_id: str | None) -> Sequence[Any]:
+    """Rows (stage, provider, kind, micros, saved) of a batch's ledger; the stage is None without a batch."""
     return connection.execute(
         select(
             LedgerEntryRow.stage,
@@ -25,13 +25,13 @@ def ledger_sums(connection: Connection, batch_id: str) -> Sequence[Any]:
 
 
 def billed_micros(connection: Connection) -> int:
-    """Micro-USD that all vendors of all batches charged: what their bills must sum to."""
+    """Micro-USD that all vendors charged, for batches and for none: what their bills must sum to."""
     kinds = (LedgerKind.SETTLED, LedgerKind.CORRECTION)
     total = func.coalesce(func.sum(LedgerEntryRow.amount_micros), 0)
     return int(connection.execute(select(total).where(LedgerEntryRow.kind.in_(kinds))).scalar_one())
 
 
-def attempt_sums(connection: Connection, batch_id: str) -> Sequence[Any]:
+def attempt_sums(connection: Connection, batch_id: str | None) -> Sequence[Any]:
     """Rows (operation, state, calls, reserved, settled) of a batch's attempts."""
     return connection.execute(
         select(

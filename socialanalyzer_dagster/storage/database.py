@@ -52,6 +52,26 @@ class Database:
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """As `write`, for changes of tables: SQLite enforces foreign keys at the end instead of all the time.
+
+        SQLite changes a column by making the table anew; dropping the old one would delete the rows that refer to it.
+        """
+        if not self.is_sqlite:
+            with self.write() as connection:
+                yield connection
+            return
+        with self._writing_engine.connect() as connection:
+            _enforce_foreign_keys(connection, "OFF")
+            try:
+                with connection.begin():
+                    yield connection
+                    if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                        raise RuntimeError(f"a row of {broken[0]} refers to a row of {broken[2]} that does not exist")
+            finally:
+                _enforce_foreign_keys(connection, "ON")
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -99,6 +119,13 @@ def _prepare_sqlite_connection(connection: DBAPIConnection, _entry: ConnectionPo
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _enforce_foreign_keys(connection: Connection, state: str) -> None:
+    """Between transactions, where alone SQLite obeys."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA foreign_keys={state}")
     cursor.close()
 
 

@@ -32,7 +32,7 @@ class LedgerKind(StrEnum):
 
 
 def ledger_rows(attempt: Attempt, kind: LedgerKind, amount_micros: int, at: datetime) -> list[dict[str, Any]]:
-    """One row per lead with its exact share, the remainder on the first ones; without leads one row of the batch."""
+    """One row per lead with its exact share, the remainder on the first ones; without leads one row that none bears."""
     sign = -1 if amount_micros < 0 else 1
     owners: Sequence[str | None] = attempt.leads or (None,)
     shares = split_exactly(abs(amount_micros), len(owners))
@@ -56,6 +56,8 @@ def insert_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordReuse(Write[None]):
     """An answer that was given again: amount 0, with what it once cost; once per batch, sending, stage, step and lead.
+
+    Calls of no batch count together as one batch, so that asking again and again does not add up to a saving.
 
     `attempt` describes the call that asked; its `attempt_key` is that of the answer.
     """

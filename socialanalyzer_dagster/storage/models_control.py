@@ -13,7 +13,7 @@ class ProviderAttemptRow(Base):
     """One sending of a call with its money: reserved -> settled | released | unknown (spec 12.4).
 
     `fingerprint` is the request without lead or batch; it finds answers to reuse across batches. `call_key` names the
-    call for its lead or batch; its sendings are numbered by `issue`.
+    call for its lead or batch; its sendings are numbered by `issue`. Batch and stage are null for a call of no batch.
     """
 
     __tablename__ = "provider_attempts"
@@ -27,9 +27,11 @@ class ProviderAttemptRow(Base):
     fingerprint: Mapped[Digest]
     provider: Mapped[Short]
     operation: Mapped[Short]
-    batch_id: Mapped[Uid]
-    stage: Mapped[Short]
+    batch_id: Mapped[Uid | None]
+    platform: Mapped[Short]
+    stage: Mapped[Short | None]
     step: Mapped[Short]
+    policy_version: Mapped[Short]
     leads: Mapped[list[str]] = mapped_column(JsonColumn)
     scopes: Mapped[list[str]] = mapped_column(JsonColumn)
     state: Mapped[Short]
@@ -95,7 +97,7 @@ class VendorJobPageRow(Base):
 
 
 class LedgerEntryRow(Base):
-    """Append-only money row of one lead (or of the batch): settled, unknown, resolved, correction or reuse."""
+    """Append-only money row of a lead, a batch or neither: settled, unknown, resolved, correction or reuse."""
 
     __tablename__ = "ledger_entries"
     __table_args__ = (
@@ -107,9 +109,9 @@ class LedgerEntryRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     at: Mapped[datetime]
     lead_uid: Mapped[Uid | None]
-    batch_id: Mapped[Uid]
+    batch_id: Mapped[Uid | None]
     platform: Mapped[Short]
-    stage: Mapped[Short]
+    stage: Mapped[Short | None]
     step: Mapped[Short]
     provider: Mapped[Short]
     operation: Mapped[Short]

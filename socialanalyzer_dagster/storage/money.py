@@ -62,8 +62,8 @@ class Reserve(Write[Reserved]):
     """Hold the worst case of a call in every scope, and store the sending.
 
     Refused with BudgetExceeded when one scope lacks room, BatchStopped when the batch is stopped, LookupError when the
-    batch does not exist, SuppressionsChanged when the list is not the one the gate checked. `job_request` stores a
-    vendor job with it, before it is bought (I-25).
+    batch does not exist, SuppressionsChanged when the list is not the one the gate checked. A call of no batch has no
+    batch's cap and nobody who stops it. `job_request` stores a vendor job with it, before it is bought (I-25).
     """
 
     attempt: Attempt
@@ -110,7 +110,7 @@ class _Desk:
     def __post_init__(self) -> None:
         self.budgets = self.writes[0].caps.current(self.connection)
         self._revision = suppression_revision(self.connection)
-        ids = sorted({write.attempt.batch_id for write in self.writes})
+        ids = sorted({of for write in self.writes if (of := write.attempt.batch_id) is not None})
         rows = self.connection.execute(
             select(LeadBatchRow.batch_id, LeadBatchRow.cap_micros, LeadBatchRow.stop_requested).where(
                 LeadBatchRow.batch_id.in_(ids)
@@ -119,16 +119,16 @@ class _Desk:
         self._batches = {batch_id: (cap, stopped) for batch_id, cap, stopped in rows}
         caps: dict[str, int] = {}
         for write in self.writes:
-            if write.attempt.batch_id in self._batches:
+            if self._is_known(write.attempt):
                 caps |= self._caps(write.attempt)
         self.rooms = lock_scopes(self.connection, caps) if caps else {}
 
     def serve(self, write: Reserve) -> Attempt | Exception:
         """The sending with its scopes, or why it is refused."""
         attempt = write.attempt
-        if attempt.batch_id not in self._batches:
+        if not self._is_known(attempt):
             return LookupError(f"there is no batch {attempt.batch_id}")
-        if self._batches[attempt.batch_id][1]:
+        if attempt.batch_id is not None and self._batches[attempt.batch_id][1]:
             return BatchStopped("the batch was stopped")
         if write.suppression_revision != self._revision:
             return SuppressionsChanged()
@@ -140,6 +140,9 @@ class _Desk:
             self.rooms[scope].taken_micros += attempt.reserved_micros
         return replace(attempt, scopes=scopes)
 
+    def _is_known(self, attempt: Attempt) -> bool:
+        return attempt.batch_id is None or attempt.batch_id in self._batches
+
     def _caps(self, attempt: Attempt) -> Mapping[str, int]:
         owner = ScopeOwner(
             batch_id=attempt.batch_id,
@@ -148,7 +151,8 @@ class _Desk:
             day=attempt.reserved_at.astimezone(UTC).date(),
         )
         if owner not in self._caps_of:
-            self._caps_of[owner] = caps_of(owner, self._batches[attempt.batch_id][0], self.budgets)
+            own_cap = None if attempt.batch_id is None else self._batches[attempt.batch_id][0]
+            self._caps_of[owner] = caps_of(owner, own_cap, self.budgets)
         return self._caps_of[owner]
 
 
@@ -275,8 +279,10 @@ def _attempt_row(attempt: Attempt) -> dict[str, Any]:
         "provider": attempt.provider,
         "operation": attempt.operation,
         "batch_id": attempt.batch_id,
+        "platform": attempt.platform,
         "stage": attempt.stage,
         "step": attempt.step,
+        "policy_version": attempt.policy_version,
         "leads": list(attempt.leads),
         "scopes": list(attempt.scopes),
         "state": AttemptState.RESERVED.value,

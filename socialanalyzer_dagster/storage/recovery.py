@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from socialanalyzer_dagster.storage.attempts import AttemptState, load_attempts
+from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, load_attempts
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow, VendorJobRow
 from socialanalyzer_dagster.storage.money import Finish
@@ -50,10 +50,40 @@ def _recover(connection: Connection, write: Recover) -> Recovered:
     )
     jobs = set(known.scalars())
     lost = [attempt for attempt in left if attempt.attempt_key not in jobs]
-    Finish.apply(
-        connection,
-        [Finish(attempt=each, state=AttemptState.UNKNOWN, at=write.at, error_code="interrupted") for each in lost],
-    )
+    _lose(connection, lost, write.at)
     running = [attempt.attempt_key for attempt in left if attempt.attempt_key in jobs]
     connection.execute(update(_ATTEMPTS).where(_ATTEMPTS.c.attempt_key.in_(running)).values(owner=write.owner))
     return Recovered(lost=len(lost), open_jobs=len(running))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverStray(Write[int]):
+    """Give up calls of no batch that were reserved before an instant and never ended; how many this write gave up.
+
+    No lock says whether their process lives, so the instant must lie further back than any call can take. Several
+    processes may do this at once, and an answer that comes all the same is settled as that of any lost call.
+    """
+
+    reserved_before: datetime
+    at: datetime
+
+    @classmethod
+    def apply(cls, connection: Connection, writes: Sequence["RecoverStray"]) -> Results:
+        """One after the other: each process asks once."""
+        return [_recover_stray(connection, write) for write in writes]
+
+
+def _recover_stray(connection: Connection, write: RecoverStray) -> int:
+    stray = load_attempts(
+        connection,
+        _ATTEMPTS.c.batch_id.is_(None)
+        & (_ATTEMPTS.c.state == AttemptState.RESERVED.value)
+        & (_ATTEMPTS.c.reserved_at < write.reserved_before),
+    )
+    return sum(_lose(connection, stray, write.at))
+
+
+def _lose(connection: Connection, attempts: Sequence[Attempt], at: datetime) -> Results:
+    """The worst case of each stays held as unknown; True for those that nobody ended meanwhile."""
+    ends = [Finish(attempt=each, state=AttemptState.UNKNOWN, at=at, error_code="interrupted") for each in attempts]
+    return Finish.apply(connection, ends)

@@ -81,7 +81,7 @@ def upgrade(database: Database) -> SchemaStatus:
     if not before.known:
         raise SchemaMismatch(before.sentence)
     if not before.is_current:
-        with database.write() as connection:
+        with database.rebuild() as connection:
             _migrate(connection)
     return status(database)
 

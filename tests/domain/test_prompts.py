@@ -25,6 +25,7 @@ from socialanalyzer_dagster.domain.evidence_blocks import (
     observed_blocks,
 )
 from socialanalyzer_dagster.domain.judgements import InvalidAnswer, Violation
+from socialanalyzer_dagster.domain.keyword_ideas import keyword_ideas_prompt
 from socialanalyzer_dagster.domain.leads import Evidence, LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy
 from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter, boundary, repair_text
@@ -163,6 +164,7 @@ PROMPTS: dict[str, Callable[[PromptWriter, LeadRecord, str], PromptText]] = {
     "facebook_profile_v1": lambda w, r, text: facebook_profile_prompt(w, r),
     "lead_score_v1": lambda w, r, text: scored(w, r, assessment=text),
     "salutation_v1": lambda w, r, text: lead_prompts.salutation_prompt(w, r, content=text),
+    "keyword_ideas_v1": lambda w, r, text: keyword_ideas_prompt(w, r.platform, [text]),
 }
 
 
@@ -203,7 +205,8 @@ def test_an_injected_text_changes_no_instruction_and_forges_no_boundary(
     lines = prompt.user.split("\n")
     assert lines[0] == harmless.user.split("\n")[0]
     assert lines[1] == f"=== data begins {code} ==="
-    assert lines[2:4] == ["platform: instagram", "handle: mara.walks"]
+    whose = "keyword: 1 shown" if prompt_id == "keyword_ideas_v1" else "handle: mara.walks"
+    assert lines[2:4] == ["platform: instagram", whose]
     assert lines[-1] == f"=== data ends {code} ==="
     assert [line for line in lines if line.startswith("=== data") and code in line] == [lines[1], lines[-1]]
 

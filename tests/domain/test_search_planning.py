@@ -232,6 +232,7 @@ def test_variations_fit_the_filters_and_the_best_measured_comes_first():
         (Change.LOCATION, Decimal("1.00")),
         (Change.RANGE, None),
     ]
+    assert "`socialanalyzer keywords suggest`" in suggestions[0].text
     assert suggestions[1].values == {"location": ""}
     assert suggestions[2].values == {"min_patrons": 300, "max_patrons": 500}
 

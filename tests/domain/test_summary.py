@@ -101,6 +101,7 @@ def test_nothing_found_gives_advice_and_no_invented_numbers(policy: Policy) -> N
     empty = facts(status="completed_empty", stages={Stage.DISCOVERED: Counts(entered=0, passed=0)}, items={}, tiers={})
     sentences = batch_summary(empty, policy).sentences
     assert sentences[0].startswith("No leads were found. Check the filters")
+    assert "`socialanalyzer keywords suggest`" in sentences[0]
     assert len(sentences) == 2
 
 

@@ -17,11 +17,13 @@ from socialanalyzer_dagster.domain.content_items import ContentItem, MediaKind
 from socialanalyzer_dagster.domain.emails import contact_emails
 from socialanalyzer_dagster.domain.engagement import engagement_metrics
 from socialanalyzer_dagster.domain.estimate import default_rates, estimate_search
-from socialanalyzer_dagster.domain.filters import fingerprint, validate_filters
+from socialanalyzer_dagster.domain.filters import FilterProblems, fingerprint, validate_filters
+from socialanalyzer_dagster.domain.keyword_ideas import current_keywords, keyword_ideas_prompt, keyword_ideas_schema
 from socialanalyzer_dagster.domain.novelty import FilterRun, look_up_novelty
 from socialanalyzer_dagster.domain.outreach import SubscriberKind, email_refusal, outreach_decision
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy, shipped_policy
 from socialanalyzer_dagster.domain.policy_search import Section
+from socialanalyzer_dagster.domain.prompts import PromptWriter
 from socialanalyzer_dagster.domain.scores import DIMENSIONS, ScoreInputs
 from socialanalyzer_dagster.domain.scoring import compute_score, needs_repeats
 from socialanalyzer_dagster.domain.travel_flag import TextUnit, travel_flag
@@ -198,6 +200,18 @@ def stale(policy: Policy) -> Any:
     return look_up_novelty([run], now=NOW, policy=policy.novelty)
 
 
+def ideas(policy: Policy) -> Any:
+    prompt = keyword_ideas_prompt(PromptWriter(policy, b"secret"), PlatformKey("patreon"), ["tea"])
+    return prompt, keyword_ideas_schema(policy).json_schema
+
+
+def started_from(policy: Policy) -> Any:
+    try:
+        return current_keywords([str(number) for number in range(50)], policy)
+    except FilterProblems as refused:
+        return refused.problems
+
+
 EFFECTS = [
     (tuned, "scoring.penalties.entertainment", "-0.2"), (tuned, "scoring.boosts.0.add", "0.2"),
     (tuned, "scoring.boosts.1.at_least", 90_000), (tuned, "scoring.boosts.2.add", "0.06"),
@@ -218,6 +232,8 @@ EFFECTS = [
     (addresses, "emails.blocked_local_parts.0", "ada"), (addresses, "emails.blocked_suffixes.0", ".org"),
     (stale, "novelty.stale_below", "0.5"), (estimated, "estimate.pass_rates.discovered", "0.5"),
     (estimated, "estimate.pass_rates.screened", "0.5"), (prices, "prices.openai.gpt-4o.input.per", 10),
+    (ideas, "llm.keyword_ideas", 5), (ideas, "prompts.keyword_ideas_v1.max_output_tokens", 300),
+    (started_from, "llm.keywords_shown", 40),
 ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from socialanalyzer_dagster.pipeline.runner import run_stage
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.platforms.base import Platform, StageAdapter, StageContext
+from socialanalyzer_dagster.platforms.base import KeywordFields, Platform, StageAdapter, StageContext
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_control import BdrRow, LedgerEntryRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
@@ -193,7 +193,8 @@ class BookVendor:
     def platform(self) -> Platform:
         return Platform(
             key=PLATFORM, label="Testbook", description="for tests", adapters={s: _adapter(s) for s in STAGES},
-            filter_model=BookFilters, discover=self.discover, from_list_row=self.from_list_row, screen=self.screen,
+            filter_model=BookFilters, keywords=KeywordFields(read=("keyword",), ideas="keyword"),
+            discover=self.discover, from_list_row=self.from_list_row, screen=self.screen,
             enrich=self.enrich, analyze=self.analyze, score=self.score, scoring_material=lambda _work: None,
             crm_properties=lambda _record: {}, expected_yield={}, target_per_day=1,
         )  # fmt: skip

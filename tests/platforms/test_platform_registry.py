@@ -43,6 +43,13 @@ def test_unit_prices_stand_in_the_policy_where_the_declaration_says(key: str, po
             assert reduce(lambda part, name: part[name], adapter.unit_price_key.split("."), document)
 
 
+def test_keywords_are_read_from_filters_and_ideas_go_into_one_of_them() -> None:
+    for each in PLATFORMS.values():
+        assert set(each.keywords.read) <= set(each.filter_model.model_fields)
+        assert each.keywords.ideas in each.keywords.read
+        assert each.filter_model.model_fields[each.keywords.ideas].annotation == list[str]
+
+
 def test_targets_add_up_to_the_daily_goal() -> None:
     assert [platform(key).target_per_day for key in ("instagram", "patreon", "facebook")] == [250, 150, 100]
 

@@ -11,6 +11,12 @@ import pytest
 
 from socialanalyzer_dagster.domain import answer_schemas, lead_prompts
 from socialanalyzer_dagster.domain.judgements import AnswerSchema, InvalidAnswer, check_answer
+from socialanalyzer_dagster.domain.keyword_ideas import (
+    KeywordIdeas,
+    keyword_ideas_prompt,
+    keyword_ideas_schema,
+    new_ideas,
+)
 from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy, shipped_policy
 from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter
@@ -24,6 +30,7 @@ from socialanalyzer_dagster.sandbox.media import picture, video
 from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.sandbox.vendors.openai_judgement import judge
 from socialanalyzer_dagster.sandbox.world.models import DIMENSIONS, Creator
+from socialanalyzer_dagster.sandbox.world.niches import NICHES
 
 BASE = "http://sandbox.test"
 KEY = {"Authorization": "Bearer key"}
@@ -153,6 +160,29 @@ async def test_pages_and_groups_are_profiled_within_the_schema(
             body = body_for(prompt.user, schema.name, schema.json_schema)
             checked = check_answer(schema, (await ask(client, body))["choices"][0]["message"]["content"])
             assert not isinstance(checked, InvalidAnswer), f"{schema.name} of {index}: {checked}"
+
+
+async def test_keyword_ideas_fit_the_platform_and_the_keywords_and_vary(client: Client, policy: Policy) -> None:
+    writer, schema = PromptWriter(policy, b"secret"), keyword_ideas_schema(policy)
+
+    async def ideas(platform: str, *keywords: str) -> tuple[str, ...]:
+        prompt = keyword_ideas_prompt(writer, PlatformKey(platform), keywords)
+        text = f"{prompt.system}\n{prompt.user}"
+        answer = await ask(client, body_for(text, schema.name, schema.json_schema))
+        checked = check_answer(schema, answer["choices"][0]["message"]["content"])
+        assert isinstance(checked, KeywordIdeas), checked
+        return checked.suggestions
+
+    tags = await ideas("instagram", "hiking", "yoga")
+    assert tags == await ideas("instagram", "yoga", "hiking")
+    assert len(tags) == 8
+    assert not any(" " in tag for tag in tags)
+    assert tags != await ideas("instagram", "painting")
+    assert any(" " in phrase for phrase in await ideas("patreon", "hiking"))
+    topics = [niche.label.lower() for niche in NICHES if niche.reject_code is None]
+    found = [(topic, await ideas("facebook", topic)) for topic in topics]
+    repeats = [topic for topic, said in found if said != new_ideas(said, [topic])]
+    assert 0 < len(repeats) < len(found), "a model repeats a keyword now and then"
 
 
 def test_a_data_block_is_told_apart_from_the_instructions_above_it(state: SandboxState) -> None:

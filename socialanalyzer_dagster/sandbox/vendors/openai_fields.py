@@ -8,6 +8,7 @@ from typing import Any
 
 from socialanalyzer_dagster.sandbox.store import Json
 from socialanalyzer_dagster.sandbox.vendors.openai_judgement import Judgement
+from socialanalyzer_dagster.sandbox.vendors.openai_keywords import keyword_ideas
 from socialanalyzer_dagster.sandbox.world.dice import Dice
 from socialanalyzer_dagster.sandbox.world.models import DIMENSIONS
 
@@ -231,6 +232,7 @@ _MAKERS: dict[str, Callable[[Asked], Any]] = {
     "kind": _salutation_kind,
     "first_name": _salutation_name,
     "decision_confidence": _confidence,
+    "suggestions": lambda asked: keyword_ideas(asked.judgement.text, asked.dice),
 }
 
 

@@ -13,6 +13,7 @@ from socialanalyzer_dagster.sandbox.world.world import World
 _NAMED = re.compile(
     r"^\W*platform\W*[:=]\s*\W?(\w+)\W*\n\W*handle\W*[:=][ \t]*[\"']?@?([^\n\"']+)", re.IGNORECASE | re.MULTILINE
 )
+_DATA_BEGIN = re.compile(r"^=+ ?data begins .*$", re.IGNORECASE | re.MULTILINE)
 _DATA_END = re.compile(r"^=+ ?data ends", re.IGNORECASE | re.MULTILINE)
 _SHOWN = re.compile(
     r"^(?:\w+ shown: (\d+)|[\w ]+: (\d+) shown|(?:items|thumbnails|captions|pictures): (\d+))\s*$",
@@ -62,21 +63,25 @@ def judge(world: World, prompt: str) -> Judgement:
     """The judgement on the creator named by the data block: a ``platform:`` line and a ``handle:`` line below it.
 
     Of a creator outside the world: quality 0.34 + 0.045 per distinct host word in the data (up to 0.82), the niche
-    whose words the data have most of, adult words and brand words as reasons to refuse. A prompt without a data block
-    is judged by all its words.
+    whose words the data have most of, adult words and brand words as reasons to refuse. A prompt whose data name nobody
+    is judged by the words of its data, one without a data block by all its words.
     """
     named = _NAMED.search(prompt)
     if named is None:
-        return _from_words("text", prompt)
-    data = prompt[named.start() :]
-    end = _DATA_END.search(data)
-    if end is not None:
-        data = data[: end.start()]
+        begin = _DATA_BEGIN.search(prompt)
+        return _from_words("text", prompt if begin is None else _data_from(prompt, begin.end()))
+    data = _data_from(prompt, named.start())
     platform, handle = named.group(1).lower(), named.group(2).strip()
     creator = world.creator(platform, handle)
     if creator is not None:
         return _from_truth(creator, data, lambda: _shown(data, lambda: _items_of(world, creator)))
     return _from_words(f"{platform}:{handle}", data)
+
+
+def _data_from(prompt: str, start: int) -> str:
+    data = prompt[start:]
+    end = _DATA_END.search(data)
+    return data if end is None else data[: end.start()]
 
 
 def _items_of(world: World, creator: Creator) -> int:
