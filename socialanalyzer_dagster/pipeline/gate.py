@@ -28,6 +28,7 @@ from socialanalyzer_dagster.pipeline.gate_parts import (
 from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
 from socialanalyzer_dagster.pipeline.jobs import JobRun
 from socialanalyzer_dagster.pipeline.limits import Limits, Sleep
+from socialanalyzer_dagster.pipeline.model_batches import LineDesk
 from socialanalyzer_dagster.pipeline.pricing import PriceTable
 from socialanalyzer_dagster.pipeline.stop_flags import StopFlags
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
@@ -135,6 +136,8 @@ class StageGate:
         self._rereads = gate._rereads  # noqa: SLF001
         self._batch = batch
         self._stage = stage
+        is_batched = stage is Stage.ANALYZED and self._parts.policy.analysis.mode == "batch"
+        self._lines = LineDesk(gate._desk, gate._rereads, batch, stage) if is_batched else None  # noqa: SLF001
 
     async def call(self, call: VendorCall[T], *, leads: Sequence[LeadUid], step: str, ordinal: int = 0) -> Answer[T]:
         """Send, or answer from the store; `leads` share the cost exactly, none = the batch pays."""
@@ -144,9 +147,13 @@ class StageGate:
         if not operation.spends and operation.key not in self._parts.policy.cache.reuse_days:
             return await self._free(call, site, keys)
         async with self._gate.alone(keys):
+            if self._lines is not None and call.line is not None:
+                await self._lines.finish_open(call.line)
             history = await self._parts.writer.submit(self._find(operation, keys))
             if history.answer is not None:
                 return await self._again(call, history.answer, site, keys)
+            if self._lines is not None and call.line is not None:
+                return await self._lines.answer(call, site, keys, history)
             return await Exchange(self._desk, call, site, keys).run(history)
 
     async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
