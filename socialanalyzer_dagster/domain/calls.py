@@ -115,10 +115,11 @@ class LineResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchableLine:
-    """One request as a line; lines of one `kind` may share a batch, which `job` makes of them."""
+    """One request as a line of about `size_bytes`; lines of one `kind` may share a batch, which `job` makes of them."""
 
     kind: str
     body: JsonObject
+    size_bytes: int
     job: Callable[[LineBatch], VendorJob[tuple[LineResult, ...]]]
 
 

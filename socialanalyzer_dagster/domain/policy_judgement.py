@@ -82,6 +82,7 @@ class ModelBatchPolicy(Section):
     price_factor: Decimal = Field(gt=0, le=1)
     gather_seconds: Decimal = Field(gt=0)
     most_lines: int = Field(ge=1, le=50_000)
+    most_megabytes: int = Field(ge=1, le=190)
     leads_in_work: Positive
     unfinished: Literal["live", "failed"]
 

@@ -36,6 +36,7 @@ class _Group:
 
     line: BatchableLine
     lines: list[_Waiting] = field(default_factory=list)
+    size_bytes: int = 0
     task: "asyncio.Task[None] | None" = None
 
     async def leave(self, waiting: _Waiting) -> None:
@@ -91,6 +92,7 @@ class LineDesk:
         group = self._group(call.line)
         waiting = _Waiting(planned, asyncio.get_running_loop().create_future())
         group.lines.append(waiting)
+        group.size_bytes += call.line.size_bytes
         try:
             return await asyncio.shield(waiting.future)
         except asyncio.CancelledError:
@@ -99,23 +101,30 @@ class LineDesk:
 
     def _group(self, line: BatchableLine) -> _Group:
         group = self._groups.get(line.kind)
-        if group is None or len(group.lines) >= self._policy.most_lines:
+        if group is None or not self._has_room(group, line):
             group = self._groups[line.kind] = _Group(line)
             group.task = asyncio.create_task(self._work(group), name=f"model-batch-{line.kind}")
         return group
 
+    def _has_room(self, group: _Group, line: BatchableLine) -> bool:
+        most_bytes = self._policy.most_megabytes * 1_000_000
+        return len(group.lines) < self._policy.most_lines and group.size_bytes + line.size_bytes <= most_bytes
+
     async def _work(self, group: _Group) -> None:
         """Gather until nothing more comes, then buy; whatever stops that is told to everybody who waits."""
+        try:
+            await self._gather(group)
+            await self._buy(group, group.lines)
+        except Exception as error:  # noqa: BLE001 - handed to everybody whose call was in this batch
+            _tell(group.lines, error)
+
+    async def _gather(self, group: _Group) -> None:
         gathered = -1
         while gathered < len(group.lines) < self._policy.most_lines:
             gathered = len(group.lines)
             await self._parts.sleep(float(self._policy.gather_seconds))
         if self._groups.get(group.line.kind) is group:
             del self._groups[group.line.kind]
-        try:
-            await self._buy(group, group.lines)
-        except Exception as error:  # noqa: BLE001 - handed to everybody whose call was in this batch
-            _tell(group.lines, error)
 
     async def _buy(self, group: _Group, lines: Sequence[_Waiting]) -> None:
         """Buy the lines together; in halves where a cap has no room for all, without a person who is suppressed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
-from socialanalyzer_dagster.domain.calls import BatchableLine, JobStatus, Reply, VendorCall
+from socialanalyzer_dagster.domain.calls import JobStatus, Reply, VendorCall
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 from socialanalyzer_dagster.vendors.http import ServiceStatus, UnexpectedBodyError, as_object, parse_json, status_call
 from socialanalyzer_dagster.vendors.images import Picture
@@ -124,7 +124,7 @@ class LanguageModel:
             max_units=worst_units(request),
             send=send,
             decode=decode_answer,
-            line=None if self._batches is None else BatchableLine(kind=request.model, body=body, job=self._batches.job),
+            line=None if self._batches is None else self._batches.line(request.model, body, _size(request)),
         )
 
     def transcribe(
@@ -197,6 +197,12 @@ def _chat(request: ModelRequest, content: JsonValue) -> dict[str, JsonValue]:
     if request.seed is not None:
         body["seed"] = request.seed
     return body
+
+
+def _size(request: ModelRequest) -> int:
+    """About how many bytes the request takes on the wire."""
+    texts = len(request.system) + len(request.user) + len(json.dumps(request.schema))
+    return 2 * texts + sum(len(picture.base64_text) for picture in request.images)
 
 
 def _image_part(picture: Picture) -> JsonObject:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from socialanalyzer_dagster.domain.calls import (
+    BatchableLine,
     JobPage,
     JobState,
     JobStatus,
@@ -56,6 +57,10 @@ class ModelBatches:
     def __init__(self, channel: BatchChannel, error_of: Classify) -> None:
         self._channel = channel
         self._error_of = error_of
+
+    def line(self, model: str, body: JsonObject, size_bytes: int) -> BatchableLine:
+        """A request as a line; only lines of one model may share a file."""
+        return BatchableLine(kind=model, body=body, size_bytes=size_bytes, job=self.job)
 
     def job(self, batch: LineBatch) -> VendorJob[tuple[LineResult, ...]]:
         """The batch as a job; its results are billed line by line, so the job as a whole bills no unit.
