@@ -33,7 +33,8 @@ class VendorCall(Generic[T]):
 
     `operation` is a key of operations.OPERATIONS; `request` is the canonical request without secrets, boundaries or
     expiring URLs and is what the fingerprint is made of; `max_units` bounds what can be billed; `decode` turns a stored
-    or fresh body into the typed answer and raises ValueError when the body does not fit.
+    or fresh body into the typed answer and raises ValueError when the body does not fit. `line` is set for calls
+    that the vendor also takes as one line of a batch.
     """
 
     operation: str
@@ -41,6 +42,7 @@ class VendorCall(Generic[T]):
     max_units: Units
     send: Callable[[], Awaitable[Reply]]
     decode: Callable[[JsonValue], T]
+    line: "BatchableLine | None" = None
 
 
 class JobState(StrEnum):
@@ -77,6 +79,7 @@ class VendorJob(Generic[T]):
     `start` takes the micro-USD it may cost at most and returns the first status with its job id; `find` looks for a job
     started after an instant when the answer to `start` was lost (None where the vendor has no list call); `units` gives
     what is billed for so many items where the vendor does not report it; `abort` stops the meter where the vendor can.
+    A job that `outlives_runs` is waited for outside of any run in every stage, not only in discovery.
     """
 
     operation: str
@@ -89,6 +92,35 @@ class VendorJob(Generic[T]):
     decode: Callable[[JsonValue], T]
     find: Callable[[datetime], Awaitable[JobStatus | None]] | None = None
     abort: Callable[[str], Awaitable[None]] | None = None
+    outlives_runs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineBatch:
+    """Lines to be bought together, with what is stored about them; `bodies` is empty when a stored batch is resumed."""
+
+    request: JsonObject
+    bodies: Mapping[str, JsonObject] = field(default_factory=dict)
+    max_units: Units = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LineResult:
+    """How one line ended; neither a reply nor an error means that the vendor did not get to it."""
+
+    line_id: str
+    reply: Reply | None = None
+    error: "VendorError | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchableLine:
+    """One request as a line of about `size_bytes`; lines of one `kind` may share a batch, which `job` makes of them."""
+
+    kind: str
+    body: JsonObject
+    size_bytes: int
+    job: Callable[[LineBatch], VendorJob[tuple[LineResult, ...]]]
 
 
 class ErrorClass(StrEnum):

@@ -71,6 +71,8 @@ OPERATIONS: dict[str, Operation] = _table(
     Operation("email_verifier.credits", "email_verifier", _N, _SAFE, "email_verifier"),
     Operation("openai.chat", "openai", _A, _PAYS, "openai"),
     Operation("openai.transcription", "openai", _A, _PAYS, "openai"),
+    _job("openai.batch", "openai", "openai", reads="openai.batch_read"),
+    Operation("openai.batch_read", "openai", _N, _SAFE, "openai"),
     Operation("openai.status", "openai", _N, _SAFE, "openai"),
     Operation("hubspot.read", "hubspot", _N, _SAFE, "hubspot"),
     Operation("hubspot.search", "hubspot", _N, _SAFE, "hubspot_search"),

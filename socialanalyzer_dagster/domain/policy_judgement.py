@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from string import Template
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -75,8 +76,26 @@ class LlmPolicy(Section):
     """How many ideas one answer holds at most (S-12)."""
 
 
+class ModelBatchPolicy(Section):
+    """How model calls of analysis are gathered into vendor batches (contracts 7.2).
+
+    A batch is submitted when no further call came for `gather_seconds`; `unfinished` says what becomes of a line that
+    the vendor did not answer: sent live at the full price, or the lead fails retryably.
+    """
+
+    price_factor: Decimal = Field(gt=0, le=1)
+    gather_seconds: Decimal = Field(gt=0)
+    most_lines: int = Field(ge=1, le=50_000)
+    most_megabytes: int = Field(ge=1, le=190)
+    leads_in_work: Positive
+    unfinished: Literal["live", "failed"]
+
+
 class AnalysisPolicy(Section):
-    """Content selection and engagement thresholds (spec 9.2, 9.3)."""
+    """Content selection and engagement thresholds (spec 9.2, 9.3); `mode` says how its model calls are bought."""
+
+    mode: Literal["live", "batch"]
+    model_batch: ModelBatchPolicy
 
     evidence_items: Positive
     min_bio_chars: Positive

@@ -30,11 +30,12 @@ from socialanalyzer_dagster.pipeline.gate_parts import (
 from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
 from socialanalyzer_dagster.pipeline.jobs import JobRun
 from socialanalyzer_dagster.pipeline.limits import Limits, Sleep
+from socialanalyzer_dagster.pipeline.model_batches import LineDesk
 from socialanalyzer_dagster.pipeline.pricing import PriceTable
 from socialanalyzer_dagster.pipeline.stop_flags import StopFlags
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
-from socialanalyzer_dagster.storage.attempts import FindAnswer, StoredAnswer
+from socialanalyzer_dagster.storage.attempts import CallHistory, FindAnswer, StoredAnswer
 from socialanalyzer_dagster.storage.budget_scopes import CapSource, CapWarning
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.recovery import Recover, Recovered, RecoverStray
@@ -160,10 +161,16 @@ class CallWindow:
         if not operation.spends and operation.key not in self._parts.policy.cache.reuse_days:
             return await self._free(call, site, keys)
         async with self._gate.alone(keys):
-            history = await self._parts.writer.submit(self._find(operation, keys))
-            if history.answer is not None:
-                return await self._again(call, history.answer, site, keys)
-            return await Exchange(self._desk, call, site, keys).run(history)
+            return await self._paid(call, site, keys)
+
+    async def _paid(self, call: VendorCall[T], site: CallSite, keys: CallKeys) -> Answer[T]:
+        history = await self._parts.writer.submit(self._find(OPERATIONS[call.operation], keys))
+        if history.answer is not None:
+            return await self._again(call, history.answer, site, keys)
+        return await self._bought(call, site, keys, history)
+
+    async def _bought(self, call: VendorCall[T], site: CallSite, keys: CallKeys, history: CallHistory) -> Answer[T]:
+        return await Exchange(self._desk, call, site, keys).run(history)
 
     def _site(self, leads: Sequence[LeadUid], step: str) -> CallSite:
         return CallSite(batch=self._batch, stage=self._stage, step=step, leads=tuple(leads))
@@ -215,6 +222,8 @@ class StageGate(CallWindow):
     def __init__(self, gate: SpendingGate, batch: BatchIdentity, stage: Stage) -> None:
         super().__init__(gate, batch, stage)
         self._rereads = gate._rereads  # noqa: SLF001
+        is_batched = stage is Stage.ANALYZED and self._parts.policy.analysis.mode == "batch"
+        self._lines = LineDesk(self._desk, self._rereads, batch, stage) if is_batched else None
 
     async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
         """Start or resume a vendor job and read all of its items; raises JobStillRunning in discovery."""
@@ -240,6 +249,16 @@ class StageGate(CallWindow):
     async def identify(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:
         """Tell the gate a new spelling of the person; raises PersonSuppressed when it is on the list (gate 2)."""
         await self._parts.suppression.identify(lead, identifiers)
+
+    async def _paid(self, call: VendorCall[T], site: CallSite, keys: CallKeys) -> Answer[T]:
+        if self._lines is not None and call.line is not None:
+            await self._lines.finish_open(call.line)
+        return await super()._paid(call, site, keys)
+
+    async def _bought(self, call: VendorCall[T], site: CallSite, keys: CallKeys, history: CallHistory) -> Answer[T]:
+        if self._lines is None or call.line is None:
+            return await super()._bought(call, site, keys, history)
+        return await self._lines.answer(call, site, keys, history)
 
     def _read_jobs(self, step: str) -> Sequence[StoredVendorJob]:
         with self._parts.database.read() as connection:

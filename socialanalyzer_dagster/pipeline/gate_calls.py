@@ -184,7 +184,7 @@ class Exchange(Generic[T]):
         except (TypeError, ValueError):
             body = None
         await self._desk.till.settle(attempt, amount, body=body, latency_milliseconds=latency_milliseconds)
-        value = await self._decoded(attempt.attempt_key, reply.body)
+        value = await self.decoded(attempt.attempt_key, reply.body)
         return Answer(
             value=value,
             attempt_key=attempt.attempt_key,
@@ -193,7 +193,8 @@ class Exchange(Generic[T]):
             fetched_at=self._parts.clock.now(),
         )
 
-    async def _decoded(self, attempt_key: str, body: JsonValue) -> T:
+    async def decoded(self, attempt_key: str, body: JsonValue) -> T:
+        """The typed answer of a settled sending; raises CallFailed, and marks the body so that nobody gets it again."""
         try:
             return decoded(self._call.decode, self._operation.vendor, body)
         except CallFailed as failure:

@@ -1,8 +1,9 @@
 """A paid vendor job from its purchase or resumption to its last item: polled, read page by page, settled (I-25)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Generic, TypeVar, cast
@@ -28,13 +29,28 @@ from socialanalyzer_dagster.storage.vendor_jobs import (
 )
 
 T = TypeVar("T")
+Book = Callable[[Attempt, Sequence[JsonObject]], Awaitable[int]]
+"""Books the items of a job one by one under attempts of their own; returns what of the reservation is left."""
 _PASSING = frozenset({ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """How a job differs from the usual: its items are booked apart by `book`, or it is only resumed, never bought."""
+
+    book: Book | None = None
+    buys: bool = True
+
+
+_USUAL = JobOptions()
 
 
 class JobRun(Generic[T]):
     """One job of one stage, new or stored."""
 
-    def __init__(self, desk: Desk, job: VendorJob[T], site: CallSite, keys: CallKeys) -> None:
+    def __init__(
+        self, desk: Desk, job: VendorJob[T], site: CallSite, keys: CallKeys, *, options: JobOptions = _USUAL
+    ) -> None:
         self._desk = desk
         self._parts = desk.parts
         self._job = job
@@ -42,6 +58,8 @@ class JobRun(Generic[T]):
         self._keys = keys
         self._operation = OPERATIONS[job.operation]
         self._purchase = Purchase(desk, job, site, keys)
+        self._options = options
+        self._waits_outside = job.outlives_runs or site.stage is Stage.DISCOVERED
 
     async def run(self, find: FindJob, rereads: Rereads) -> Answer[T]:
         """All items, decoded; raises CallFailed, the refusals, and JobStillRunning in discovery."""
@@ -54,7 +72,7 @@ class JobRun(Generic[T]):
             status = await self._ended_or_stopped(bought)
             await self._settle_reported(bought.attempt, status, rereads)
             items = await self._items(bought.attempt, status, stored)
-        cost = await self._settle_counted(bought.attempt, status, len(items))
+        cost = await self._settle_counted(bought.attempt, status, items)
         if status.state is JobState.FAILED and not (items and self._site.stage is Stage.DISCOVERED):
             await self._save(bought.attempt, JobPhase.FAILED)
             raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, _reason(status) or ""))
@@ -76,6 +94,8 @@ class JobRun(Generic[T]):
             if found := await self._purchase.resume(stored):
                 return found
             history = await self._parts.writer.submit(find)
+        if not self._options.buys:
+            raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "never_started", sent=False))
         return await self._purchase.buy(history.calls, slots)
 
     async def _ended_or_stopped(self, bought: Purchased) -> JobStatus:
@@ -112,7 +132,7 @@ class JobRun(Generic[T]):
     async def _too_long(self, bought: Purchased) -> JobStatus:
         job_id, age = bought.status.job_id, self._parts.clock.now() - bought.attempt.reserved_at
         give_up = timedelta(hours=self._parts.policy.discovery.give_up_hours)
-        if self._site.stage is Stage.DISCOVERED and age < give_up:
+        if self._waits_outside and age < give_up:
             raise JobStillRunning(self._operation.vendor, job_id)
         if not await self._end(bought, "took_too_long"):
             raise outcome_unknown(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "took_too_long"))
@@ -166,8 +186,8 @@ class JobRun(Generic[T]):
             offset = page.next_offset
 
     async def _interrupted(self, attempt: Attempt, job_id: str, failure: CallFailed) -> Exception:
-        """What to raise when a running job cannot be read: discovery waits outside the run, others count it as lost."""
-        if self._site.stage is Stage.DISCOVERED and failure.error.error_class in _PASSING:
+        """What to raise when a running job cannot be read: some wait outside the run, others count it as lost."""
+        if self._waits_outside and failure.error.error_class in _PASSING:
             return JobStillRunning(self._operation.vendor, job_id)
         await self._desk.till.lose(attempt, failure.error.code)
         return outcome_unknown(failure.error)
@@ -178,11 +198,14 @@ class JobRun(Generic[T]):
             await self._desk.till.settle(attempt, status.reported_micros, error_code=_reason(status))
             rereads.plan(cast("VendorJob[object]", self._job), self._site, attempt, status)
 
-    async def _settle_counted(self, attempt: Attempt, status: JobStatus, count: int) -> int:
-        """What the job cost: as reported, else the price of its items."""
+    async def _settle_counted(self, attempt: Attempt, status: JobStatus, items: Sequence[JsonObject]) -> int:
+        """What the job itself cost: as reported, else the price of its items, beside those that are booked apart."""
         if status.reported_micros is not None:
             return status.reported_micros
-        cost = self._desk.till.billed(lambda: self._parts.prices.price(self._job.units(count)), attempt.reserved_micros)
+        if self._options.book is not None:
+            attempt = replace(attempt, reserved_micros=await self._options.book(attempt, items))
+        units = self._job.units(len(items))
+        cost = self._desk.till.billed(lambda: self._parts.prices.price(units), attempt.reserved_micros)
         await self._desk.till.settle(attempt, cost, error_code=_reason(status))
         return cost
 

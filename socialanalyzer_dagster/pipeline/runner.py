@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Mapping
 
 from socialanalyzer_dagster.domain.outcomes import skipped
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.refusals import BatchStopped, Refusal
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.enriched_lookup import with_crm_lookup
@@ -112,7 +113,7 @@ class _StageRun:
         parts = BufferParts(writer=batch.writer, runtime=runtime, write=self._write, stored=self._count)
         self._buffer = ResultBuffer(parts)
         size = batch.policy.enrichment.chunk_size if stage is Stage.ENRICHED else 1
-        width = batch.policy.limits.leads_in_work[stage]
+        width = leads_in_work(batch.policy, stage)
         self._width = max(1, width // size)
         self._source = Source(
             database=batch.workplace.database,
@@ -170,6 +171,14 @@ class _StageRun:
         while True:
             self._meter.tell(self._spent)
             await asyncio.sleep(self._batch.policy.runtime.progress_seconds)
+
+
+def leads_in_work(policy: Policy, stage: Stage) -> int:
+    """How many leads are worked on at once; many where their model calls are gathered into batches."""
+    analysis = policy.analysis
+    if stage is Stage.ANALYZED and analysis.mode == "batch":
+        return analysis.model_batch.leads_in_work
+    return policy.limits.leads_in_work[stage]
 
 
 async def shielded(work: Awaitable[None]) -> None:

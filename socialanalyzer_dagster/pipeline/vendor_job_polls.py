@@ -29,6 +29,7 @@ StatusCall = Callable[[Vendors, str], VendorCall[JobStatus] | None]
 
 STATUS_CALLS: Mapping[str, StatusCall] = {
     "insightiq": lambda vendors, job_id: vendors.insightiq.job_status(job_id) if vendors.insightiq else None,
+    "openai": lambda vendors, job_id: vendors.llm.batch_status(job_id) if vendors.llm else None,
     "apify": lambda vendors, job_id: vendors.apify.run_status(job_id) if vendors.apify else None,
 }
 """How each vendor with jobs is asked where one stands; None where it is not configured."""

@@ -80,7 +80,7 @@ class Reserve(Write[Reserved]):
         warnings = new_warnings(connection, desk.rooms, desk.budgets, writes[0].attempt.reserved_at)
         granted = [result for result in results if isinstance(result, Attempt)]
         if granted:
-            connection.execute(insert(_ATTEMPTS), [_attempt_row(attempt) for attempt in granted])
+            connection.execute(insert(_ATTEMPTS), [attempt_row(attempt) for attempt in granted])
         jobs = [
             planned_row(result, write.job_request)
             for write, result in zip(writes, results, strict=True)
@@ -271,7 +271,7 @@ class Correct(Write[None]):
         return [None] * len(writes)
 
 
-def _attempt_row(attempt: Attempt) -> dict[str, Any]:
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
     return {
         "attempt_key": attempt.attempt_key,
         "call_key": attempt.call_key,

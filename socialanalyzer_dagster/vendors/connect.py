@@ -65,10 +65,12 @@ def connect_llm(settings: Settings) -> LanguageModel | None:
     """The language model through the official SDK; None without its key."""
     if settings.openai_api_key is None:
         return None
-    from socialanalyzer_dagster.vendors.openai_channel import OpenAIChannel
+    from socialanalyzer_dagster.vendors.llm_batches import ModelBatches
+    from socialanalyzer_dagster.vendors.openai_channel import OpenAIChannel, classify
 
     connection = _connection(settings, settings.openai_url, LLM_SECONDS, {})
-    return LanguageModel(OpenAIChannel(connection, settings.openai_api_key.get_secret_value()))
+    channel = OpenAIChannel(connection, settings.openai_api_key.get_secret_value())
+    return LanguageModel(channel, ModelBatches(channel, classify))
 
 
 def connect_hubspot(settings: Settings) -> HubSpot | None:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
-from socialanalyzer_dagster.domain.calls import Reply, VendorCall
+from socialanalyzer_dagster.domain.calls import JobStatus, Reply, VendorCall
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 from socialanalyzer_dagster.vendors.http import ServiceStatus, UnexpectedBodyError, as_object, parse_json, status_call
 from socialanalyzer_dagster.vendors.images import Picture
+from socialanalyzer_dagster.vendors.llm_batches import ModelBatches
+from socialanalyzer_dagster.vendors.model_tokens import Usage, chat_units, input_tokens_bound, read_usage
 
 VENDOR = "openai"
 MOST_AUDIO_BYTES = 25_000_000
-_TOKENS_PER_MESSAGE = 16
-_BOX, _SHORTEST, _TILE = 2048, 768, 512
-_BASE_TOKENS, _TILE_TOKENS = 85, 170
 _MINUTE_DIGITS = Decimal("1e-18")
 _SUFFIXES = {
     "audio/mpeg": "mp3",
@@ -49,15 +48,6 @@ class ModelRequest:
     temperature: Decimal = Decimal(0)
     seed: int | None = None
     images: tuple[Picture, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Tokens of one call; `input_tokens` includes the cached ones."""
-
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +103,11 @@ class Channel(Protocol):
 
 
 class LanguageModel:
-    """Describes model calls; nothing is sent before the gate does it."""
+    """Describes model calls, with `batches` also as lines of one; nothing is sent before the gate does it."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, batches: ModelBatches | None = None) -> None:
         self._channel = channel
+        self._batches = batches
 
     def answer(self, request: ModelRequest) -> VendorCall[ModelAnswer]:
         """One structured answer; the worst case is the bound of spec 12.3."""
@@ -133,6 +124,7 @@ class LanguageModel:
             max_units=worst_units(request),
             send=send,
             decode=decode_answer,
+            line=None if self._batches is None else self._batches.line(request.model, body, _size(request)),
         )
 
     def transcribe(
@@ -160,6 +152,10 @@ class LanguageModel:
             send=send,
             decode=decode_transcript,
         )
+
+    def batch_status(self, job_id: str) -> VendorCall[JobStatus] | None:
+        """Where a batch of lines stands; free. None where answers are not bought as lines."""
+        return None if self._batches is None else self._batches.job_status(job_id)
 
     def status(self) -> VendorCall[ServiceStatus]:
         """A free call that proves the key works and counts the models it may use."""
@@ -203,49 +199,15 @@ def _chat(request: ModelRequest, content: JsonValue) -> dict[str, JsonValue]:
     return body
 
 
+def _size(request: ModelRequest) -> int:
+    """About how many bytes the request takes on the wire."""
+    texts = len(request.system) + len(request.user) + len(json.dumps(request.schema))
+    return 2 * texts + sum(len(picture.base64_text) for picture in request.images)
+
+
 def _image_part(picture: Picture) -> JsonObject:
     url = f"data:{picture.content_type};base64,{picture.base64_text}"
     return {"type": "image_url", "image_url": {"url": url, "detail": "high"}}
-
-
-def worst_units(request: ModelRequest) -> dict[str, int]:
-    """Bounds of input and output tokens: a token is at least one byte of text (spec 12.3)."""
-    texts = (request.system, request.user, request.schema_name, json.dumps(request.schema, ensure_ascii=False))
-    tokens = sum(len(text.encode()) for text in texts) + 2 * _TOKENS_PER_MESSAGE
-    tokens += sum(image_tokens(picture.width, picture.height) for picture in request.images)
-    return {f"openai.{request.model}.input": tokens, f"openai.{request.model}.output": request.max_output_tokens}
-
-
-def image_tokens(width: int, height: int) -> int:
-    """Tokens of a picture at high detail: fitted into 2048, shortest side to 768, 85 + 170 per tile of 512."""
-    scale = min(1.0, _BOX / max(width, height))
-    scale *= min(1.0, _SHORTEST / (min(width, height) * scale))
-    tiles = math.ceil(round(width * scale, 6) / _TILE) * math.ceil(round(height * scale, 6) / _TILE)
-    return _BASE_TOKENS + _TILE_TOKENS * max(1, tiles)
-
-
-def chat_units(model: str, body: JsonValue) -> dict[str, int] | None:
-    """What an answer's usage bills, cached input apart; None when the answer tells no usage."""
-    usage = read_usage(body)
-    if usage is None:
-        return None
-    units = {
-        f"openai.{model}.input": usage.input_tokens - usage.cached_input_tokens,
-        f"openai.{model}.cached_input": usage.cached_input_tokens,
-        f"openai.{model}.output": usage.output_tokens,
-    }
-    return {key: count for key, count in units.items() if count}
-
-
-def read_usage(body: JsonValue) -> Usage | None:
-    """Token counts of an answer; None when they are missing or make no sense."""
-    usage = as_object(as_object(body).get("usage"))
-    sent, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(sent, int) or not isinstance(made, int) or sent < 0 or made < 0:
-        return None
-    cached = as_object(usage.get("prompt_tokens_details")).get("cached_tokens")
-    known = cached if isinstance(cached, int) and 0 <= cached <= sent else 0
-    return Usage(input_tokens=sent, cached_input_tokens=known, output_tokens=made)
 
 
 def decode_answer(body: JsonValue) -> ModelAnswer:
@@ -270,6 +232,16 @@ def decode_answer(body: JsonValue) -> ModelAnswer:
 def _json_object(text: JsonValue) -> JsonObject | None:
     value, is_json = parse_json(text.encode()) if isinstance(text, str) else (None, False)
     return value if is_json and isinstance(value, Mapping) else None
+
+
+def worst_units(request: ModelRequest) -> dict[str, int]:
+    """Bounds of input and output tokens (spec 12.3)."""
+    texts = (request.system, request.user, request.schema_name, json.dumps(request.schema, ensure_ascii=False))
+    pictures = [(picture.width, picture.height) for picture in request.images]
+    return {
+        f"openai.{request.model}.input": input_tokens_bound(texts, pictures),
+        f"openai.{request.model}.output": request.max_output_tokens,
+    }
 
 
 def minutes(seconds: Decimal) -> Decimal:

@@ -4,6 +4,7 @@ The SDK is typed for HTTPX2 but sends through the HTTPX client it is given; henc
 """
 
 import re
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, cast
 
 import httpx
@@ -24,9 +25,11 @@ from socialanalyzer_dagster.vendors.http import (
     unreadable,
 )
 from socialanalyzer_dagster.vendors.llm import VENDOR, ChannelReply
+from socialanalyzer_dagster.vendors.llm_batches import ENDPOINT
 from socialanalyzer_dagster.vendors.transport import CONNECT_SECONDS
 
 TRANSCRIPTION_SECONDS = 300.0
+_NEWEST_BATCHES = 100
 _NO_MONEY = frozenset(
     {
         "insufficient_quota",
@@ -78,6 +81,54 @@ class OpenAIChannel:
         except (APIStatusError, APIConnectionError) as error:
             raise sdk_error("openai.transcription", error) from None
         return _reply("openai.transcription", cast(httpx.Response, raw.http_response))
+
+    async def upload_lines(self, data: bytes) -> str:
+        """The id of an uploaded file of batch lines; uploading twice is harmless."""
+        file = ("lines.jsonl", data, "application/jsonl")
+        body = await self._asked(
+            "openai.batch_read", self._sdk.files.with_raw_response.create(file=file, purpose="batch")
+        )
+        file_id = body.get("id")
+        if not isinstance(file_id, str):
+            raise unreadable(VENDOR, "openai.batch_read", code="answer_without_file_id")
+        return file_id
+
+    async def create_batch(self, file_id: str, metadata: Mapping[str, str]) -> JsonObject:
+        """A new batch over an uploaded file; every call buys another one."""
+        batches = self._sdk.batches.with_raw_response
+        return await self._asked(
+            "openai.batch",
+            batches.create(completion_window="24h", endpoint=ENDPOINT, input_file_id=file_id, metadata=dict(metadata)),
+        )
+
+    async def batch(self, batch_id: str) -> JsonObject:
+        """Where a batch stands, and the names of its files."""
+        return await self._asked("openai.batch_read", self._sdk.batches.with_raw_response.retrieve(batch_id))
+
+    async def newest_batches(self) -> Sequence[JsonObject]:
+        """The newest batches of the account, newest first."""
+        listed = await self._asked("openai.batch_read", self._sdk.batches.with_raw_response.list(limit=_NEWEST_BATCHES))
+        batches = listed.get("data")
+        return [as_object(each) for each in batches] if isinstance(batches, list) else []
+
+    async def cancel_batch(self, batch_id: str) -> None:
+        """Ask the vendor to stop a batch; what it finished until then stays, and is billed."""
+        await self._asked("openai.batch_read", self._sdk.batches.with_raw_response.cancel(batch_id))
+
+    async def file_content(self, file_id: str) -> bytes:
+        """The bytes of a file."""
+        try:
+            raw = await self._sdk.files.with_raw_response.content(file_id)
+        except (APIStatusError, APIConnectionError) as error:
+            raise sdk_error("openai.batch_read", error) from None
+        return cast(httpx.Response, raw.http_response).content
+
+    async def _asked(self, operation: str, request: Awaitable[Any]) -> JsonObject:
+        try:
+            raw = await request
+        except (APIStatusError, APIConnectionError) as error:
+            raise sdk_error(operation, error) from None
+        return as_object(_reply(operation, cast(httpx.Response, raw.http_response)).body)
 
     async def models(self) -> int:
         """How many models the key may use."""

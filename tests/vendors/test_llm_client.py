@@ -13,7 +13,8 @@ from wire_answers import answering, connected, value_of
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.types import canonical_json
 from socialanalyzer_dagster.vendors.images import evidence_grid
-from socialanalyzer_dagster.vendors.llm import LanguageModel, ModelRequest, image_tokens, minutes, worst_units
+from socialanalyzer_dagster.vendors.llm import LanguageModel, ModelRequest, minutes, worst_units
+from socialanalyzer_dagster.vendors.model_tokens import image_tokens
 from socialanalyzer_dagster.vendors.openai_channel import OpenAIChannel, duration_seconds
 
 SCHEMA = {
