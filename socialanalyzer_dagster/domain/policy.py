@@ -1,6 +1,7 @@
 """The versioned policy document: every threshold, weight, price, limit and prompt of the pipeline (spec 4)."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -50,6 +51,7 @@ from socialanalyzer_dagster.domain.policy_search import (
     Section,
     SimilarityPolicy,
 )
+from socialanalyzer_dagster.domain.policy_upgrades import upgraded
 from socialanalyzer_dagster.domain.types import sha256_of
 
 DEFAULT_POLICY = "default.yaml"
@@ -152,9 +154,12 @@ def _unlisted(policy: Policy) -> Iterator[str]:
 
 
 def parse_policy(document: Mapping[str, Any]) -> Policy:
-    """Validate a document; raises PolicyError naming every unknown key, wrong type and broken rule."""
+    """Validate a document, of an earlier version too (it gets the keys that came since, as the package ships them).
+
+    Raises PolicyError naming every unknown key, wrong type and broken rule.
+    """
     try:
-        return Policy.model_validate(document)
+        return Policy.model_validate(upgraded(document, _shipped_document(DEFAULT_POLICY)))
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, issue['loc'])) or 'policy'}: {issue['msg']}" for issue in error.errors()]
         raise PolicyError("the policy was refused:\n" + "\n".join(f"- {problem}" for problem in problems)) from error
@@ -167,14 +172,16 @@ def read_policy_file(path: Path) -> Policy:
 
 def shipped_policy(name: str = DEFAULT_POLICY) -> Policy:
     """A policy of the package: the default, or the one for the instant sandbox (spec 4)."""
-    base = yaml.safe_load(_shipped_text(DEFAULT_POLICY))
+    return parse_policy(_shipped_document(name))
+
+
+@cache
+def _shipped_document(name: str) -> Mapping[str, Any]:
+    text = (resources.files("socialanalyzer_dagster.domain") / "policies" / name).read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
     if name != DEFAULT_POLICY:
-        return parse_policy(cast("Mapping[str, Any]", _overlay(base, yaml.safe_load(_shipped_text(name)))))
-    return parse_policy(base)
-
-
-def _shipped_text(name: str) -> str:
-    return (resources.files("socialanalyzer_dagster.domain") / "policies" / name).read_text(encoding="utf-8")
+        document = _overlay(_shipped_document(DEFAULT_POLICY), document)
+    return cast("Mapping[str, Any]", document)
 
 
 def _overlay(base: object, over: object) -> object:

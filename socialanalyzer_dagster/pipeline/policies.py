@@ -32,17 +32,28 @@ class Authorship:
 
 
 def ensure_initial_policy(database: Database, *, instant: bool, now: datetime) -> Policy:
-    """The active policy; a fresh home first gets the shipped one, and the instant sandbox's as a second version."""
+    """The active policy; a fresh home first gets the shipped one, and the instant sandbox's as a second version.
+
+    An active version of an earlier package is followed by the same policy with the keys that came since.
+    """
     for _ in range(2):
         with database.read() as connection:
             found = rows.active(connection)
         if found is not None:
-            return parse_policy(found.document)
+            return _brought_up(database, found, now)
         try:
             _store_shipped(database, instant=instant, now=now)
         except IntegrityError:  # another process was first: what it stored is read in the next round
             continue
     return active_policy(database)
+
+
+def _brought_up(database: Database, found: StoredPolicy, now: datetime) -> Policy:
+    policy = parse_policy(found.document)
+    if policy.policy_version != found.policy_version:
+        note = f"version {found.number} with the keys that came with {policy.policy_version}"
+        activate(database, policy, Authorship(author=SHIPPED, note=note, at=now))
+    return policy
 
 
 def _store_shipped(database: Database, *, instant: bool, now: datetime) -> None:

@@ -97,3 +97,21 @@ def test_a_difference_names_changed_added_and_removed_leaves():
         "a.c": {"old": 2, "new": "(absent)"},
         "a.d": {"old": "(absent)", "new": 3},
     }
+
+
+def test_a_version_of_an_earlier_package_is_followed_by_itself_with_the_new_keys(sqlite_database, clock):
+    database = sqlite_database
+    earlier = shipped_policy().document() | {"policy_version": "1.0.0"}
+    del earlier["analysis"]["mode"], earlier["analysis"]["model_batch"]
+    with database.write() as connection:
+        rows.insert_policy(
+            connection,
+            rows.StoredPolicy(
+                policy_hash="h", number=1, policy_version="1.0.0", document=earlier, author="Ada", note="ours", diff={},
+                created_at=clock.now(), is_active=True,
+            ),
+        )  # fmt: skip
+    for _ in range(2):
+        assert ensure_initial_policy(database, instant=False, now=clock.now()) == shipped_policy()
+    assert stored(database) == [(1, False, "Ada"), (2, True, "shipped")]
+    assert policy_of_hash(database, "h") == shipped_policy(), "a batch that pinned it can still be read"
