@@ -1,7 +1,7 @@
 """The counters of one batch that its summary and warnings are made from; nothing here is computed twice (I-18)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -56,7 +56,7 @@ class BatchFacts:
     by action, None before there is one; `stage_reached` the stage a failed, stopped or paused batch ended in, `cause`
     the stored words for it; `reasks` is (answers asked again, answers), None where it was not counted;
     `search_cut_short` is the vendor's reason when a search ended before it had everything; `reached_cap` the cap that
-    left leads undone, None while none did.
+    left leads undone, None while none did; `fallbacks` how often leads were judged on less than usual, by kind.
     """
 
     key: BatchKey
@@ -79,6 +79,7 @@ class BatchFacts:
     reasks: tuple[int, int] | None = None
     search_cut_short: str | None = None
     reached_cap: ReachedCap | None = None
+    fallbacks: Mapping[str, int] = field(default_factory=dict)
 
 
 def rejected_by_reason(stage: Stage, counts: StageCounts) -> dict[str, int]:

@@ -83,6 +83,16 @@ REASONS: Mapping[str, str] = {
 }
 
 _AGAIN = "materialize the stage again; what was paid for is not paid again"
+FALLBACKS: Mapping[str, tuple[str, str]] = {
+    "selection_fallback": ("lead whose first items were taken", "leads whose first items were taken"),
+    "triage_doubt": ("lead kept in doubt", "leads kept in doubt"),
+    "transcript_missing": ("video judged without its words", "videos judged without their words"),
+    "items_failed": ("item that could not be judged", "items that could not be judged"),
+    "blocks_missing": ("block of evidence that was not observed", "blocks of evidence that were not observed"),
+    "dropped_quotes": ("quote left out as not in the text", "quotes left out as not in the text"),
+}
+"""What a batch did with less than usual, for one and for several (I-41)."""
+
 REMEDIES: Mapping[str, str] = {
     "internal_error": f"look at the log and {_AGAIN}",
     "outcome_unknown": "check the provider's statement, then retry by hand",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
-from socialanalyzer_dagster.domain.reason_texts import reason_text
+from socialanalyzer_dagster.domain.reason_texts import FALLBACKS, reason_text
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
@@ -32,6 +32,11 @@ def reasons(codes: Mapping[str, int], *, most: int | None = None) -> str:
     if rest := sum(number for _, number in pairs[len(shown) :]):
         texts.append(f"other reasons {rest:,}")
     return ", ".join(texts)
+
+
+def fallbacks(kinds: Mapping[str, int]) -> str:
+    """'3 videos without a transcript, 1 quote that the text does not hold left out'."""
+    return ", ".join(counted(number, *FALLBACKS[kind]) for kind, number in kinds.items())
 
 
 def joined(parts: Iterable[str]) -> str:

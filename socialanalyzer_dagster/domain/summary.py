@@ -15,7 +15,7 @@ from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.outcomes import HELD
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.reason_texts import REMEDIES, reason_text
-from socialanalyzer_dagster.domain.sentences import counted, joined, leads, percent, reasons
+from socialanalyzer_dagster.domain.sentences import counted, fallbacks, joined, leads, percent, reasons
 from socialanalyzer_dagster.domain.types import Stage
 
 _MAIN_REASONS = 4
@@ -72,6 +72,8 @@ def _sentences(facts: BatchFacts) -> Iterator[str]:
         counts = facts.stages.get(stage)
         if counts is not None and counts.entered > counts.pending:
             yield told(facts)
+    if facts.fallbacks:
+        yield f"Judged on less than usual: {fallbacks(facts.fallbacks)}."
     yield from _synced(facts)
     yield _cost(facts)
 

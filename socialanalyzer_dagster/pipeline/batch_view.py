@@ -31,6 +31,7 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "stages": {str(stage): _counters(counts) for stage, counts in facts.stages.items()},
         "items": dict(facts.items),
         "tiers": dict(facts.tiers),
+        "fallbacks": dict(facts.fallbacks),
         **_money(facts),
         "capped": batch.capped,
         "estimate_micros": batch.estimate_micros,

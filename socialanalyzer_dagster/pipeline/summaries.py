@@ -43,6 +43,7 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch) -> Ba
         reasks=batch_quality.model_reasks(connection, batch.batch_id),
         search_cut_short=batch_quality.cut_short(connection, batch.batch_id),
         reached_cap=_reached_cap(connection, batch.batch_id),
+        fallbacks=batch_quality.fallback_counts(connection, batch.batch_id),
     )
 
 

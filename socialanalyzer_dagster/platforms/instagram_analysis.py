@@ -77,6 +77,10 @@ class _Branch:
     def reasks(self) -> int:
         return sum(judged.reasks for judged in (self.bio, self.captions, self.grid) if judged is not None)
 
+    @property
+    def dropped_quotes(self) -> int:
+        return sum(judged.dropped_quotes for judged in (self.bio, self.captions) if judged is not None)
+
 
 async def _analyze(work: LeadWork, context: StageContext) -> LeadResult:
     items = stored_items(work.evidence.get(CONTENT_ITEMS))
@@ -122,6 +126,8 @@ async def _with_profile(work: LeadWork, items: Sequence[StoredItem], seen: _Seen
         _STAGE,
         reasks=reasks,
         missing=missing,
+        blocks_missing=len(missing),
+        dropped_quotes=seen.branch.dropped_quotes,
         items_analyzed=len(summaries),
         items_failed=sum(one.problem is not None for one in seen.content),
         transcript_missing=sum(bool(one.analyzed and one.analyzed.transcript_missing) for one in seen.content),

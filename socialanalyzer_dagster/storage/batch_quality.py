@@ -2,12 +2,14 @@
 
 from sqlalchemy import Connection, case, func, select
 
+from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow, VendorJobRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 
 _MODEL_CALL = "openai.chat"
+_COUNTED = ("transcript_missing", "items_failed", "blocks_missing", "dropped_quotes")
 _ASKED_AGAIN_IN_VAIN = "llm_invalid_output"
 
 
@@ -44,6 +46,25 @@ def model_reasks(connection: Connection, batch_id: str) -> tuple[int, int] | Non
         )
     ).scalar_one()
     return int(again), answers
+
+
+def fallback_counts(connection: Connection, batch_id: str) -> dict[str, int]:
+    """How often leads were judged on less than usual, by kind; kinds that did not occur are left out (I-41)."""
+    detail = StageOutcomeRow.detail
+    sums = {
+        "selection_fallback": case((detail["selection_fallback"].as_boolean(), 1), else_=0),
+        "triage_doubt": case((detail["triage_doubt"].as_string().is_not(None), 1), else_=0),
+        **{kind: func.coalesce(detail[kind].as_integer(), 0) for kind in _COUNTED},
+    }
+    row = connection.execute(
+        select(*(func.coalesce(func.sum(each), 0).label(kind) for kind, each in sums.items())).where(
+            StageOutcomeRow.batch_id == batch_id,
+            StageOutcomeRow.is_current,
+            StageOutcomeRow.result == Result.PASSED,
+            StageOutcomeRow.stage.in_([Stage.SCREENED, Stage.ANALYZED]),
+        )
+    ).one()
+    return {kind: int(number) for kind, number in row._mapping.items() if number}  # noqa: SLF001
 
 
 def reached_cap(connection: Connection, batch_id: str) -> tuple[str, int] | None:
