@@ -1,6 +1,7 @@
 """The versioned policy document: every threshold, weight, price, limit and prompt of the pipeline (spec 4)."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -165,6 +166,7 @@ def read_policy_file(path: Path) -> Policy:
     return _from_text(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
 def shipped_policy(name: str = DEFAULT_POLICY) -> Policy:
     """A policy of the package: the default, or the one for the instant sandbox (spec 4)."""
     base = yaml.safe_load(_shipped_text(DEFAULT_POLICY))
