@@ -129,10 +129,10 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 def _empty(database: Database) -> None:
     """Delete every row; far quicker than a database per test."""
+    statements = ["SET LOCAL session_replication_role = replica"]  # no order of foreign keys to keep
+    statements += [str(delete(table)) for table in Base.metadata.tables.values()]
     with database.write() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))  # no order of foreign keys to keep
-        for table in Base.metadata.sorted_tables:
-            connection.execute(delete(table))
+        connection.exec_driver_sql("; ".join(statements))
 
 
 @contextmanager
