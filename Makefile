@@ -22,6 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## Run one batch per platform against the sandbox, approve and sync them, show the result
 	$(BIN)/socialanalyzer demo
 
+test: export PYTHONDONTWRITEBYTECODE :=# the many processes of a test run share what one of them has compiled
 test: setup ## Run every test, on SQLite and PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 

@@ -89,14 +89,21 @@ def postgres_database(postgres_server: URL) -> Iterator[Database]:
         database.dispose()
 
 
+@pytest.fixture(scope="session")
+def sqlite_engine(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """A SQLite database of this test process: every test finds its statements compiled by those before."""
+    return Database(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'test.db'}")
+
+
 @pytest.fixture
-def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """A fresh migrated SQLite database."""
-    path = tmp_path / "test.db"
+def sqlite_database(sqlite_engine: Database, sqlite_template: Path) -> Iterator[Database]:
+    """A fresh migrated SQLite database: a new file under the engine."""
+    path = Path(sqlite_engine.url.database or "")
+    for old in path.parent.glob(f"{path.name}*"):
+        old.unlink()
     shutil.copyfile(sqlite_template, path)
-    database = Database(f"sqlite:///{path}")
-    yield database
-    database.dispose()
+    yield sqlite_engine
+    sqlite_engine.dispose()
 
 
 @pytest.fixture(params=ENGINES)
@@ -122,10 +129,10 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 def _empty(database: Database) -> None:
     """Delete every row; far quicker than a database per test."""
+    statements = ["SET LOCAL session_replication_role = replica"]  # no order of foreign keys to keep
+    statements += [str(delete(table)) for table in Base.metadata.tables.values()]
     with database.write() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))  # no order of foreign keys to keep
-        for table in Base.metadata.sorted_tables:
-            connection.execute(delete(table))
+        connection.exec_driver_sql("; ".join(statements))
 
 
 @contextmanager

@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -21,6 +23,9 @@ from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import schema
 from socialanalyzer_dagster.storage.database import Database
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 _LOCK_SECONDS = 60
 PROJECT = Path(__file__).parents[2]
 """The checkout, which holds the Dagster files a home is prepared from."""
@@ -33,10 +38,18 @@ class AnotherWorldError(ValueError):
 class Office:
     """What a command works with; made by `open_office`."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, closing: ExitStack) -> None:
         self.settings = settings
         self.database = database
         self.clock = SystemClock()
+        self._closing = closing
+
+    @cached_property
+    def instance(self) -> "dg.DagsterInstance":
+        """The home's Dagster instance, opened when it is first needed: what takes part of a second once is enough."""
+        from socialanalyzer_dagster.commands.instance import dagster_instance
+
+        return self._closing.enter_context(dagster_instance(self.settings))
 
     def workplace(self) -> Workplace:
         """For actions on batches; new batches are announced to the Dagster instance of this home."""
@@ -50,11 +63,9 @@ class Office:
         )
 
     def _announce(self, key: BatchKey) -> None:
-        from socialanalyzer_dagster.commands.instance import dagster_instance
         from socialanalyzer_dagster.partitions import LEAD_BATCHES
 
-        with dagster_instance(self.settings) as instance:
-            instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
+        self.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
 
 
 @contextmanager
@@ -74,7 +85,7 @@ def open_office(*, needs_vendors: bool = False) -> Iterator[Office]:
         schema.require_current(database)
         if needs_vendors and settings.is_sandbox:
             stack.enter_context(answering_sandbox(settings))
-        yield Office(settings, database)
+        yield Office(settings, database, stack)
 
 
 def prepare_home(settings: Settings, database: Database) -> schema.SchemaStatus:

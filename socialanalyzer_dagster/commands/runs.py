@@ -67,19 +67,17 @@ def _asset(step: Step) -> str:
 def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str] | None) -> Ended:
     import dagster as dg
 
-    from socialanalyzer_dagster.commands.instance import dagster_instance
     from socialanalyzer_dagster.partitions import LEAD_BATCHES
 
-    with dagster_instance(office.settings) as instance:
-        instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
-        result = _job(job_name).execute_in_process(
-            partition_key=key,
-            instance=instance,
-            asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags=_REPOSITORY,
-            raise_on_error=False,
-        )
+    office.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
+    result = _job(job_name).execute_in_process(
+        partition_key=key,
+        instance=office.instance,
+        asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags=_REPOSITORY,
+        raise_on_error=False,
+    )
     return Ended(result.run_id, None if result.success else _problem(result))
 
 

@@ -170,6 +170,7 @@ def read_policy_file(path: Path) -> Policy:
     return _from_text(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
 def shipped_policy(name: str = DEFAULT_POLICY) -> Policy:
     """A policy of the package: the default, or the one for the instant sandbox (spec 4)."""
     return parse_policy(_shipped_document(name))

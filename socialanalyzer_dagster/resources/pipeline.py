@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.session import PipelineSession, session_parts
@@ -20,16 +20,23 @@ class DatabaseResource(dg.ConfigurableResource[None]):
     """The pipeline's own tables: PostgreSQL at DATABASE_URL, else a SQLite file in SOCIALANALYZER_HOME."""
 
     url: str | None = Field(default=None, description="Another database URL; empty = the one of the settings.")
+    _database: Database | None = PrivateAttr(default=None)
 
     @contextmanager
     def opened(self) -> Iterator[Database]:
-        """The database at this version's revision, closed at the end of the block; raises SchemaMismatch."""
-        database = Database(self.url or Settings.from_environment().database_url.get_secret_value())
-        try:
-            require_current(database)
-            yield database
-        finally:
-            database.dispose()
+        """The database at this version's revision; raises SchemaMismatch.
+
+        The steps and checks of a run share it, with its connections and compiled statements; it is closed with the run.
+        """
+        if self._database is None:
+            self._database = Database(self.url or Settings.from_environment().database_url.get_secret_value())
+        require_current(self._database)
+        yield self._database
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the connections, at the end of a run or a sensor's tick."""
+        if self._database is not None:
+            self._database.dispose()
 
 
 class PipelineResource(dg.ConfigurableResource[None]):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
 from socialanalyzer_dagster.storage.database import upsert
@@ -67,6 +67,8 @@ class Batch:
 
 
 _COLUMNS = [getattr(LeadBatchRow, each.name) for each in fields(Batch)]
+_BY_KEY = select(*_COLUMNS).where(LeadBatchRow.partition_key == bindparam("key"))
+_BY_ID = select(*_COLUMNS).where(LeadBatchRow.batch_id == bindparam("id"))  # read many times in a run: built once
 
 
 def _batch(row: Row[Any] | None) -> Batch | None:
@@ -80,12 +82,12 @@ def insert_batch(connection: Connection, batch: Batch) -> None:
 
 def batch_by_key(connection: Connection, key: str) -> Batch | None:
     """The batch of a partition key."""
-    return _batch(connection.execute(select(*_COLUMNS).where(LeadBatchRow.partition_key == key)).one_or_none())
+    return _batch(connection.execute(_BY_KEY, {"key": key}).one_or_none())
 
 
 def batch_by_id(connection: Connection, batch_id: str) -> Batch | None:
     """The batch of an id."""
-    return _batch(connection.execute(select(*_COLUMNS).where(LeadBatchRow.batch_id == batch_id)).one_or_none())
+    return _batch(connection.execute(_BY_ID, {"id": batch_id}).one_or_none())
 
 
 def batch_by_idempotency_key(connection: Connection, key: str) -> Batch | None:

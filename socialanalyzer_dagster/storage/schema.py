@@ -1,6 +1,7 @@
 """Bringing a database to this version's tables, and refusing one that is not there (issue 2, section 2)."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -63,13 +64,12 @@ class SchemaStatus:
 
 def status(database: Database) -> SchemaStatus:
     """Where the database stands; changes nothing."""
-    scripts = ScriptDirectory.from_config(_config())
     with database.read() as connection:
         current = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
         if current is None and Base.metadata.tables.keys() & set(inspect(connection).get_table_names()):
             current = UNRECORDED
-    known = current is None or current in {script.revision for script in scripts.walk_revisions()}
-    return SchemaStatus(current, scripts.get_current_head() or "", known)
+    head, revisions = _shipped()
+    return SchemaStatus(current, head, known=current is None or current in revisions)
 
 
 def upgrade(database: Database) -> SchemaStatus:
@@ -91,6 +91,13 @@ def require_current(database: Database) -> None:
     found = status(database)
     if not found.is_current:
         raise SchemaMismatch(found.sentence)
+
+
+@cache
+def _shipped() -> tuple[str, frozenset[str]]:
+    """The newest revision of this version, and all of them; every stage and check of a run asks."""
+    scripts = ScriptDirectory.from_config(_config())
+    return scripts.get_current_head() or "", frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def _migrate(connection: Connection) -> None:

@@ -49,6 +49,7 @@ from socialanalyzer_dagster.vendors.connect import connect_vendors
 from tests.platforms.leads import creators, record_of, work_of
 from tests.platforms.runs import Bench, run
 
+pytestmark = pytest.mark.xdist_group("invariants")  # their town is built once, not in every test process
 BY = Deed(by="Ada")
 
 

@@ -51,6 +51,7 @@ from tests.platforms.leads import candidate, creators, record_of, work_of
 from tests.platforms.runs import Bench, run
 from tests.platforms.scripted import SCORE, completion, scripted_model
 
+pytestmark = pytest.mark.xdist_group("invariants")  # their town is built once, not in every test process
 POLICY = shipped_policy()
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 BY = Deed(by="Ada")

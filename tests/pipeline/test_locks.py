@@ -1,17 +1,24 @@
 """One run at a time works on a batch, and a new holder takes over from a dead one (spec 2.4)."""
 
 import asyncio
-import subprocess
-import sys
-import textwrap
+import os
+import signal
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from batch_world import World, book_policy
 
+from socialanalyzer_dagster.domain.calls import Reply, VendorCall
+from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, shipped_policy
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.locks import BatchLocked, LockLost, batch_lock
+from socialanalyzer_dagster.storage.database import Database
+from tests.conftest import MovableClock
+from tests.scenarios.processes import KILLED, warm_processes
 
 
 @pytest.fixture
@@ -51,56 +58,34 @@ def test_a_released_lock_can_be_taken_and_is_no_longer_ours(world):
     second.release()
 
 
-KILLED = """
-import asyncio, os, signal, sys
-sys.path.insert(0, {here!r})
-from datetime import UTC, datetime
-from pathlib import Path
-from batch_world import World, book_policy
-from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, shipped_policy
-from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.storage.database import Database
+def run_until_killed(url: str, home: Path, key: str, at: tuple[str, str]) -> None:
+    """A run in a process of its own, which dies while a call is out."""
+    clock = MovableClock(datetime(2026, 11, 20, 12, 0, tzinfo=UTC))
+    world = World(Database(url), book_policy(shipped_policy(INSTANT_POLICY)), clock, home, settled=True)
+    call = world.vendor.call
 
-class Clock:
-    def now(self):
-        return datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+    def deadly(stage: Stage, name: str) -> VendorCall[Any]:
+        made = call(stage, name)
+        return replace(made, send=_die) if (stage, name) == at else made
 
-world = World.__new__(World)
-world.database, world.policy, world.clock = Database({url!r}), book_policy(shipped_policy(INSTANT_POLICY)), Clock()
-world.home, world.vendor = Path({home!r}), __import__("batch_world").BookVendor(names={names!r})
-real = world.vendor.call
+    world.vendor.call = deadly  # type: ignore[method-assign]
+    asyncio.run(world.run(key, run_id="killed"))
 
-def call(stage, name):
-    made = real(stage, name)
-    if (str(stage), name) != {at!r}:
-        return made
-    async def die():
-        await asyncio.sleep(0.3)  # what came before is committed by then
-        os.kill(os.getpid(), signal.SIGKILL)
-    import dataclasses
-    return dataclasses.replace(made, send=die)
 
-world.vendor.call = call
-asyncio.run(world.run({key!r}, run_id="killed"))
-"""
+async def _die() -> Reply:
+    await asyncio.sleep(0.3)  # what came before is committed by then
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("the process is dead")
 
 
 @pytest.mark.parametrize("at", [("screened", "p5"), ("enriched", "p1+p2+p3+p4+p5+p6")])
 async def test_a_killed_run_is_taken_over_and_ends_in_the_same_leads(world, at):
     key = world.create().key
-    names = [f"p{n}" for n in range(1, 7)]
-    script = textwrap.dedent(KILLED).format(
-        here=str(Path(__file__).parent),
-        url=world.database.url.render_as_string(hide_password=False),
-        home=str(world.home),
-        names=names,
-        at=at,
-        key=key,
-    )
-    ended = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", script], capture_output=True, timeout=60, check=False
-    )
-    assert ended.returncode == -9, ended.stderr.decode()[-2000:]
+    url = world.database.url.render_as_string(hide_password=False)
+    killed = warm_processes().Process(target=run_until_killed, args=(url, world.home, key, at))
+    killed.start()
+    await asyncio.to_thread(killed.join, 60)
+    assert killed.exitcode == KILLED
     before = world.outcomes(current=False)
     assert before, "outcomes were committed before the kill"
     assert find_batch(world.workplace, key).holder["run_id"] == "killed"

@@ -43,7 +43,8 @@ class Kill:
 ANSWERED, COMMITTING, COMMITTED = "answered", "committing", "committed"
 
 
-def _warm_context() -> ForkServerContext:
+def warm_processes() -> ForkServerContext:
+    """Processes that begin with everything imported; they come from one server per test process."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_WARM)
     return context
@@ -55,7 +56,7 @@ class CommandLine:
 
     home: Path
     sandbox: str
-    context: ForkServerContext = field(default_factory=_warm_context)
+    context: ForkServerContext = field(default_factory=warm_processes)
 
     def start(self, *arguments: str, kill: Kill | None = None) -> "Running":
         """A command at work."""

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.storage.database import Database
 from tests.scenarios.house import open_house, set_up_crm
 from tests.scenarios.processes import ANSWERED, COMMITTED, COMMITTING, KILLED, CommandLine, Kill
 
+pytestmark = pytest.mark.xdist_group("kills")  # both installations are made once, not in every test process
 SEARCH = {"search_keywords": ["travel", "hiking"], "max_results": 8}
 KILLS = (
     Kill(Stage.DISCOVERED, ANSWERED),  # the search is bought, its id is not stored
