@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
+from socialanalyzer_dagster.domain.outside_text import printable
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
@@ -28,9 +29,21 @@ _WIDE = 160
 def emit(result: object, *, as_json: bool, text: Callable[[Console], None]) -> None:
     """The result of a command: as JSON, or as text written by `text` to a console on stdout."""
     if as_json:
-        sys.stdout.write(json.dumps(result, default=_plain, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(result) + "\n")
     else:
         text(results())
+
+
+def json_text(document: object) -> str:
+    """Indented JSON in which every control and format character is escaped, so that it cannot steer a terminal."""
+    lines = json.dumps(document, default=_plain, ensure_ascii=False, indent=2).split("\n")
+    return "\n".join(line if line.isprintable() else "".join(map(_escaped_char, line)) for line in lines)
+
+
+def _escaped_char(char: str) -> str:
+    if char.isprintable():
+        return char
+    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]  # JSON itself lets DEL pass
 
 
 def results() -> Console:
@@ -43,11 +56,6 @@ def warn(sentences: Iterable[str]) -> None:
     """Sentences for people on stderr, one a line."""
     for sentence in sentences:
         notes.print(f"warning: {printable(sentence)}", style="yellow", markup=False, soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """Text from outside on one line without control characters, so that it cannot steer a terminal (I-65)."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def shortened(text: str, chars: int) -> str:

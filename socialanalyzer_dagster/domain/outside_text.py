@@ -11,6 +11,11 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def printable(text: str) -> str:
+    """The text on one line without control and format characters, so that it cannot steer a terminal or a log."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def known_text(text: str | None, max_chars: int | None = None) -> str | None:
     """Storable, trimmed and cut text; None when nothing is left, because empty is unknown (spec 1.2)."""
     if text is None:
