@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
 from socialanalyzer_dagster.domain.outside_text import printable
@@ -69,15 +69,13 @@ def usd(micros: int) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Table:
-    """A table of text cells; None shows as a dash, and markup in values is never interpreted."""
-    made = Table(*headers, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    """A table of text cells; None shows as a dash, and markup in headings and values is never interpreted."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading in headers:
+        made.add_column(Text(printable(heading)))
     for row in rows:
-        made.add_row(*("-" if cell is None else _escaped(str(cell)) for cell in row))
+        made.add_row(*(Text("-" if cell is None else printable(str(cell))) for cell in row))
     return made
-
-
-def _escaped(text: str) -> str:
-    return escape(printable(text))
 
 
 def _plain(value: object) -> object:

@@ -24,6 +24,17 @@ def known_text(text: str | None, max_chars: int | None = None) -> str | None:
     return kept[:max_chars] or None
 
 
+def account_name(text: str | None, max_chars: int) -> str | None:
+    """A lower-case name of an account without @; None for a text that can be none.
+
+    A site allows many characters in names ('18+'), but no white space, control characters or address punctuation; a
+    longer text is not cut, because the start of a name is another account's name.
+    """
+    name = storable(text or "").strip().strip("/@").lower()
+    fits = 0 < len(name) <= max_chars and name.isprintable()
+    return name if fits and not any(char.isspace() or char in "/?#" for char in name) else None
+
+
 def one_line(text: str) -> str:
     """Unicode NFKC with every run of white space as one space, trimmed."""
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
