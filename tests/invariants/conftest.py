@@ -47,7 +47,7 @@ from socialanalyzer_dagster.vendors.bundle import Vendors  # noqa: E402
 from socialanalyzer_dagster.vendors.connect import connect_vendors  # noqa: E402
 from socialanalyzer_dagster.vendors.llm import LanguageModel  # noqa: E402
 from tests.conftest import MovableClock  # noqa: E402
-from tests.invariants.eavesdropping import every_logger_at_debug, only_loopback, secrets_in_the_environment  # noqa: E402
+from tests.invariants.eavesdropping import every_logger_at_debug, only_loopback, set_secrets  # noqa: E402
 from tests.platforms.gate import RememberingGate  # noqa: E402
 from tests.platforms.runs import Bench  # noqa: E402
 
@@ -188,7 +188,8 @@ def town(server: SandboxServer, sqlite_template: Path, tmp_path_factory: pytest.
     home = tmp_path_factory.mktemp("town")
     shutil.copyfile(sqlite_template, home / "town.db")
     database = Database(f"sqlite:///{home / 'town.db'}")
-    with secrets_in_the_environment():
+    with pytest.MonkeyPatch.context() as environment:
+        set_secrets(environment)
         made = Town(database, home, MovableClock(WORLD_EPOCH), settings_of(server, home))
     server.state.reset()
     policy = shipped_policy(INSTANT_POLICY)

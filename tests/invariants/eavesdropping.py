@@ -20,7 +20,7 @@ from socialanalyzer_dagster.vendors.transport import is_loopback
 
 WIRE_KEY = "hush-wire-4f1c"
 """The key that every vendor of the sandbox is sent; the sandbox takes any."""
-SECRETS_SET = {name: f"hush-{name.lower()}-{number:02}-4f1c" for number, name in enumerate(sorted(settings.SECRETS))}
+SECRETS = {name: f"hush-{name.lower()}-4f1c" for name in sorted(settings.SECRETS - {"DATABASE_URL"})}
 _HUSH = re.compile(r"hush-[\w-]*4f1c|[?&]api=|Basic aHVz")
 ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
 PHONE = re.compile(r"\+1[\s.(-]*\d{3}[\s.)-]*\d{3}[\s.-]*\d{4}\b")
@@ -47,10 +47,10 @@ class _Ear(logging.Handler):
 
 
 @contextmanager
-def every_logger_at_debug(*, but: str = "-") -> Iterator[list[str]]:
+def every_logger_at_debug() -> Iterator[list[str]]:
     """What all loggers of all libraries say while the block runs, each as talkative as it can be made."""
     libraries = ("httpx", "httpcore", "openai", "dagster", "sqlalchemy.engine", "asyncio", "botocore", "urllib3")
-    names = [None, *libraries, *(name for name in logging.root.manager.loggerDict if not name.startswith(but))]
+    names = [None, *libraries, *logging.root.manager.loggerDict]
     before = {name: logging.getLogger(name).level for name in names}
     lines: list[str] = []
     ear = _Ear(lines)
@@ -65,16 +65,11 @@ def every_logger_at_debug(*, but: str = "-") -> Iterator[list[str]]:
             logging.getLogger(name).setLevel(level)
 
 
-@contextmanager
-def secrets_in_the_environment() -> Iterator[pytest.MonkeyPatch]:
-    """Every secret variable is set, and the sandbox's vendors are sent a key that can be recognised."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in SECRETS_SET.items():
-            environment.setenv(name, value)
-        environment.delenv("DATABASE_URL")
-        environment.setenv("LOG_LEVEL", "DEBUG")
-        environment.setattr(settings, "_SANDBOX_KEY", WIRE_KEY)
-        yield environment
+def set_secrets(environment: pytest.MonkeyPatch) -> None:
+    """Set every secret variable but the database's, and a key for the sandbox's vendors that can be recognised."""
+    for name, value in SECRETS.items():
+        environment.setenv(name, value)
+    environment.setattr(settings, "_SANDBOX_KEY", WIRE_KEY)
 
 
 class OutsideReached(AssertionError):
