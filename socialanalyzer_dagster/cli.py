@@ -20,12 +20,13 @@ def run(arguments: Sequence[str]) -> int:
         outcome = (sandbox_program() if alone else program())(args=list(arguments), standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         outcome = _INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - ends as a sentence, or is raised again without foreign texts
         from socialanalyzer_dagster.commands.endings import ending_of
+        from socialanalyzer_dagster.domain.error_texts import readable
 
         code = ending_of(error)
         if code is None:
-            raise
+            raise readable(error)  # noqa: B904 - it carries its own causes
         return code
     if outcome == _INTERRUPTED:
         sys.stderr.write("stopped\n")

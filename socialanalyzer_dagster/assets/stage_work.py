@@ -9,6 +9,7 @@ from pydantic import Field
 from socialanalyzer_dagster.assets.interrupts import run_settling
 from socialanalyzer_dagster.assets.report_metadata import stage_metadata, stage_sentence
 from socialanalyzer_dagster.domain.batch_keys import BadBatchKey
+from socialanalyzer_dagster.domain.error_texts import readable
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
@@ -99,6 +100,8 @@ def with_batch(
         raise dg.Failure(str(error), allow_retries=False) from error
     except REFUSALS as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    except Exception as error:  # noqa: BLE001 - raised again without foreign texts
+        raise readable(error)  # noqa: B904 - it carries its own causes
 
 
 def about_stage(batch: OpenBatch, stage: Stage) -> tuple[list[LeadExample], str]:

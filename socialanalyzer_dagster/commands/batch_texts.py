@@ -5,8 +5,9 @@ from typing import Any
 
 from rich.console import Console
 
-from socialanalyzer_dagster.commands.output import printable, table, usd
+from socialanalyzer_dagster.commands.output import table, usd
 from socialanalyzer_dagster.domain.estimate import PAID_STAGES
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 
 _COLUMNS = ("in", "passed", "rejected", "failed", "skipped", "pending")

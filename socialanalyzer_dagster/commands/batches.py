@@ -10,10 +10,11 @@ from rich.console import Console
 from socialanalyzer_dagster.commands import batch_texts, plan_texts
 from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, usd, warn
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, usd, warn
 from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
 from socialanalyzer_dagster.commands.sandbox_crm import furnish_sandbox_crm
 from socialanalyzer_dagster.domain.money import micros_from_usd
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import approvals, batch_actions
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch

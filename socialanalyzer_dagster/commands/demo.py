@@ -13,9 +13,10 @@ from rich.console import Console
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, table, usd
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table, usd
 from socialanalyzer_dagster.commands.people import create_properties
 from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import approvals, roster
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest

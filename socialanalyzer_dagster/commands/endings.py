@@ -7,10 +7,11 @@ from filelock import Timeout
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from socialanalyzer_dagster.commands.office import AnotherWorldError
-from socialanalyzer_dagster.commands.output import notes, printable
+from socialanalyzer_dagster.commands.output import notes
 from socialanalyzer_dagster.domain.batch_keys import BadBatchKey
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.list_columns import ListRefused
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import PolicyError
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused

@@ -9,7 +9,8 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.endings import FAILED
 from socialanalyzer_dagster.commands.inputs import json_object
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, usd
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, usd
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.pipeline.keyword_ideas import (
     KeywordRequest,

@@ -1,6 +1,5 @@
 """`leads` and `rescore`: who was found, what happened to them and why, and what another policy would make of them."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +9,9 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.inputs import policy_file
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, printable, shortened, table, usd
+from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, shortened, table, usd
 from socialanalyzer_dagster.domain.outcomes import Result
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.scores import DIMENSIONS
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import policies
@@ -173,7 +173,7 @@ def export(
 
 def _write_json(rows: Sequence[Mapping[str, str]], out: Path | None) -> None:
     document = {"columns": COLUMNS, "leads": rows}
-    _write([json.dumps(document, ensure_ascii=False, indent=2) + "\n"], out)
+    _write([json_text(document) + "\n"], out)
 
 
 def _write(lines: Iterable[str], out: Path | None) -> None:

@@ -5,6 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.settings import Settings
 
 _PACKAGE = __name__.partition(".")[0]
@@ -20,7 +21,7 @@ def configure_logs(settings: Settings) -> None:
 
 
 class StderrLog(logging.Handler):
-    """One line per record; an exception is named by its type alone, because its text may hold a creator's data."""
+    """One printable line per record, whatever is in it; an exception is named by its type alone (I-66, I-68)."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -35,14 +36,14 @@ class StderrLog(logging.Handler):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": printable(record.getMessage()),
         }
         exception = _exception(record)
         return json.dumps(line if exception is None else {**line, "exception": exception}, ensure_ascii=False)
 
     def _text(self, record: logging.LogRecord) -> str:
         exception = _exception(record)
-        line = f"{record.levelname} {record.name}: {record.getMessage()}"
+        line = f"{record.levelname} {record.name}: {printable(record.getMessage())}"
         return line if exception is None else f"{line} ({exception})"
 
 

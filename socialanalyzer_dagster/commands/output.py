@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
+from socialanalyzer_dagster.domain.outside_text import printable
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
@@ -28,9 +29,21 @@ _WIDE = 160
 def emit(result: object, *, as_json: bool, text: Callable[[Console], None]) -> None:
     """The result of a command: as JSON, or as text written by `text` to a console on stdout."""
     if as_json:
-        sys.stdout.write(json.dumps(result, default=_plain, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(result) + "\n")
     else:
         text(results())
+
+
+def json_text(document: object) -> str:
+    """Indented JSON in which every control and format character is escaped, so that it cannot steer a terminal."""
+    lines = json.dumps(document, default=_plain, ensure_ascii=False, indent=2).split("\n")
+    return "\n".join(line if line.isprintable() else "".join(map(_escaped_char, line)) for line in lines)
+
+
+def _escaped_char(char: str) -> str:
+    if char.isprintable():
+        return char
+    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]  # JSON itself lets DEL pass
 
 
 def results() -> Console:
@@ -45,11 +58,6 @@ def warn(sentences: Iterable[str]) -> None:
         notes.print(f"warning: {printable(sentence)}", style="yellow", markup=False, soft_wrap=True)
 
 
-def printable(text: str) -> str:
-    """Text from outside on one line without control characters, so that it cannot steer a terminal (I-65)."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
 def shortened(text: str, chars: int) -> str:
     """The text, cut where it is longer than a line can show; JSON output has it in full."""
     return text if len(text) <= chars else f"{text[:chars]}... (in full with --json)"
@@ -61,15 +69,13 @@ def usd(micros: int) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Table:
-    """A table of text cells; None shows as a dash, and markup in values is never interpreted."""
-    made = Table(*headers, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    """A table of text cells; None shows as a dash, and markup in headings and values is never interpreted."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading in headers:
+        made.add_column(Text(printable(heading)))
     for row in rows:
-        made.add_row(*("-" if cell is None else _escaped(str(cell)) for cell in row))
+        made.add_row(*(Text("-" if cell is None else printable(str(cell))) for cell in row))
     return made
-
-
-def _escaped(text: str) -> str:
-    return escape(printable(text))
 
 
 def _plain(value: object) -> object:

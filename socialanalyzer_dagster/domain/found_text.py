@@ -5,7 +5,7 @@ import unicodedata
 from decimal import Decimal
 
 from socialanalyzer_dagster.domain.human_numbers import read_count
-from socialanalyzer_dagster.domain.outside_text import one_line
+from socialanalyzer_dagster.domain.outside_text import one_line, printable
 
 _COUNT = r"(?<![\w.,])(\d[\d.,]*\d|\d)\s?([km])?\+?"
 _MEMBERS = (
@@ -63,7 +63,8 @@ def neutral_words(text: str, max_chars: int = 120) -> str:
 
     Used for every word that goes into a search query, because names and keywords come from outside.
     """
-    plain = unicodedata.normalize("NFKC", text)
+    visible = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    plain = printable("".join(visible))
     for pattern in (_AROUND, _OPERATOR, _LOGIC_WORDS, _MARKS, _MINUS):
         plain = pattern.sub(" ", plain)
     return one_line(plain)[:max_chars].strip()

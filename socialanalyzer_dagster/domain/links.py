@@ -47,9 +47,11 @@ def classify(url: str, hosts: HostsPolicy) -> Link | None:
         return _aggregator_page(url, parts, domain)
     if domain in SOCIAL_DOMAINS:
         return None
+    if not has_known_suffix(url):
+        return None
     if is_feed(url):
         return Link(LinkKind.RSS, canonical_url(url) or url)
-    if is_own_website(url, hosts) and has_known_suffix(url):
+    if is_own_website(url, hosts):
         return Link(LinkKind.PERSONAL_WEBSITE, canonical_url(url) or url)
     return None
 
@@ -58,7 +60,8 @@ def accept(kind: LinkKind, url: str, hosts: HostsPolicy) -> Link | None:
     """The canonical link when the address is one of this kind, else None; a feed may stand at any public address."""
     if kind is LinkKind.RSS:
         address = canonical_url(url)
-        return None if address is None or registered_domain(url) in SOCIAL_DOMAINS else Link(kind, address)
+        is_site = has_known_suffix(url) and registered_domain(url) not in SOCIAL_DOMAINS
+        return Link(kind, address) if address is not None and is_site else None
     link = classify(url, hosts)
     return link if link is not None and link.kind is kind else None
 

@@ -11,12 +11,28 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def printable(text: str) -> str:
+    """The text on one line without control and format characters, so that it cannot steer a terminal or a log."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def known_text(text: str | None, max_chars: int | None = None) -> str | None:
     """Storable, trimmed and cut text; None when nothing is left, because empty is unknown (spec 1.2)."""
     if text is None:
         return None
     kept = storable(text).strip()
     return kept[:max_chars] or None
+
+
+def account_name(text: str | None, max_chars: int) -> str | None:
+    """A lower-case name of an account without @; None for a text that can be none.
+
+    A site allows many characters in names ('18+'), but no white space, control characters or address punctuation; a
+    longer text is not cut, because the start of a name is another account's name.
+    """
+    name = storable(text or "").strip().strip("/@").lower()
+    fits = 0 < len(name) <= max_chars and name.isprintable()
+    return name if fits and not any(char.isspace() or char in "/?#" for char in name) else None
 
 
 def one_line(text: str) -> str:

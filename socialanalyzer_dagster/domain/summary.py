@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.batch_facts import (
     share,
     skipped_by_reason,
 )
+from socialanalyzer_dagster.domain.markdown import plain
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.outcomes import HELD
 from socialanalyzer_dagster.domain.policy import Policy
@@ -42,10 +43,10 @@ class Summary:
 
     def markdown(self) -> str:
         """Markdown with a heading per part; parts without content are left out."""
-        parts = [f"## {self.title}", " ".join(self.sentences)]
+        parts = [f"## {self.title}", " ".join(map(plain, self.sentences))]
         for heading, lines in (("Failures", self.failures), ("Warnings", self.warnings)):
             if lines:
-                parts.append(f"### {heading}\n\n" + "\n".join(f"- {line}" for line in lines))
+                parts.append(f"### {heading}\n\n" + "\n".join(f"- {plain(line)}" for line in lines))
         return "\n\n".join(parts)
 
 

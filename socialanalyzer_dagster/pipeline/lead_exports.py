@@ -1,6 +1,7 @@
 """Leads as a table: documented columns, no run ids or wall times, safe to open in a spreadsheet."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
@@ -18,7 +19,12 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of `leads export`, in this order: what a lead is, how far it came, its contacts, its score, its BDR."""
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_MARKS = "=+\\-@＝＋－＠−﹦﹢﹣﹫"
+_FORMULA = re.compile(rf"[\s\ufeff\u200b-\u200f\u2060]*[{_MARKS}]|[\t\r\n]")
+_LATER_FORMULA = re.compile(rf"(?<=[\s\S][;\t\r\n])(?=[^\S\t\r\n]*[\"']?[{_MARKS}])")
+"""After what a spreadsheet of another country, or one that reads lines, takes for the end of a cell."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""They show nothing in a table and steer the terminal that prints one."""
 
 
 def exported_leads(connection: Connection, *, batch_id: str | None = None) -> Iterator[dict[str, str]]:
@@ -43,8 +49,9 @@ def as_csv(rows: Iterator[dict[str, str]]) -> Iterator[str]:
 
 
 def formula_safe(cell: str) -> str:
-    """The cell, or the cell as text where a spreadsheet would take it for a formula."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_STARTS) else cell
+    """The cell without control characters, an apostrophe before whatever a spreadsheet would take for a formula."""
+    kept = _LATER_FORMULA.sub("'", _CONTROLS.sub("", cell))
+    return f"'{kept}" if _FORMULA.match(kept) else kept
 
 
 def _facts(row: Any, contacts: Mapping[str, str]) -> dict[str, object]:  # noqa: ANN401 - a database row

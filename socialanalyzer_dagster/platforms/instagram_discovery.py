@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
+from urllib.parse import quote
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, CandidateKind, FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.link_shapes import Link, LinkKind
 from socialanalyzer_dagster.domain.links import accept, social_link
 from socialanalyzer_dagster.domain.outcomes import ItemResult
-from socialanalyzer_dagster.domain.outside_text import known_text
+from socialanalyzer_dagster.domain.outside_text import account_name, known_text
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, PlatformKey
@@ -28,6 +29,7 @@ from socialanalyzer_dagster.vendors.insightiq import InsightIQ, Profile
 
 KEY = PlatformKey("instagram")
 PROVIDER = "insightiq"
+_MOST_NAME_CHARS = 100
 _AT_SIGN_FLAG = "audience_lookalike_at_sign"
 _LOCAL_SHAPES = {"tiktok": "https://www.tiktok.com/@{}", "youtube": "https://www.youtube.com/@{}"}
 
@@ -127,8 +129,7 @@ def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
 
 def handle_of(username: str | None, url: str | None) -> str | None:
     """Lower-case user name without @, else the profile that the address names; None when there is neither."""
-    name = known_text((username or "").strip().lstrip("@").lower(), 100)
-    if name and not any(char.isspace() or char in "/?#" for char in name):
+    if (name := account_name(username, _MOST_NAME_CHARS)) is not None:
         return name
     link = social_link(url) if url else None
     return link.handle if link is not None and link.kind is LinkKind.INSTAGRAM else None
@@ -136,7 +137,7 @@ def handle_of(username: str | None, url: str | None) -> str | None:
 
 def profile_url(handle: str) -> str:
     """The canonical address of a profile."""
-    return f"https://www.instagram.com/{handle}"
+    return f"https://www.instagram.com/{quote(handle, safe='@+.-_~')}"
 
 
 def _rate(value: float | None) -> Decimal | None:

@@ -12,7 +12,7 @@ from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, Candida
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import accept, social_link
 from socialanalyzer_dagster.domain.outcomes import ItemResult
-from socialanalyzer_dagster.domain.outside_text import known_text
+from socialanalyzer_dagster.domain.outside_text import account_name, known_text
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonObject, PlatformKey
 from socialanalyzer_dagster.platforms.base import StageContext
@@ -31,6 +31,7 @@ from socialanalyzer_dagster.vendors.apify_items import PatreonCreator
 
 KEY = PlatformKey("patreon")
 PROVIDER = "apify"
+_MOST_NAME_CHARS = 200
 _HANDLE_ADDRESSES = {
     LinkKind.INSTAGRAM: "https://www.instagram.com/{}",
     LinkKind.YOUTUBE: "https://www.youtube.com/@{}",
@@ -124,10 +125,9 @@ def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
 
 def handle_of(vanity: str | None, slug: str | None, url: str | None) -> str | None:
     """Lower-case vanity or slug, else the page that the address names; None when there is none of them."""
-    for name in (vanity, slug):
-        kept = known_text((name or "").strip().strip("/@").lower(), 200)
-        if kept and not any(char.isspace() or char in "/?#" for char in kept):
-            return kept
+    for written in (vanity, slug):
+        if (name := account_name(written, _MOST_NAME_CHARS)) is not None:
+            return name
     link = social_link(url) if url else None
     return link.handle if link is not None and link.kind is LinkKind.PATREON else None
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from socialanalyzer_dagster.domain.hosts import parse_web_url
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 
 Text = Annotated[str, Field(min_length=1)]
@@ -41,10 +42,17 @@ class GoogleSearchInput(ActorInput):
     mobile_results: bool = False
 
 
+def _web_address(url: str) -> str:
+    """The address itself; raises ValueError for another scheme, a bare IP address and a name without a domain."""
+    if parse_web_url(url) is None or not url.startswith(("http://", "https://")):
+        raise ValueError("a start page needs an http(s) address under a domain name")
+    return url
+
+
 class StartUrl(ActorInput):
     """A page to load; the page function returns `user_data` so that results find their way back."""
 
-    url: Text
+    url: Annotated[Text, AfterValidator(_web_address)]
     user_data: Mapping[str, JsonValue]
 
 

@@ -12,6 +12,12 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 MOST_PIXELS = 40_000_000
+_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+"""Pillow reads a JPEG with further views inside as MPO; its first view is the picture."""
+_UNREADABLE = (
+    UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)  # fmt: skip
 WIDTH, HEIGHT = 1200, 1600
 _BACKGROUND, _GREY, _BLACK = (255, 255, 255), (200, 200, 200), (20, 20, 20)
 _THUMB, _THUMB_COLUMNS, _THUMB_ROWS, _GAP = 200, 5, 2, 20
@@ -45,9 +51,17 @@ class Picture:
 
 
 def read_picture(data: bytes) -> Picture:
-    """The picture as it is, with size and type read from its header; raises ImageRefusedError."""
+    """The picture as it is, decoded once to see that it can be; raises ImageRefusedError, also for one that moves."""
     with _opened(data) as image:
-        return Picture(data, Image.MIME[image.format or ""], image.width, image.height)
+        picture = Picture(data, _TYPES[image.format or ""], image.width, image.height)
+        if picture.content_type != "image/jpeg" and getattr(image, "is_animated", False):
+            raise ImageRefusedError("the picture is animated")
+        try:
+            image.draft("RGB", (_TILE, _TILE))
+            image.load()
+        except _UNREADABLE:
+            raise ImageRefusedError("the picture is damaged") from None
+        return picture
 
 
 def triage_picture(
@@ -93,7 +107,7 @@ def bio_lines(bio: str | None) -> list[str]:
 def _opened(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except _UNREADABLE:
         raise ImageRefusedError("not a picture in an accepted format") from None
     if image.width * image.height > MOST_PIXELS:
         raise ImageRefusedError("the picture has too many pixels")
@@ -109,7 +123,7 @@ def _tile(data: bytes | None, side: int) -> Image.Image:
         with _opened(data) as image:
             image.draft("RGB", (side, side))
             return ImageOps.fit(image.convert("RGB"), (side, side), method=Image.Resampling.BILINEAR)
-    except (ImageRefusedError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except _UNREADABLE:  # a refusal of ours is one too
         return grey
 
 
@@ -119,7 +133,7 @@ def _encoded(canvas: Image.Image, image_format: str) -> Picture:
         canvas.save(target, "PNG", compress_level=1, compress_type=zlib.Z_RLE)  # the fastest of zlib's ways here
     else:
         canvas.save(target, "JPEG", quality=_QUALITY)
-    return Picture(target.getvalue(), Image.MIME[image_format], canvas.width, canvas.height)
+    return Picture(target.getvalue(), _TYPES[image_format], canvas.width, canvas.height)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

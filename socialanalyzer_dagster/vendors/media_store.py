@@ -106,7 +106,8 @@ class FolderStore:
         if path.is_file():
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (self._folder, path.parent):  # the mode is that of the last folder of each alone
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as part:
                 part.write(data)
             Path(part.name).replace(path)

@@ -1,9 +1,6 @@
 """Reading outside pages and media: public addresses only, few redirects, bounded in time and size (I-63, spec 8.7)."""
 
 import asyncio
-import re
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -14,11 +11,13 @@ from socialanalyzer_dagster.domain.types import JsonValue
 from socialanalyzer_dagster.vendors.http import UnexpectedBodyError, as_object, fault_error, retry_after_seconds
 from socialanalyzer_dagster.vendors.media_store import Keep
 from socialanalyzer_dagster.vendors.media_types import sniff
-from socialanalyzer_dagster.vendors.page_routes import NameNotFoundError, PageRefusedError, Route, parsed_url
+from socialanalyzer_dagster.vendors.name_lookup import NameNotFoundError
+from socialanalyzer_dagster.vendors.page_bodies import read_bounded, text_of
+from socialanalyzer_dagster.vendors.page_routes import PageRefusedError, Route, parsed_url
 from socialanalyzer_dagster.vendors.robots import RobotsBook
-from socialanalyzer_dagster.vendors.transport import new_client
+from socialanalyzer_dagster.vendors.transport import CONNECT_SECONDS, new_transport
 
-AGENT = "SocialAnalyzerBot/1.0"
+AGENT = "SocialAnalyzerBot"
 MOST_REDIRECTS = 5
 _PAGE_TYPES = {
     "text/html",
@@ -29,7 +28,6 @@ _PAGE_TYPES = {
     "application/rss+xml",
     "application/atom+xml",
 }
-_CHARSET = re.compile(r"charset=\"?([\w.:-]{1,40})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +46,10 @@ ROBOTS = Bounds(vendor="page_fetcher", operation="page.fetch", seconds=10.0, mos
 MEDIA = Bounds(vendor="media", operation="media.download", seconds=15.0, most_bytes=25_000_000, obeys_robots=False)
 
 
+_HEADERS = {"User-Agent": f"{AGENT}/1.0", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+_TIMEOUT = httpx.Timeout(PAGE.seconds, connect=CONNECT_SECONDS).as_dict()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """A complete answer with status 200; `url` is the last one after redirects."""
@@ -55,6 +57,11 @@ class Loaded:
     url: str
     content_type: str
     data: bytes
+
+    @property
+    def text(self) -> str:
+        """The content as text."""
+        return text_of(self.data, self.content_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +95,8 @@ class PageFetcher:
     """Reads public pages and media without cookies; all of it is free."""
 
     def __init__(self, route: Route, *, inner: httpx.AsyncBaseTransport | None = None) -> None:
-        headers = {"User-Agent": AGENT, "Accept-Encoding": "gzip, deflate"}
         self._route = route
-        self._client = new_client(
-            read_seconds=PAGE.seconds,
-            loopback_only=route.loopback_only,
-            headers=headers,
-            inner=inner,
-            keep_alive=route.loopback_only,
-        )
+        self._network = new_transport(loopback_only=route.loopback_only, inner=inner, keep_alive=route.loopback_only)
         self._robots = RobotsBook(AGENT, self._load_robots)
 
     def page(self, url: str) -> VendorCall[Page]:
@@ -107,7 +107,7 @@ class PageFetcher:
             kind = loaded.content_type.partition(";")[0].strip().lower()
             if kind not in _PAGE_TYPES:
                 raise VendorError(PAGE.vendor, ErrorClass.PERMANENT_ITEM, "content_type_not_allowed")
-            return Reply(body={"url": loaded.url, "content_type": kind, "text": text_of(loaded)})
+            return Reply(body={"url": loaded.url, "content_type": kind, "text": loaded.text})
 
         return VendorCall(operation=PAGE.operation, request={"url": url}, max_units={}, send=send, decode=decode_page)
 
@@ -133,10 +133,10 @@ class PageFetcher:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._network.aclose()
 
     async def _load_robots(self, url: str) -> str:
-        return text_of(await self._load(url, ROBOTS))
+        return (await self._load(url, ROBOTS)).text
 
     async def _load(self, url: str, bounds: Bounds, seconds: float | None = None) -> Loaded:
         try:
@@ -150,6 +150,8 @@ class PageFetcher:
             raise VendorError(bounds.vendor, ErrorClass.PERMANENT_ITEM, "host_not_found", sent=False) from None
         except httpx.RequestError as error:
             raise fault_error(bounds.vendor, bounds.operation, error) from None
+        except OSError:  # a TLS record that makes no sense comes as it is
+            raise VendorError(bounds.vendor, ErrorClass.TRANSIENT, "connection_broken") from None
 
     async def _follow(self, text: str, bounds: Bounds) -> Loaded:
         url = parsed_url(text)
@@ -159,19 +161,24 @@ class PageFetcher:
             found = await self._once(url, bounds)
             if isinstance(found, Loaded):
                 return found
+            if (url.scheme, found.scheme) == ("https", "http"):
+                raise PageRefusedError("https_downgrade")
             url = found
         raise PageRefusedError("too_many_redirects")
 
     async def _once(self, url: httpx.URL, bounds: Bounds) -> Loaded | httpx.URL:
         """The content, or where the answer redirects to."""
         target = await self._route.target(url)
-        request = self._client.build_request(
-            "GET", target.url, headers=dict(target.headers), extensions=dict(target.extensions)
+        request = httpx.Request(
+            "GET",
+            target.url,
+            headers={**_HEADERS, **target.headers},
+            extensions={"timeout": _TIMEOUT, **target.extensions},
         )
-        response = await self._client.send(request, stream=True)
+        response = await self._network.handle_async_request(request)  # a client would read redirects before we do
         try:
             if response.has_redirect_location:
-                return parsed_url(str(url.join(response.headers["location"])))
+                return parsed_url(response.headers["location"], base=url)
             error = classify(response.status_code, response.headers, bounds.vendor)
             if error is not None:
                 raise error
@@ -191,45 +198,6 @@ def classify(status: int, headers: httpx.Headers, vendor: str) -> VendorError | 
         return VendorError(vendor, ErrorClass.THROTTLED, code, status=status, retry_after_seconds=wait)
     error_class = ErrorClass.TRANSIENT if status >= 500 or status == 408 else ErrorClass.PERMANENT_ITEM
     return VendorError(vendor, error_class, code, status=status, retry_after_seconds=wait)
-
-
-async def read_bounded(response: httpx.Response, most_bytes: int) -> bytes:
-    """The unpacked body, counted while reading, both as sent and unpacked; raises PageRefusedError above the limit."""
-    unpack = _unpacker(response.headers.get("content-encoding", ""))
-    received, data = 0, bytearray()
-    async for chunk in response.aiter_raw():
-        received += len(chunk)
-        data += unpack(chunk, most_bytes + 1 - len(data))
-        if received > most_bytes or len(data) > most_bytes:
-            raise PageRefusedError("too_large")
-    return bytes(data)
-
-
-def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
-    """Unpacks chunk by chunk, never more than asked for; raises PageRefusedError for a packing we do not know."""
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return lambda chunk, _most: chunk
-    if name not in ("gzip", "x-gzip", "deflate"):
-        raise PageRefusedError("encoding_not_allowed")
-    machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-
-    def unpack(chunk: bytes, most: int) -> bytes:
-        try:
-            return machine.decompress(machine.unconsumed_tail + chunk, max(1, most))
-        except zlib.error:
-            raise PageRefusedError("damaged_content") from None
-
-    return unpack
-
-
-def text_of(loaded: Loaded) -> str:
-    """The content as text by its declared charset, else UTF-8; what cannot be read becomes a replacement mark."""
-    match = _CHARSET.search(loaded.content_type)
-    try:
-        return loaded.data.decode(match[1] if match else "utf-8", errors="replace")
-    except LookupError:
-        return loaded.data.decode("utf-8", errors="replace")
 
 
 def decode_page(body: JsonValue) -> Page:

@@ -2,11 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from urllib.robotparser import RobotFileParser
 
 import httpx
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
+from socialanalyzer_dagster.domain.robots_rules import RobotsRules, parse_robots
 
 _KEPT = 1000
 
@@ -17,7 +17,7 @@ class RobotsBook:
     def __init__(self, agent: str, load: Callable[[str], Awaitable[str]]) -> None:
         self._agent = agent
         self._load = load
-        self._rules: OrderedDict[str, RobotFileParser] = OrderedDict()
+        self._rules: OrderedDict[str, RobotsRules] = OrderedDict()
 
     async def allows(self, url: httpx.URL) -> bool:
         """True when the site has no rules or its rules allow the URL; raises VendorError while they cannot be read."""
@@ -28,15 +28,14 @@ class RobotsBook:
             self._rules[origin] = rules
             if len(self._rules) > _KEPT:
                 self._rules.popitem(last=False)
-        return rules.can_fetch(self._agent, str(url))
+        return rules.allows(url.raw_path.decode("ascii"))
 
-    async def _read(self, robots_url: str) -> RobotFileParser:
-        rules = RobotFileParser()
+    async def _read(self, robots_url: str) -> RobotsRules:
+        """An answer that says there is nothing for us (4xx but 408 and 429) means no rules, as RFC 9309 has it."""
         try:
             text = await self._load(robots_url)
         except VendorError as error:
             if error.error_class is not ErrorClass.PERMANENT_ITEM or error.status is None:
                 raise
-            text = ""
-        rules.parse(text.splitlines())
-        return rules
+            return RobotsRules()
+        return parse_robots(text, self._agent)

@@ -99,24 +99,30 @@ def _trust() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
+def new_transport(
+    *, loopback_only: bool, inner: httpx.AsyncBaseTransport | None = None, keep_alive: bool = True
+) -> WatchedTransport:
+    """The network, which reads nothing from the environment and writes no log.
+
+    `inner` replaces it, e.g. by an ASGI app; without `keep_alive` every request gets its own connection.
+    """
+    silence_wire_logs()
+    kept = _OPEN_CONNECTIONS if keep_alive else 0
+    limits = httpx.Limits(max_connections=_OPEN_CONNECTIONS, max_keepalive_connections=kept)
+    network = inner or httpx.AsyncHTTPTransport(verify=_trust(), limits=limits, trust_env=False)
+    return WatchedTransport(network, loopback_only=loopback_only)
+
+
 def new_client(
     *,
     read_seconds: float,
     loopback_only: bool,
     headers: Mapping[str, str] | None = None,
     inner: httpx.AsyncBaseTransport | None = None,
-    keep_alive: bool = True,
 ) -> httpx.AsyncClient:
-    """A client that follows no redirect, keeps no cookies and reads nothing from the environment.
-
-    `inner` replaces the network, e.g. by an ASGI app; without `keep_alive` every request gets its own connection.
-    """
-    silence_wire_logs()
-    kept = _OPEN_CONNECTIONS if keep_alive else 0
-    limits = httpx.Limits(max_connections=_OPEN_CONNECTIONS, max_keepalive_connections=kept)
-    network = inner or httpx.AsyncHTTPTransport(verify=_trust(), limits=limits, trust_env=False)
+    """A client that follows no redirect, keeps no cookies and reads nothing from the environment."""
     client = httpx.AsyncClient(
-        transport=WatchedTransport(network, loopback_only=loopback_only),
+        transport=new_transport(loopback_only=loopback_only, inner=inner),
         timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
         headers=dict(headers or {}),
         follow_redirects=False,

@@ -15,6 +15,7 @@ from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
 from socialanalyzer_dagster.sandbox.serve import running_sandbox
 from socialanalyzer_dagster.settings import VARIABLES, Settings
+from tests.invariants.eavesdropping import set_secrets
 
 ROSTER = [{"name": "Kai Example", "owner_id": "70000001"}, {"name": "Noa Example", "owner_id": "70000002"}]
 NO_SANDBOX = "http://127.0.0.1:9"
@@ -85,13 +86,14 @@ def terminal(
 
 @pytest.fixture(scope="module")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One home for the tests of a module, with its sandbox running and a roster loaded."""
+    """One home for the tests of a module, with its sandbox running, a roster loaded and every secret variable set."""
     home = tmp_path_factory.mktemp("shared") / "home"
     with (
         running_sandbox(SandboxConfig(home=home, port=0, epoch=epoch_of_today())) as url,
         pytest.MonkeyPatch.context() as environment,
     ):
         settle_in(environment, home, url)
+        set_secrets(environment)
         roster = home / "roster.json"
         roster.write_text(json.dumps(ROSTER), encoding="utf-8")
         assert cli.run(["bdr", "load", str(roster)]) == 0

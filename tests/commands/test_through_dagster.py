@@ -5,11 +5,14 @@ import json
 import pytest
 import yaml
 
+from socialanalyzer_dagster.assets import stage_work
 from socialanalyzer_dagster.commands.instance import dagster_instance
 from socialanalyzer_dagster.sandbox.serve import sandbox_bill
 from socialanalyzer_dagster.settings import Settings
+from tests.invariants.eavesdropping import SECRETS, Traces, contacts_in, secrets_in
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("commands-through-dagster")]
+ADDRESS = "mara@private-host.com"
 SEARCH = json.dumps({"search_keywords": ["travel", "hiking"], "max_results": 8})
 
 
@@ -159,3 +162,25 @@ def test_a_sandbox_with_another_world_is_refused_and_both_are_named(shared, key,
     assert answer.code == 2
     assert "seed 7" in answer.err
     assert "seed 8" in answer.err
+
+
+def test_a_run_that_breaks_tells_type_and_place_and_nothing_of_the_errors_text(shared, monkeypatch):
+    async def breaks(*_arguments):
+        raise KeyError(f"no lead for {ADDRESS} {SECRETS['OPENAI_API_KEY']}")
+
+    monkeypatch.setattr(stage_work, "discover", breaks)
+    search = json.dumps({"search_keywords": ["sailing"], "max_results": 3})
+    broken = shared.json("batch", "create", "--platform", "patreon", "--filters", search)["key"]
+    answer = shared.run("batch", "run", broken)
+    assert answer.code == 1
+    assert "KeyError" in answer.err
+    assert ADDRESS not in answer.err
+
+
+def test_no_file_of_the_home_tells_a_key_or_a_contact_but_the_database_and_the_simulated_vendors(shared, key):
+    traces = Traces()
+    traces.add_files(shared.home, without=("socialanalyzer.db", "media/", "sandbox/"))
+    events = [place for place, text in traces.texts.items() if "ASSET_MATERIALIZATION" in text]
+    assert events, "the instance's own database was read"
+    assert traces.where(secrets_in) == {}
+    assert traces.where(contacts_in) == {}

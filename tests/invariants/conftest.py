@@ -47,6 +47,7 @@ from socialanalyzer_dagster.vendors.bundle import Vendors  # noqa: E402
 from socialanalyzer_dagster.vendors.connect import connect_vendors  # noqa: E402
 from socialanalyzer_dagster.vendors.llm import LanguageModel  # noqa: E402
 from tests.conftest import MovableClock  # noqa: E402
+from tests.invariants.eavesdropping import every_logger_at_debug, only_loopback, set_secrets  # noqa: E402
 from tests.platforms.gate import RememberingGate  # noqa: E402
 from tests.platforms.runs import Bench  # noqa: E402
 
@@ -111,6 +112,10 @@ class Town:
     as_found: dict[str, dict[str, LeadRecord]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     """What every request to a model said."""
+    log: list[str] = field(default_factory=list)
+    """What every logger said."""
+    outside: list[Any] = field(default_factory=list)
+    """Who a socket was to reach beyond this machine."""
 
     @property
     def workplace(self) -> Workplace:
@@ -183,14 +188,17 @@ def town(server: SandboxServer, sqlite_template: Path, tmp_path_factory: pytest.
     home = tmp_path_factory.mktemp("town")
     shutil.copyfile(sqlite_template, home / "town.db")
     database = Database(f"sqlite:///{home / 'town.db'}")
-    made = Town(database, home, MovableClock(WORLD_EPOCH), settings_of(server, home))
+    with pytest.MonkeyPatch.context() as environment:
+        set_secrets(environment)
+        made = Town(database, home, MovableClock(WORLD_EPOCH), settings_of(server, home))
     server.state.reset()
     policy = shipped_policy(INSTANT_POLICY)
     activate(database, policy, Authorship(author="test", note="", at=made.clock.now()))
     with database.write() as connection:
         people = [roster.Bdr(name=name, owner_id=name, is_active=True, position=at) for at, name in enumerate("AB")]
         roster.replace_roster(connection, people)
-    asyncio.run(_live(made, policy))
+    with every_logger_at_debug() as made.log, only_loopback() as made.outside:
+        asyncio.run(_live(made, policy))
     made.bill = server.state.bill.summary()
     made.contacts = [dict(each.properties) for each in crm_of(server.state).contacts.everyone()]
     yield made

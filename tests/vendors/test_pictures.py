@@ -1,6 +1,7 @@
 """Facts about decoding and composing pictures (spec 7.3, 9.2, I-64)."""
 
 import io
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -52,6 +53,48 @@ def test_a_picture_with_more_than_forty_megapixels_is_refused_before_it_is_decod
     with pytest.raises(ImageRefusedError, match="too many pixels"):
         read_picture(target.getvalue())
     assert is_near(pixel(evidence_grid([target.getvalue()]), 200, 200), GREY)
+
+
+def moving(image_format: str) -> bytes:
+    target = io.BytesIO()
+    first, *others = (Image.new("RGB", (64, 48), (shade, 20, 20)) for shade in (20, 120, 220))
+    first.save(target, image_format, save_all=True, append_images=others)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_a_truncated_picture_is_never_sent_to_a_model(image_format):
+    whole = encoded(image_format)
+    with pytest.raises(ImageRefusedError):
+        read_picture(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG"])
+def test_of_an_animated_picture_only_the_first_frame_is_ever_used(image_format):
+    with pytest.raises(ImageRefusedError, match="animated"):
+        read_picture(moving(image_format))
+    assert pixel(evidence_grid([moving(image_format)]), 200, 200)[0] < 60
+
+
+def test_a_jpeg_with_a_second_view_inside_stays_a_jpeg():
+    assert read_picture(moving("MPO")).content_type == "image/jpeg"
+
+
+@pytest.mark.parametrize(("image_format", "at", "width"), [("PNG", 16, 4), ("GIF", 6, 2)])
+def test_a_small_file_that_claims_a_huge_canvas_is_refused(image_format, at, width):
+    data = bytearray(encoded(image_format, size=(16, 16)))
+    data[at : at + 2 * width] = (60_000).to_bytes(width, "big" if image_format == "PNG" else "little") * 2
+    with pytest.raises(ImageRefusedError):
+        read_picture(bytes(data))
+    assert is_near(pixel(evidence_grid([bytes(data)]), 200, 200), GREY)
+
+
+def test_a_bomb_between_the_limit_and_the_librarys_own_is_refused_quietly():
+    data = bytearray(encoded("PNG", size=(16, 16)))
+    data[16:24] = (10_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    with pytest.raises(ImageRefusedError):
+        read_picture(bytes(data))
 
 
 def test_the_triage_picture_shows_ten_thumbnails_and_grey_where_one_is_missing():
