@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.outside_text import comparable
 from socialanalyzer_dagster.domain.phones import canonical_phone
 
 MIN_KEY_BYTES = 32
+_READ_IN_THIS_ORDER = [IdentifierKind.EMAIL, IdentifierKind.PHONE, IdentifierKind.HANDLE, IdentifierKind.PROFILE_URL]
 
 
 class WeakKey(ValueError):
@@ -30,6 +31,19 @@ def canonical_identifier(identifier: Identifier) -> str | None:
     if identifier.kind is IdentifierKind.HANDLE:
         return _canonical_handle(identifier.value)
     return _canonical_profile(identifier.value)
+
+
+def identifier_of(text: str) -> Identifier | None:
+    """What a person is named by, in any spelling: address, profile URL, `platform:handle` or phone; None = none."""
+    plain = text.strip()
+    kinds = [IdentifierKind.PROFILE_URL] if "/" in plain else _READ_IN_THIS_ORDER
+    readings = (Identifier(kind, plain) for kind in kinds)
+    return next((each for each in readings if canonical_identifier(each) is not None), None)
+
+
+def identity_hash(platform: str, name: str, key: bytes) -> str:
+    """The keyed hash that stands for an account when nothing else of it is kept; raises WeakKey."""
+    return keyed_hash(IdentifierKind.HANDLE, _canonical_handle(f"{platform}:{name}") or f"{platform}:{name}", key)
 
 
 def keyed_hash(kind: IdentifierKind, canonical: str, key: bytes) -> str:
