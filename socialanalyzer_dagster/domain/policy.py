@@ -16,6 +16,7 @@ from socialanalyzer_dagster.domain.policy_crm import (
     GatesPolicy,
     OutreachPolicy,
     PrivacyPolicy,
+    RetentionPolicy,
     RuntimePolicy,
     WarningsPolicy,
 )
@@ -94,6 +95,7 @@ class Policy(Section):
     gates: GatesPolicy
     privacy: PrivacyPolicy
     outreach: OutreachPolicy
+    retention: RetentionPolicy
     runtime: RuntimePolicy
 
     @model_validator(mode="after")

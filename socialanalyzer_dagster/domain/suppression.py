@@ -66,7 +66,7 @@ def identifiers_of_record(record: LeadRecord) -> tuple[Identifier, ...]:
         Identifier(IdentifierKind.HANDLE, f"{record.platform}:{record.platform_id}"),
         Identifier(IdentifierKind.PROFILE_URL, record.profile_url),
     )
-    linked = (identifier for url in record.links.values() for identifier in _identifiers_of_url(url))
+    linked = (identifier for url in record.links.values() for identifier in identifiers_of_url(url))
     return tuple(dict.fromkeys((*own, *linked)))
 
 
@@ -79,11 +79,12 @@ def identifiers_of_candidates(candidates: Iterable[Candidate]) -> tuple[Identifi
         elif candidate.field == "phone":
             found.append(Identifier(IdentifierKind.PHONE, candidate.value))
         elif candidate.value.startswith(("http://", "https://")):
-            found.extend(_identifiers_of_url(candidate.value))
+            found.extend(identifiers_of_url(candidate.value))
     return tuple(dict.fromkeys(found))
 
 
-def _identifiers_of_url(url: str) -> tuple[Identifier, ...]:
+def identifiers_of_url(url: str) -> tuple[Identifier, ...]:
+    """The address itself, and the account it names where it is a profile."""
     profile = Identifier(IdentifierKind.PROFILE_URL, url)
     link = social_link(url)
     if link is None or link.handle is None:

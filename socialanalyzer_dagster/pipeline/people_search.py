@@ -1,6 +1,6 @@
 """Finding a person among all leads by any spelling, and what else the gates must know them by (spec 19.2, 19.4)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from socialanalyzer_dagster.domain.leads import Identifier
@@ -51,11 +51,14 @@ class PeopleSearch:
         pairs = ((each.kind.value, identifier_hash(each, self._key)) for each in identifiers)
         return {(kind, keyed) for kind, keyed in pairs if keyed is not None}
 
-    def of_lead(self, uid: LeadUid) -> FoundPerson:
-        """The person behind one lead; without any lead when there is none of this uid."""
+    def of_leads(self, uids: Sequence[LeadUid]) -> FoundPerson:
+        """The person behind leads; those that are reduced are named and not read, unknown ones are left out."""
         with self._database.read() as connection:
-            first = people.people_of(connection, [uid])
-        return self._spread(FoundPerson(given=frozenset(), leads={each.uid: each for each in first}), ())
+            named = people.known_uids(connection, uids)
+            first = people.people_of(connection, [uid for uid, is_reduced in named.items() if not is_reduced])
+        reduced = frozenset(uid for uid, is_reduced in named.items() if is_reduced)
+        start = FoundPerson(given=frozenset(), leads={each.uid: each for each in first}, reduced=reduced)
+        return self._spread(start, ())
 
     def of(self, identifier: Identifier) -> FoundPerson:
         """Everybody the gates would refuse because of this identifier, and the accounts these say are theirs.

@@ -71,6 +71,12 @@ def _next_uids(connection: Connection, after: str) -> list[LeadUid]:
     return [LeadUid(uid) for uid in connection.execute(query.order_by(LeadRow.lead_uid).limit(PART)).scalars()]
 
 
+def known_uids(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, bool]:
+    """Leads that exist -> whether they are reduced."""
+    rows = connection.execute(select(LeadRow.lead_uid, LeadRow.reduced_at).where(LeadRow.lead_uid.in_(leads)))
+    return {LeadUid(uid): reduced_at is not None for uid, reduced_at in rows}
+
+
 def people_of(connection: Connection, leads: Sequence[LeadUid]) -> list[StoredPerson]:
     """These leads in the order given; four queries."""
     if not leads:

@@ -7,19 +7,26 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, select, update
 
-from socialanalyzer_dagster.domain.leads import LeadRecord, reduced_record
+from socialanalyzer_dagster.domain.contact_choice import EMAIL
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind, LeadRecord, reduced_record
 from socialanalyzer_dagster.domain.suppression import identity_hash
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import CrmLinkRow
 from socialanalyzer_dagster.storage.models_leads import LeadAliasRow, LeadRow
-from socialanalyzer_dagster.storage.models_results import ContactCandidateRow, EmailVerificationRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import (
+    ContactCandidateRow,
+    ContactValueRow,
+    EmailVerificationRow,
+    StageOutcomeRow,
+)
 from socialanalyzer_dagster.storage.person_registry import By, End, TableRule, rules_of
 
 _LEADS = table_of(LeadRow)
 _ALIASES = table_of(LeadAliasRow)
 _OUTCOMES = table_of(StageOutcomeRow)
 _LINKS = table_of(CrmLinkRow)
+_VALUES = table_of(ContactValueRow)
 _KEPT_DETAIL = frozenset({"scope"})
 """Names of outcome details that are codes of ours and are read later (budget scopes)."""
 
@@ -44,11 +51,16 @@ def clear_content(connection: Connection, leads: Sequence[LeadUid]) -> Counter[s
     return _cleared(connection, leads, [rule for rule in rules_of(By.LEAD) if not rule.holds_identity])
 
 
-def clear_contacts(connection: Connection, leads: Sequence[LeadUid]) -> Counter[str]:
-    """Remove what is known to reach these leads by, but for their rows, their other names and their CRM link."""
-    kept = (LeadRow, LeadAliasRow, CrmLinkRow)
+def clear_contacts(connection: Connection, leads: Sequence[LeadUid], *, but_address: bool = False) -> Counter[str]:
+    """Remove what these leads are reached by, but for their rows, their other names and their CRM link.
+
+    With `but_address` the chosen e-mail addresses stay, for a CRM that has still to be asked with them.
+    """
+    kept = (LeadRow, LeadAliasRow, CrmLinkRow, ContactValueRow)
     named = [rule for rule in rules_of(By.LEAD) if rule.holds_identity and rule.model not in kept]
-    return _cleared(connection, leads, named)
+    own = _VALUES.c.lead_uid.in_(leads)
+    gone = delete(_VALUES).where(own, _VALUES.c.field != EMAIL) if but_address else delete(_VALUES).where(own)
+    return _cleared(connection, leads, named) + Counter({_VALUES.name: connection.execute(gone).rowcount})
 
 
 def forget_verifications(connection: Connection, email_hashes: Sequence[str]) -> int:
@@ -137,8 +149,27 @@ def _hash_aliases(connection: Connection, leads: Sequence[LeadUid], key: bytes) 
 
 
 def mark_erased(connection: Connection, leads: Sequence[LeadUid], now: datetime) -> None:
-    """Nothing about these leads may be stored again; the address hash goes with the rest."""
-    connection.execute(update(_LEADS).where(_LEADS.c.lead_uid.in_(leads)).values(erased_at=now, email_hash=None))
+    """Nothing about these leads may be stored again."""
+    connection.execute(update(_LEADS).where(_LEADS.c.lead_uid.in_(leads)).values(erased_at=now))
+
+
+def email_hashes(connection: Connection, leads: Sequence[LeadUid]) -> list[str]:
+    """Keyed hashes of the chosen addresses of these leads."""
+    found = connection.execute(select(_LEADS.c.email_hash).where(_LEADS.c.lead_uid.in_(leads)))
+    return [keyed for keyed in found.scalars() if keyed is not None]
+
+
+def forget_address_hashes(connection: Connection, leads: Sequence[LeadUid]) -> None:
+    """Remove the keyed hashes of addresses from these leads."""
+    connection.execute(update(_LEADS).where(_LEADS.c.lead_uid.in_(leads)).values(email_hash=None))
+
+
+def tombstone_identifiers(connection: Connection, leads: Sequence[LeadUid]) -> list[Identifier]:
+    """What the gates see of reduced leads: with these on the list, no stage ever works on what is left of them."""
+    rows = connection.execute(
+        select(_LEADS.c.platform, _LEADS.c.handle).where(_LEADS.c.lead_uid.in_(leads), _LEADS.c.reduced_at.is_not(None))
+    )
+    return [Identifier(IdentifierKind.HANDLE, f"{platform}:{handle}") for platform, handle in rows]
 
 
 def forget_aliases(connection: Connection, leads: Sequence[LeadUid]) -> int:

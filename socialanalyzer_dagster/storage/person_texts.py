@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, cast, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, cast, delete, or_, select, update
 from sqlalchemy import Text as TextType
 
 from socialanalyzer_dagster.domain.outcomes import ItemResult
@@ -111,7 +111,7 @@ def calls_left(connection: Connection, leads: Sequence[str]) -> int:
 def answers_about(connection: Connection, traces: Traces) -> list[str]:
     """Keys of stored answers, whoever they were given for, that name the person; read a few at a time."""
     found: list[str] = []
-    for rows in _in_parts(connection, _ANSWERS, (_ANSWERS.c.attempt_key,), _ANSWERS.c.body):
+    for rows in _in_parts(connection, (_ANSWERS.c.attempt_key,), _ANSWERS.c.body):
         found += [row.attempt_key for row in rows if traces.are_in_json_text(unpacked_text(row.body))]
     return found
 
@@ -123,10 +123,13 @@ def drop_answers(connection: Connection, attempt_keys: Sequence[str]) -> int:
     return connection.execute(gone).rowcount
 
 
-def blank_items(connection: Connection, traces: Traces) -> int:
-    """Empty the items about a person in stored pages of finished searches; the others keep their places."""
+def blank_items(connection: Connection, traces: Traces, *, batch_id: str | None = None) -> int:
+    """Empty the items about a person in stored pages of finished searches, of one batch or all; returns how many.
+
+    The others keep their places.
+    """
     done = 0
-    for key in _pages_about(connection, traces):
+    for key in _pages_about(connection, traces, batch_id=batch_id):
         body = connection.execute(select(_PAGES.c.body).where(_page_is(*key))).scalar_one()
         items, hits = traces.without_items(unpacked(body) or ())  # type: ignore[arg-type]
         connection.execute(update(_PAGES).where(_page_is(*key)).values(body=packed(items)))
@@ -138,27 +141,28 @@ def _page_is(attempt_key: str, offset: int) -> ColumnElement[bool]:
     return and_(_PAGES.c.attempt_key == attempt_key, _PAGES.c.offset == offset)
 
 
-def _pages_about(connection: Connection, traces: Traces) -> list[tuple[str, int]]:
+def _pages_about(connection: Connection, traces: Traces, *, batch_id: str | None = None) -> list[tuple[str, int]]:
     ended = select(BatchStageRow.batch_id).where(
         BatchStageRow.stage == "discovered", BatchStageRow.finished_at.is_not(None)
     )
-    readable = select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id.in_(ended))
+    if batch_id is not None:
+        ended = ended.where(BatchStageRow.batch_id == batch_id)
+    within = _PAGES.c.attempt_key.in_(select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id.in_(ended)))
     found: list[tuple[str, int]] = []
-    for rows in _in_parts(connection, _PAGES, (_PAGES.c.attempt_key, _PAGES.c.offset), _PAGES.c.body):
-        hits = [(row.attempt_key, row.offset) for row in rows if traces.are_in_json_text(unpacked_text(row.body))]
-        if hits:
-            allowed = set(
-                connection.execute(readable.where(_JOBS.c.attempt_key.in_([key for key, _ in hits]))).scalars()
-            )
-            found += [hit for hit in hits if hit[0] in allowed]
+    for rows in _in_parts(connection, (_PAGES.c.attempt_key, _PAGES.c.offset), _PAGES.c.body, within):
+        found += [(row.attempt_key, row.offset) for row in rows if traces.are_in_json_text(unpacked_text(row.body))]
     return found
 
 
 def _in_parts(
-    connection: Connection, table: Table, order: tuple[Any, ...], body: ColumnElement[bytes]
+    connection: Connection,
+    order: tuple[Any, ...],
+    body: ColumnElement[bytes],
+    within: ColumnElement[bool] | None = None,
 ) -> Iterator[Sequence[Any]]:
     """All rows (keys, body), a few at a time, in the order of their keys."""
     query = select(*order, body).order_by(*order).limit(PART)
+    query = query.where(within) if within is not None else query
     rows = connection.execute(query).all()
     while rows:
         yield rows
