@@ -53,6 +53,7 @@ def program() -> typer.Typer:
         people,
         policies,
         presets,
+        privacy,
         searches,
         system,
     )
@@ -70,6 +71,7 @@ def program() -> typer.Typer:
     app.add_typer(policies.app, name="policy")
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")
+    app.add_typer(privacy.app, name="privacy")
     app.add_typer(people.bdr_app, name="bdr")
     app.add_typer(people.suppress_app, name="suppress")
     app.add_typer(people.crm_app, name="crm")

@@ -25,10 +25,15 @@ _WIDE = 160
 """Columns of text that goes to a file or another program: nothing is cut there."""
 
 
+def json_text(result: object) -> str:
+    """A result as the JSON that commands print."""
+    return json.dumps(result, default=_plain, ensure_ascii=False, indent=2)
+
+
 def emit(result: object, *, as_json: bool, text: Callable[[Console], None]) -> None:
     """The result of a command: as JSON, or as text written by `text` to a console on stdout."""
     if as_json:
-        sys.stdout.write(json.dumps(result, default=_plain, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(result) + "\n")
     else:
         text(results())
 

@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline.erasure_end import ErasureEnd
 from socialanalyzer_dagster.pipeline.people_in_batches import withdraw
 from socialanalyzer_dagster.pipeline.people_search import FoundPerson
 from socialanalyzer_dagster.pipeline.privacy_parts import ERASURE, PrivacyParts
+from socialanalyzer_dagster.pipeline.suppressions import refuse_personal_reason
 from socialanalyzer_dagster.storage import audit_log, people, person_rows, person_texts, privacy_requests
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestKind, RequestState
@@ -58,9 +59,10 @@ class PersonRequest:
 async def erase(parts: PrivacyParts, asked: PersonRequest) -> PrivacyRequest:
     """Erase the person; the request with its receipt, `done` or with a state that says what it waits for.
 
-    An unknown person leaves a receipt with nothing in it and stays out from now on. Raises MediaStoreError and what the
-    database raises half-way: asking again goes on from there.
+    An unknown person leaves a receipt with nothing in it and stays out from now on. Raises FilterProblems for a reason
+    that names somebody; MediaStoreError and what the database raises half-way: asking again goes on from there.
     """
+    refuse_personal_reason(asked.reason)
     found = await asyncio.to_thread(find, parts, asked)
     request = await asyncio.to_thread(_begin, parts, asked, found)
     done = await asyncio.to_thread(_take_out, parts, found)

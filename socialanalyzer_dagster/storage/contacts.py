@@ -77,6 +77,13 @@ def insert_candidates(connection: Connection, found: Mapping[LeadUid, Sequence[C
         connection.execute(upsert(connection, ContactCandidateRow).on_conflict_do_nothing(), rows)
 
 
+def replace_candidates(connection: Connection, lead: LeadUid, candidate: Candidate) -> None:
+    """Make this the only candidate of its field: what it corrects was wrong and is not kept."""
+    table = table_of(ContactCandidateRow)
+    connection.execute(table.delete().where(table.c.lead_uid == lead, table.c.field == candidate.field))
+    insert_candidates(connection, {lead: [candidate]})
+
+
 def load_candidates(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, tuple[Candidate, ...]]:
     """All candidates of leads, in the order they were stored."""
     found: dict[LeadUid, list[Candidate]] = {uid: [] for uid in leads}

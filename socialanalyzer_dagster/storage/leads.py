@@ -134,6 +134,20 @@ def revive(connection: Connection, records: Mapping[LeadUid, LeadRecord], collec
         )
 
 
+def set_subscriber_kind(connection: Connection, uid: LeadUid, kind: str) -> None:
+    """Say who a lead's address belongs to (spec 19.1)."""
+    table = table_of(LeadRow)
+    connection.execute(update(table).where(table.c.lead_uid == uid).values(subscriber_kind=kind))
+
+
+def set_email(connection: Connection, uid: LeadUid, *, keyed_hash: str | None, status: str) -> None:
+    """The state of another address of a lead."""
+    table = table_of(LeadRow)
+    connection.execute(
+        update(table).where(table.c.lead_uid == uid).values(email_hash=keyed_hash, email_status=str(status))
+    )
+
+
 def load_records(connection: Connection, uids: Sequence[LeadUid]) -> dict[LeadUid, LeadRecord]:
     """Records of leads."""
     found: dict[LeadUid, LeadRecord] = {}

@@ -63,6 +63,13 @@ def clear_contacts(connection: Connection, leads: Sequence[LeadUid], *, but_addr
     return _cleared(connection, leads, named) + Counter({_VALUES.name: connection.execute(gone).rowcount})
 
 
+def verifications(connection: Connection, hashes: Sequence[str]) -> Rows:
+    """What the verifier said about addresses, by keyed hash."""
+    table = table_of(EmailVerificationRow)
+    rows = connection.execute(select(table).where(table.c.email_hash.in_(hashes)).order_by(*table.primary_key.columns))
+    return [dict(row) for row in rows.mappings()]
+
+
 def forget_verifications(connection: Connection, email_hashes: Sequence[str]) -> int:
     """Remove what the verifier said about addresses, by keyed hash."""
     table = table_of(EmailVerificationRow)
@@ -151,6 +158,17 @@ def _hash_aliases(connection: Connection, leads: Sequence[LeadUid], key: bytes) 
 def mark_erased(connection: Connection, leads: Sequence[LeadUid], now: datetime) -> None:
     """Nothing about these leads may be stored again."""
     connection.execute(update(_LEADS).where(_LEADS.c.lead_uid.in_(leads)).values(erased_at=now))
+
+
+def mark_suppressed(connection: Connection, leads: Sequence[LeadUid], now: datetime) -> None:
+    """These people are known to be on the list, and stopped everywhere."""
+    connection.execute(update(_LEADS).where(_LEADS.c.lead_uid.in_(leads)).values(suppressed_at=now))
+
+
+def suppressed_leads(connection: Connection) -> frozenset[LeadUid]:
+    """Leads that are marked so."""
+    found = connection.execute(select(_LEADS.c.lead_uid).where(_LEADS.c.suppressed_at.is_not(None)))
+    return frozenset(LeadUid(uid) for uid in found.scalars())
 
 
 def email_hashes(connection: Connection, leads: Sequence[LeadUid]) -> list[str]:

@@ -192,6 +192,16 @@ def blank_stray_items(connection: Connection, traces: Traces) -> int:
     return len(hits)
 
 
+def texts_about(connection: Connection, traces: Traces) -> dict[str, list[dict[str, Any]]]:
+    """Table -> rows with texts that name the person."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for rule in rules_of(By.TEXT):
+        columns = [*rule.table.primary_key.columns, *(rule.table.c[name] for name in rule.texts)]
+        rows = connection.execute(select(*columns)).mappings()
+        found[rule.table.name] = [dict(row) for row in rows if _scrubbed(rule, row, traces)]
+    return found
+
+
 def scrub_texts(connection: Connection, traces: Traces) -> Counter[str]:
     """Write `[erased]` in place of texts that name the person: filters, notes, reasons; list rows go as a whole."""
     done: Counter[str] = Counter()
