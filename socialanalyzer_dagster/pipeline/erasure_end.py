@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.pipeline.batch_status import RUNNING
 from socialanalyzer_dagster.pipeline.privacy_crm import CRM_SILENT, CrmPerson
 from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, MEDIA_FOLDERS, PrivacyParts
-from socialanalyzer_dagster.storage import contacts, crm_links, person_rows, person_texts, privacy_requests
+from socialanalyzer_dagster.storage import contacts, crm_links, person_rows, person_texts, privacy_requests, retention
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestState
 from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions
@@ -22,8 +23,8 @@ _SENTENCES = {
         "run it again, or let the daily purge finish it."
     ),
     RequestState.WAITING_FOR_BATCH: (
-        "A batch at work still holds answers that others of it share; they go when it rests: run it again then, or let "
-        "the daily purge finish it."
+        "A batch is at work on this person or on others who share answers with them. What it still stores goes when it "
+        "rests: run it again then, or let the daily purge finish it."
     ),
 }
 _NEEDS_ADDRESS = "The CRM did not answer about the address itself, which is not stored: run it again with the address."
@@ -96,7 +97,9 @@ class ErasureEnd:
         for group in in_parts(self._leads, AT_ONCE):
             with parts.database.write() as connection:
                 self._done += person_rows.clear_contacts(connection, group, but_address=waits)
-                if not waits:
+                if waits:
+                    person_rows.empty_links(connection, group)
+                else:
                     self._done["crm_links"] += person_rows.forget_links(connection, group)
                 reduced = person_rows.reduce_identities(connection, group, parts.key, now)
                 self._done["leads"] += len(reduced)
@@ -113,7 +116,9 @@ class ErasureEnd:
         parts, now = self._parts, self._parts.workplace.clock.now()
         with parts.database.write() as connection:
             state = RequestState.DONE
-            if person_texts.calls_left(connection, self._leads):
+            if person_texts.calls_left(connection, self._leads) or retention.worked_on(
+                connection, self._leads, statuses=tuple(RUNNING.values())
+            ):
                 state = RequestState.WAITING_FOR_BATCH
             if crm["state"] == "unreachable":
                 state = RequestState.WAITING_FOR_CRM

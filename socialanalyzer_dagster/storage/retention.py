@@ -3,7 +3,7 @@
 Nothing an active batch uses is found here, and nothing of the ledger, of fingerprints or of the audit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -225,11 +225,12 @@ def some_uids(connection: Connection, expired: Select[Any], limit: int) -> list[
     return [LeadUid(row[0]) for row in connection.execute(expired.limit(limit))]
 
 
-def worked_on(connection: Connection, leads: Sequence[str]) -> frozenset[str]:
-    """Those of the leads that a batch which has not ended may still need."""
+def worked_on(connection: Connection, leads: Sequence[str], *, statuses: Collection[str] = ()) -> frozenset[str]:
+    """Those of the leads that a batch which has not ended may still need, or one in one of these statuses."""
+    is_at_work = LeadBatchRow.status.in_(statuses) if statuses else LeadBatchRow.status.not_in(TERMINAL)
     rows = connection.execute(
         select(BatchLeadRow.lead_uid)
         .join(LeadBatchRow, LeadBatchRow.batch_id == BatchLeadRow.batch_id)
-        .where(BatchLeadRow.lead_uid.in_(leads), LeadBatchRow.status.not_in(TERMINAL))
+        .where(BatchLeadRow.lead_uid.in_(leads), is_at_work)
     )
     return frozenset(rows.scalars())

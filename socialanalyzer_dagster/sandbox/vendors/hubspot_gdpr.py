@@ -15,9 +15,8 @@ def gdpr_delete(call: Call, contacts: ContactBook) -> Response:
     if not isinstance(wanted, str):
         raise invalid("objectId is required", about="objectId")
     found = contacts.find(wanted, by) or contacts.find_archived(wanted)
-    address = wanted if by == "email" else found.value("email") if found is not None else None
-    if address:
-        contacts.block(address)
+    if by == "email":
+        contacts.block(wanted)
     if found is not None:
         contacts.forget(found)
     return Response(status_code=204)
