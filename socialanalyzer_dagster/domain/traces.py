@@ -14,7 +14,7 @@ from socialanalyzer_dagster.domain.types import JsonValue
 
 ERASED = "[erased]"
 _SHORTEST_NAME = 8
-_SHORTEST_HANDLE = 3
+_SHORTEST_WORD, _SHORTEST_MIXED = 3, 2
 _SHORTEST_NUMBER = 6
 _LONGEST_WORD = 200
 _EDGE = r"[A-Za-z0-9_]"
@@ -131,4 +131,6 @@ def traces_of(identifiers: Iterable[Identifier], *, names: Iterable[str] = (), m
 
 
 def _is_telling(handle: str) -> bool:
-    return len(handle) >= (_SHORTEST_NUMBER if handle.isdigit() else _SHORTEST_HANDLE)
+    if handle.isdigit():
+        return len(handle) >= _SHORTEST_NUMBER
+    return len(handle) >= (_SHORTEST_WORD if handle.isalpha() else _SHORTEST_MIXED)

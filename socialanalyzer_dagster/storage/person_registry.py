@@ -13,6 +13,7 @@ from socialanalyzer_dagster.storage import models_control as control
 from socialanalyzer_dagster.storage import models_leads, models_people, models_results
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.scores import REDUCED
 
 
 class By(StrEnum):
@@ -133,7 +134,11 @@ RULES: tuple[TableRule, ...] = (
         "batch_id lead_uid step attempt stage state finished_at",
     ),
     _deleted(models_results.EvidenceRow),
-    _deleted(models_results.ScoreRow),
+    _blanked(
+        models_results.ScoreRow,
+        {"kind": REDUCED, "lead_score": "", "base": "", "record": {}},
+        "lead_uid batch_id policy_hash tier scored_at",
+    ),
     _deleted(models_results.ContactCandidateRow, holds_identity=True),
     _deleted(models_results.ContactValueRow, holds_identity=True),
     _deleted(models_results.EmailVerificationRow, By.ADDRESS, holds_identity=True),

@@ -70,7 +70,7 @@ def with_retention(world: CrmWorld, **periods: int) -> Policy:
 
 
 def everything_in(database: Database) -> dict[str, str]:
-    """`table.column` -> all of its values as text, packed bodies unpacked: new tables and columns are in it by themselves."""
+    """`table.column` -> all of its values as text, packed bodies unpacked: new columns are in it by themselves."""
     found: dict[str, str] = {}
     with database.read() as connection:
         for table in Base.metadata.sorted_tables:

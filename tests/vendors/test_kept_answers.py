@@ -13,7 +13,7 @@ PERSON = {
     "person": {
         "id": "1", "first_name": "Ada", "email": "ada@site.example", "personal_emails": ["a@b.example"],
         "phone_numbers": [{"raw_number": "+1 303 555 0100", "sanitized_number": "x"}], "photo_url": "https://x/y.jpg",
-        "employment_history": [{"organization_name": "Elsewhere"}], "organization": {"name": "Trail", "founded_year": 1},
+        "employment_history": [{"organization_name": "Elsewhere"}], "organization": {"name": "Trail", "year": 1},
     }
 }  # fmt: skip
 CHAT = {
