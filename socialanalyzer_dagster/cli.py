@@ -55,6 +55,7 @@ def program() -> typer.Typer:
         people,
         policies,
         presets,
+        privacy,
         searches,
         system,
     )
@@ -73,6 +74,7 @@ def program() -> typer.Typer:
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")
     app.add_typer(keywords.app, name="keywords")
+    app.add_typer(privacy.app, name="privacy")
     app.add_typer(people.bdr_app, name="bdr")
     app.add_typer(people.suppress_app, name="suppress")
     app.add_typer(people.crm_app, name="crm")

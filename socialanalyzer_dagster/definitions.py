@@ -9,7 +9,9 @@ from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
 from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
+from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
+from socialanalyzer_dagster.schedules_privacy import PRIVACY_ASSETS, PRIVACY_CHECKS, PRIVACY_SCHEDULES
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_failure_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
@@ -19,19 +21,22 @@ def default_resources() -> dict[str, object]:
     """Every resource, configured from the settings when it is used."""
     vendors = vendor_resources()
     database = DatabaseResource()
+    pipeline = PipelineResource(database=database, vendors=vendors["vendors"])
     return {
         **vendors,
         "database": database,
-        "pipeline": PipelineResource(database=database, vendors=vendors["vendors"]),
+        "pipeline": pipeline,
+        "privacy": PrivacyResource(pipeline=pipeline, media_store=vendors["media_store"]),
     }
 
 
 def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """The code location; tests pass their own resources."""
     return dg.Definitions(
-        assets=[*UP_TO_PLAN, synced_leads, batch_summary],
-        asset_checks=batch_checks(),
+        assets=[*UP_TO_PLAN, synced_leads, batch_summary, *PRIVACY_ASSETS],
+        asset_checks=[*batch_checks(), *PRIVACY_CHECKS],
         jobs=[lead_batch_job, crm_sync_job],
+        schedules=PRIVACY_SCHEDULES,
         sensors=[lead_batch_sensor, vendor_job_sensor, run_failure_sensor],
         resources=dict(resources) if resources is not None else default_resources(),
         executor=dg.in_process_executor,

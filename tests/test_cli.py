@@ -16,7 +16,8 @@ COMMANDS = (
     "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject", "batch confirm",
     "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show", "policy validate",
     "policy activate", "rescore", "ledger show", "list preview",
-    "keywords suggest",
+    "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
+    "privacy notices", "privacy origin", "privacy requests",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {

@@ -16,6 +16,7 @@ from socialanalyzer_dagster.domain.scores import DIMENSIONS
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import policies
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.corrections import FIELDS, Correction, correct
 from socialanalyzer_dagster.pipeline.lead_exports import COLUMNS, as_csv, exported_leads
 from socialanalyzer_dagster.pipeline.lead_view import lead_list, lead_view
 from socialanalyzer_dagster.pipeline.rescore import Rescored
@@ -29,7 +30,8 @@ _GLANCE_CHARS = 90
 _FACTS = (
     "display_name", "handle", "profile_url", "bio", "audience_size", "audience_kind", "paid_audience_size",
     "post_count", "posts_per_month", "engagement_rate", "visibility", "language", "city", "region", "country",
-    "email_status", "bdr", "crm_object_id", "collected_at", "lawful_basis", "notice_due_at",
+    "email_status", "bdr", "crm_object_id", "collected_at", "lawful_basis", "subscriber_kind", "country_known_from",
+    "notice_due_at", "reduced_at", "erased_at", "suppressed_at",
 )  # fmt: skip
 
 
@@ -128,10 +130,18 @@ def _print_score(console: Console, score: Mapping[str, Any] | None) -> None:
 
 def _print_sources(console: Console, view: Mapping[str, Any]) -> None:
     contacts = [
-        (each["field"], each["value"], each["kind"], each["step"], each["provider"], each["source_url"])
+        (
+            each["field"],
+            each["value"],
+            each["kind"],
+            each["step"],
+            each["provider"],
+            each["source_url"],
+            f"{each['fetched_at']:%Y-%m-%d %H:%M}",
+        )
         for each in view["contacts"]
     ]
-    console.print("", table(("contact", "value", "found as", "step", "provider", "source"), contacts))
+    console.print("", table(("contact", "value", "found as", "step", "provider", "source", "found at"), contacts))
     evidence = [
         (each["kind"], each["provider"], each["model"], each["fetched_at"].date(), _glance(each["body"]))
         for each in view["evidence"]
@@ -150,6 +160,26 @@ def _print_costs(console: Console, view: Mapping[str, Any]) -> None:
     ]
     console.print("", table(("stage", "step", "call", "kind", "cost"), calls))
     console.print(f"in all {usd(view['total_micros'])}")
+
+
+@app.command("correct")
+def correct_lead(
+    name: Annotated[str, typer.Argument(metavar="LEAD", help="Its uid, platform:id, platform:handle or handle.")],
+    *,
+    field: Annotated[str, typer.Option(help=f"What is wrong: {', '.join(FIELDS)}.")],
+    value: Annotated[str, typer.Option(help="What is right.")],
+    by: Annotated[str, typer.Option("--by", help="Who enters it.")],
+    reason: Annotated[str, typer.Option(help="Why; without addresses or names, the audit keeps it.")],
+) -> None:
+    """Correct a field at the person's word: it counts before everything that was found, or will be.
+
+    A corrected address is verified again before it can be synced. A contact that is in the CRM is corrected there.
+    """
+    with open_office() as office:
+        key = office.settings.suppression_hmac_key.get_secret_value().encode()
+        correction = Correction(lead=name, field=field, value=value, by=by, reason=reason, at=office.clock.now())
+        uid = correct(office.database, key, correction)
+    notes.print(f"{field} of lead {uid} is corrected", markup=False)
 
 
 @app.command("export")

@@ -103,6 +103,30 @@ def suppress_add(
     )
 
 
+@suppress_app.command("lift")
+def suppress_lift(
+    value: Annotated[str, typer.Argument(help="The address, `platform:handle`, profile URL or phone number.")],
+    *,
+    by: By,
+    reason: Annotated[str, typer.Option(help="Why; without addresses or names, the audit keeps it.")],
+    kind: Annotated[IdentifierKind, typer.Option(help="What VALUE is.")] = IdentifierKind.EMAIL,
+    as_json: AsJson = False,
+) -> None:
+    """Take one spelling of a person off the list. For an administrator: the audit keeps who did it and why."""
+    with open_office() as office:
+        key = office.settings.suppression_hmac_key.get_secret_value()
+        request = suppression_list.SuppressionRequest(
+            identifier=Identifier(kind, value), reason=reason, source=by, now=office.clock.now()
+        )
+        was_listed = suppression_list.lift(office.database, key, request)
+    word = "may be processed again" if was_listed else "was not on the list"
+    emit(
+        {"kind": kind, "lifted": was_listed},
+        as_json=as_json,
+        text=lambda console: console.print(f"this {kind.value} {word}"),
+    )
+
+
 @suppress_app.command("list")
 def suppress_list(*, as_json: AsJson = False) -> None:
     """What is on the list: kinds, reasons and dates; the people themselves cannot be read back."""

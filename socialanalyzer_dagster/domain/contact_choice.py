@@ -84,7 +84,10 @@ def email_problem(candidates: Iterable[Candidate], context: ChoiceContext, polic
 
 
 def email_key(candidate: Candidate, context: ChoiceContext, policy: Policy) -> tuple[int | str, ...]:
-    """The ordering of spec 8.4, smaller is better: verification, kind, domain, local part, step, value."""
+    """The ordering of spec 8.4, smaller is better: verification, kind, domain, local part, step, value.
+
+    What the person corrected comes before all of it (spec 19.4).
+    """
     return _EmailRanking({}, context, policy).key(candidate)
 
 
@@ -107,6 +110,7 @@ class _EmailRanking:
         status = _status(candidate, self._context)
         verified = _NOT_VERIFIED_RANK if status is None else _STATUS_RANK.get(status, _NOT_VERIFIED_RANK)
         return (
+            0 if candidate.kind is CandidateKind.PERSON else 1,
             verified,
             _KIND_RANK[candidate.kind],
             self._domain_rank(candidate.value),
@@ -135,9 +139,10 @@ def _status(candidate: Candidate, context: ChoiceContext) -> EmailStatus | None:
 
 
 def _plain_key(candidate: Candidate) -> tuple[int | str, ...]:
-    """Discovery first, then step order, then value; the rest only makes equal values choose one provenance."""
+    """The person's own word, discovery, then step order and value; the rest only breaks ties of provenance."""
     supplied = candidate.step in _DISCOVERY_STEPS or candidate.kind is CandidateKind.DISCOVERY
     return (
+        0 if candidate.kind is CandidateKind.PERSON else 1,
         0 if supplied else 1,
         "" if supplied else candidate.step,
         candidate.value.casefold(),

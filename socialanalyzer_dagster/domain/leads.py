@@ -58,9 +58,24 @@ class LeadRecord(BaseModel):
         return lead_uid(self.platform, self.platform_id)
 
 
-class CandidateKind(StrEnum):
-    """How a contact value was written where it was found, best first (spec 8.4 rule 2)."""
+def reduced_record(record: LeadRecord, identity_hash: str) -> LeadRecord:
+    """What stays of a record when its retention ends: the platform and a keyed hash in place of the account (19.5)."""
+    return LeadRecord(
+        platform=record.platform,
+        platform_id=identity_hash,
+        handle=identity_hash,
+        profile_url="",
+        audience_kind=record.audience_kind,
+    )
 
+
+class CandidateKind(StrEnum):
+    """How a contact value was written where it was found, best first (spec 8.4 rule 2).
+
+    `person` is a correction that the person asked for: it stands before everything that was found (spec 19.4).
+    """
+
+    PERSON = "person"
     DISCOVERY = "discovery"
     MAILTO = "mailto"
     STRUCTURED = "structured"

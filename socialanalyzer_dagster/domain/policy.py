@@ -17,6 +17,7 @@ from socialanalyzer_dagster.domain.policy_crm import (
     GatesPolicy,
     OutreachPolicy,
     PrivacyPolicy,
+    RetentionPolicy,
     RuntimePolicy,
     WarningsPolicy,
 )
@@ -96,6 +97,7 @@ class Policy(Section):
     gates: GatesPolicy
     privacy: PrivacyPolicy
     outreach: OutreachPolicy
+    retention: RetentionPolicy
     runtime: RuntimePolicy
 
     @model_validator(mode="after")

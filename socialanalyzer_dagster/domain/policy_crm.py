@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from socialanalyzer_dagster.domain.policy_search import Positive, Section, Share
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
@@ -61,6 +61,26 @@ class PrivacyPolicy(Section):
     """Kind of attribute -> words that a model may not state about a person (spec 19.6)."""
     person_words: tuple[str, ...]
     sensitive_reach_words: Positive
+
+
+class RetentionPolicy(Section):
+    """How long each kind of data is kept (spec 19.5)."""
+
+    media_days: Positive
+    raw_days: Positive
+    """Vendor pages, provider answers and raw search results; parsed values go on serving longer reuse windows."""
+    lead_days: Positive
+    """Leads that were not synced, counted from their last judgement; lists of creators from their last use."""
+    synced_days: Positive
+    """Synced leads, counted from the last activity in the CRM."""
+    minor_hours: Positive
+    log_days: Positive
+
+    @model_validator(mode="after")
+    def _goes_in_order(self) -> "RetentionPolicy":
+        if not max(self.media_days, self.raw_days) <= self.lead_days <= self.synced_days:
+            raise ValueError("media and raw data go no later than leads, and leads no later than synced leads")
+        return self
 
 
 class WarningsPolicy(Section):

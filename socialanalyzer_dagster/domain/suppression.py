@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.outside_text import comparable
 from socialanalyzer_dagster.domain.phones import canonical_phone
 
 MIN_KEY_BYTES = 32
+_READ_IN_THIS_ORDER = [IdentifierKind.EMAIL, IdentifierKind.PHONE, IdentifierKind.HANDLE, IdentifierKind.PROFILE_URL]
 
 
 class WeakKey(ValueError):
@@ -30,6 +31,19 @@ def canonical_identifier(identifier: Identifier) -> str | None:
     if identifier.kind is IdentifierKind.HANDLE:
         return _canonical_handle(identifier.value)
     return _canonical_profile(identifier.value)
+
+
+def identifier_of(text: str) -> Identifier | None:
+    """What a person is named by, in any spelling: address, profile URL, `platform:handle` or phone; None = none."""
+    plain = text.strip()
+    kinds = [IdentifierKind.PROFILE_URL] if "/" in plain else _READ_IN_THIS_ORDER
+    readings = (Identifier(kind, plain) for kind in kinds)
+    return next((each for each in readings if canonical_identifier(each) is not None), None)
+
+
+def identity_hash(platform: str, name: str, key: bytes) -> str:
+    """The keyed hash that stands for an account when nothing else of it is kept; raises WeakKey."""
+    return keyed_hash(IdentifierKind.HANDLE, _canonical_handle(f"{platform}:{name}") or f"{platform}:{name}", key)
 
 
 def keyed_hash(kind: IdentifierKind, canonical: str, key: bytes) -> str:
@@ -52,7 +66,7 @@ def identifiers_of_record(record: LeadRecord) -> tuple[Identifier, ...]:
         Identifier(IdentifierKind.HANDLE, f"{record.platform}:{record.platform_id}"),
         Identifier(IdentifierKind.PROFILE_URL, record.profile_url),
     )
-    linked = (identifier for url in record.links.values() for identifier in _identifiers_of_url(url))
+    linked = (identifier for url in record.links.values() for identifier in identifiers_of_url(url))
     return tuple(dict.fromkeys((*own, *linked)))
 
 
@@ -65,11 +79,12 @@ def identifiers_of_candidates(candidates: Iterable[Candidate]) -> tuple[Identifi
         elif candidate.field == "phone":
             found.append(Identifier(IdentifierKind.PHONE, candidate.value))
         elif candidate.value.startswith(("http://", "https://")):
-            found.extend(_identifiers_of_url(candidate.value))
+            found.extend(identifiers_of_url(candidate.value))
     return tuple(dict.fromkeys(found))
 
 
-def _identifiers_of_url(url: str) -> tuple[Identifier, ...]:
+def identifiers_of_url(url: str) -> tuple[Identifier, ...]:
+    """The address itself, and the account it names where it is a profile."""
     profile = Identifier(IdentifierKind.PROFILE_URL, url)
     link = social_link(url)
     if link is None or link.handle is None:

@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from socialanalyzer_dagster.domain.creator_lists import UnusableRow
 from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import FoundItem
+from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import Refusal
 from socialanalyzer_dagster.domain.suppression import (
     identifier_hash,
     identifiers_of_candidates,
     identifiers_of_record,
+    identity_hash,
 )
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_drafts import list_row_from_json
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_lookup import foreign_contacts
+from socialanalyzer_dagster.pipeline.discovery_privacy import forget_suppressed
 from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, SortingRules, names_of, sort_items
 from socialanalyzer_dagster.pipeline.discovery_store import IN_CRM, PASSED, DiscoveryStore
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
@@ -28,7 +31,7 @@ from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress, shielded
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
 from socialanalyzer_dagster.platforms.base import StageContext
-from socialanalyzer_dagster.storage import batches, found_items, leads, searches, suppressions
+from socialanalyzer_dagster.storage import batches, found_items, leads, people, searches, suppressions
 
 _LOG = logging.getLogger(__name__)
 _SKIP = "skip"
@@ -47,21 +50,28 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     if batch.is_halted or await asyncio.to_thread(_is_finished, batch):
         return await asyncio.to_thread(stage_report, batch, Stage.DISCOVERED, 0)
     await asyncio.to_thread(_begin, batch)
+    suppressed: tuple[FoundItem, ...] = ()
     try:
-        found = await _run(batch, tell)
-        ended = StageEnd(reason=None, worked=found)
+        worked, suppressed = await _run(batch, tell)
+        ended = StageEnd(reason=None, worked=worked)
     except asyncio.CancelledError:
         await shielded(asyncio.to_thread(pause_cancelled, batch))
         raise
     except Refusal as refused:
         ended = StageEnd(reason=refused, worked=0)
+    except DiscoveryFailed as error:
+        await asyncio.to_thread(_fail, batch, str(error))
+        raise
     except CallFailed as error:
         await asyncio.to_thread(_fail, batch, f"the search failed: {error}")
         raise DiscoveryFailed(f"the search of batch {batch.row.partition_key} failed: {error}") from error
-    return await asyncio.to_thread(end_stage, batch, Stage.DISCOVERED, ended)
+    report = await asyncio.to_thread(end_stage, batch, Stage.DISCOVERED, ended)
+    await asyncio.to_thread(forget_suppressed, batch, suppressed)
+    return report
 
 
-async def _run(batch: OpenBatch, tell: Report) -> int:
+async def _run(batch: OpenBatch, tell: Report) -> tuple[int, tuple[FoundItem, ...]]:
+    """How many leads were decided about, and the items of people who are on the suppression list."""
     context = batch.context(Stage.DISCOVERED)
     if not batch.is_list:
         await check_preconditions(batch, Stage.DISCOVERED)
@@ -84,7 +94,8 @@ async def _run(batch: OpenBatch, tell: Report) -> int:
     await asyncio.to_thread(_record, batch)
     meter.advance(len(undecided))
     meter.tell(batch.spent_micros)
-    return len(undecided)
+    listed = {item.item_no for item in result.items if item.result is ItemResult.SUPPRESSED}
+    return len(undecided), tuple(item for item in found if item.item_no in listed)
 
 
 async def _found_items(batch: OpenBatch, context: StageContext) -> list[FoundItem]:
@@ -96,6 +107,11 @@ async def _found_items(batch: OpenBatch, context: StageContext) -> list[FoundIte
 def _list_items(batch: OpenBatch) -> list[FoundItem]:
     with batch.workplace.database.read() as connection:
         rows = searches.list_rows(connection, batch.row.search_fingerprint)
+    if not rows:
+        raise DiscoveryFailed(
+            f"the rows of this creator list were removed when their retention ended; make a new batch from the file "
+            f"({batch.row.partition_key})"
+        )
     items: list[FoundItem] = []
     for line, stored in rows:
         row = list_row_from_json(stored)
@@ -109,7 +125,9 @@ def _list_items(batch: OpenBatch) -> list[FoundItem]:
 def _sort(batch: OpenBatch, found: Sequence[FoundItem]) -> Sorted:
     names = [name for item in found for name in names_of(item)]
     with batch.workplace.database.read() as connection:
-        accounts = leads.known_accounts(connection, batch.row.platform, names)
+        hashed = {identity_hash(batch.row.platform, name, batch.email_key): name for name in names}
+        reduced = people.reduced_accounts(connection, batch.row.platform, hashed)
+        accounts = {**reduced, **leads.known_accounts(connection, batch.row.platform, names)}
         decided = found_items.stored_results(connection, batch.row.batch_id)
         listed = suppressions.hashes(connection)
     filters = batch.filters

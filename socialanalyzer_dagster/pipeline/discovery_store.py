@@ -36,7 +36,10 @@ class DiscoveryStore:
                 found_items.insert_items(connection, self.batch.row.batch_id, part)
 
     def _store_leads(self, connection: Connection, drafted: Sequence[DraftedLead]) -> None:
-        leads.insert_leads(connection, [lead.record for lead in drafted], self._collection)
+        new = [
+            lead.record for lead in drafted if lead.record.uid == lead.uid
+        ]  # a reduced account may have another name
+        leads.insert_leads(connection, new, self._collection)
         for lead in drafted:
             leads.insert_aliases(connection, self.batch.row.platform, dict.fromkeys(sorted(lead.aliases), lead.uid))
         positions = {lead.uid: lead.position for lead in drafted}
@@ -84,6 +87,7 @@ class DiscoveryStore:
         """What the search says now, over what was known before (a refresh of the same lead)."""
         before = leads.load_records(connection, [lead.uid for lead in winners])
         now: dict[LeadUid, LeadRecord] = {lead.uid: filled(lead.record, before[lead.uid]) for lead in winners}
+        leads.revive(connection, now, self._collection)
         leads.update_records(connection, now, self._now)
         contacts.insert_candidates(connection, {lead.uid: lead.candidates for lead in winners})
 

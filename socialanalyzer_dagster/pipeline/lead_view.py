@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.reason_texts import REASONS
+from socialanalyzer_dagster.pipeline.lead_provenance import contact_provenance, country_known_from
 from socialanalyzer_dagster.storage import lead_views
 from socialanalyzer_dagster.storage.lead_views import LeadPage
 
@@ -29,20 +31,26 @@ def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def lead_view(connection: Connection, name: str) -> dict[str, Any]:
     """Facts, outcomes, score, contacts with provenance, evidence, calls with cost, CRM; raises NoSuchLead."""
-    lead = _one_lead(connection, name)
+    lead = one_lead(connection, name)
     uid = lead.lead_uid
     outcomes = [_outcome(row._mapping) for row in lead_views.outcomes_of_lead(connection, uid)]  # noqa: SLF001
     costs = _rows(lead_views.costs_of_lead(connection, uid))
+    contacts = contact_provenance(connection, uid, LeadRecord.model_validate(lead.record), lead.collected_at)
     return {
         "lead_uid": uid,
         **lead.record,
         "email_status": lead.email_status,
         "collected_at": lead.collected_at,
         "lawful_basis": lead.lawful_basis,
+        "subscriber_kind": lead.subscriber_kind,
         "notice_due_at": lead.notice_due_at,
+        "reduced_at": lead.reduced_at,
+        "erased_at": lead.erased_at,
+        "suppressed_at": lead.suppressed_at,
         "outcomes": outcomes,
         "score": _score(lead_views.score_of_lead(connection, uid)),
-        "contacts": _rows(lead_views.provenance_of_lead(connection, uid)),
+        "country_known_from": country_known_from(contacts),
+        "contacts": contacts,
         "evidence": _rows(lead_views.evidence_of_lead(connection, uid)),
         "costs": costs,
         "total_micros": sum(int(each["amount_micros"]) for each in costs),
@@ -51,7 +59,8 @@ def lead_view(connection: Connection, name: str) -> dict[str, Any]:
     }
 
 
-def _one_lead(connection: Connection, name: str) -> Any:  # noqa: ANN401 - a database row
+def one_lead(connection: Connection, name: str) -> Any:  # noqa: ANN401 - a database row
+    """The row of the lead with this name; raises NoSuchLead for none, and for several."""
     found = lead_views.leads_by_name(connection, name)
     if not found:
         raise NoSuchLead(f"there is no lead '{name}': name a uid, platform:id or a handle; `leads list` shows them")

@@ -1,17 +1,18 @@
 """Storing what stage functions say about leads: everything about one lead in one transaction (spec 2.2, I-35)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.outcomes import rejected
 from socialanalyzer_dagster.domain.ports import LeadResult, StepResult
 from socialanalyzer_dagster.domain.suppression import canonical_identifier, keyed_hash
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.storage import batches, contacts, evidence, leads, outcomes, scores, steps
+from socialanalyzer_dagster.storage import batches, contacts, evidence, leads, outcomes, person_rows, scores, steps
 from socialanalyzer_dagster.storage.contacts import EmailState
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite, StageOf
 from socialanalyzer_dagster.storage.writes import Results, Write
@@ -50,15 +51,17 @@ class StoreResults(Write[None]):
         return [None] * len(writes)
 
     def store(self, connection: Connection) -> None:
-        """Everything about these leads with one statement per table."""
+        """Everything about these leads with one statement per table; of an erased person nothing but the refusal."""
         now = max(each.finished_at for each in self.group)
-        results = {each.result.uid: each.result for each in self.group}
+        erased = person_rows.erased_leads(connection, [each.result.uid for each in self.group])
+        group = [_refused(each) if each.result.uid in erased else each for each in self.group]
+        results = {each.result.uid: each.result for each in group}
         evidence.insert_evidence(connection, [seen for each in results.values() for seen in each.evidence], now)
         contacts.insert_candidates(connection, {uid: each.candidates for uid, each in results.items()})
         records = {uid: each.record for uid, each in results.items() if each.record is not None}
         leads.update_records(connection, records, now)
         self._store_contacts(connection, results, now)
-        outcomes.write_outcomes(connection, self.of, [_outcome(each) for each in self.group])
+        outcomes.write_outcomes(connection, self.of, [_outcome(each) for each in group])
         scored = {uid: each.score for uid, each in results.items() if each.score is not None}
         of = scores.ScoresOf(batch_id=self.of.batch_id, policy_hash=self.policy_hash)
         scores.write_scores(connection, of, scored, now)
@@ -86,6 +89,12 @@ class StoreResults(Write[None]):
         return keyed_hash(IdentifierKind.EMAIL, canonical, self.email_key) if canonical else None
 
 
+def _refused(finished: Finished) -> Finished:
+    """The result of a person who was erased while a stage worked on them (spec 19.4)."""
+    stage = finished.result.outcome.stage
+    return replace(finished, result=LeadResult(uid=finished.result.uid, outcome=rejected(stage, "suppressed")))
+
+
 def _outcome(finished: Finished) -> OutcomeWrite:
     return OutcomeWrite(
         lead=finished.result.uid,
@@ -108,7 +117,9 @@ class StoreSteps(Write[None]):
 
     @classmethod
     def apply(cls, connection: Connection, writes: Sequence["StoreSteps"]) -> Results:
-        """Store them step by step."""
+        """Store them step by step; of an erased person nothing."""
         for write in writes:
-            steps.save_steps(connection, write.of, write.results, write.now)
+            erased = person_rows.erased_leads(connection, list(write.results))
+            kept = {uid: result for uid, result in write.results.items() if uid not in erased}
+            steps.save_steps(connection, write.of, kept, write.now)
         return [None] * len(writes)

@@ -197,6 +197,11 @@ def unpacked(stored: bytes) -> JsonValue:
     return cast("JsonValue", json.loads(zlib.decompress(stored)))
 
 
+def unpacked_text(stored: bytes) -> str:
+    """The body that was stored as JSON text, for searching."""
+    return zlib.decompress(stored).decode("utf-8", "surrogatepass")
+
+
 def attempt_key_of(call_key: str, issue: int) -> str:
     """The key of one sending: the call's own for the first, another one for each further (spec 12.4)."""
     return call_key if issue == 1 else hashlib.sha256(f"{call_key}:{issue}".encode()).hexdigest()

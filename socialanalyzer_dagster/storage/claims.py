@@ -1,5 +1,6 @@
 """Known leads and claims: which leads a batch may work on (spec 6.6)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,8 @@ from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadClaimRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
-_NO_JUDGEMENT = ("known_recent", "claimed_by_other_batch")
+NO_JUDGEMENT = ("known_recent", "claimed_by_other_batch")
+"""Codes of outcomes that say nothing about a lead itself (spec 6.6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ def known_recent(connection: Connection, batch_id: str, recheck: Recheck) -> fro
             outcome.batch_id != batch_id,
             outcome.is_current,
             outcome.result != Result.SKIPPED,
-            func.coalesce(outcome.code, "").not_in(_NO_JUDGEMENT),
+            func.coalesce(outcome.code, "").not_in(NO_JUDGEMENT),
         )
         .subquery()
     )
@@ -101,6 +103,11 @@ def claim_again(connection: Connection, batch_id: str, now: datetime) -> None:
     )
     statement = upsert(connection, LeadClaimRow).from_select(["lead_uid", "batch_id", "claimed_at"], passed)
     connection.execute(statement.on_conflict_do_nothing())
+
+
+def drop_claims(connection: Connection, batch_id: str, leads: Sequence[LeadUid]) -> None:
+    """End the batch's claims on some leads."""
+    connection.execute(delete(LeadClaimRow).where(LeadClaimRow.batch_id == batch_id, LeadClaimRow.lead_uid.in_(leads)))
 
 
 def release_claims(connection: Connection, batch_id: str) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, exists, func, select, tuple_, update
 
+from socialanalyzer_dagster.domain.contact_choice import EMAIL
 from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.types import EvidenceId, LeadUid, sha256_of
 from socialanalyzer_dagster.storage.database import table_of, upsert
@@ -76,6 +77,13 @@ def insert_candidates(connection: Connection, found: Mapping[LeadUid, Sequence[C
         connection.execute(upsert(connection, ContactCandidateRow).on_conflict_do_nothing(), rows)
 
 
+def replace_candidates(connection: Connection, lead: LeadUid, candidate: Candidate) -> None:
+    """Make this the only candidate of its field: what it corrects was wrong and is not kept."""
+    table = table_of(ContactCandidateRow)
+    connection.execute(table.delete().where(table.c.lead_uid == lead, table.c.field == candidate.field))
+    insert_candidates(connection, {lead: [candidate]})
+
+
 def load_candidates(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, tuple[Candidate, ...]]:
     """All candidates of leads, in the order they were stored."""
     found: dict[LeadUid, list[Candidate]] = {uid: [] for uid in leads}
@@ -118,6 +126,19 @@ def add_values(connection: Connection, chosen: Mapping[LeadUid, Mapping[str, Can
         ),
         rows,
     )
+
+
+def own_addresses(connection: Connection, leads: Sequence[LeadUid]) -> list[str]:
+    """Chosen e-mail addresses of these leads that no other lead has as well."""
+    table = table_of(ContactValueRow)
+    other = table.alias()
+    shared = exists().where(
+        other.c.field == EMAIL,
+        func.lower(other.c.value) == func.lower(table.c.value),
+        other.c.lead_uid.not_in(leads),
+    )
+    query = select(table.c.value).where(table.c.lead_uid.in_(leads), table.c.field == EMAIL, ~shared)
+    return sorted(set(connection.execute(query).scalars()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

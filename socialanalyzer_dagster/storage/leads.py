@@ -113,6 +113,41 @@ def update_records(connection: Connection, records: Mapping[LeadUid, LeadRecord]
         )
 
 
+def revive(connection: Connection, records: Mapping[LeadUid, LeadRecord], collection: Collection) -> None:
+    """Give reduced leads that are processed again their names back: their data is collected anew (spec 19.1)."""
+    table = table_of(LeadRow)
+    rows = [{"uid": uid, "first_id": record.platform_id} for uid, record in records.items()]
+    if rows:
+        connection.execute(
+            update(table)
+            .where(table.c.lead_uid == bindparam("uid"), table.c.reduced_at.is_not(None))
+            .values(
+                platform_id=bindparam("first_id"),
+                collected_at=collection.at,
+                notice_due_at=collection.notice_due_at,
+                lawful_basis=collection.lawful_basis,
+                reduced_at=None,
+                erased_at=None,
+                suppressed_at=None,
+            ),
+            rows,
+        )
+
+
+def set_subscriber_kind(connection: Connection, uid: LeadUid, kind: str) -> None:
+    """Say who a lead's address belongs to (spec 19.1)."""
+    table = table_of(LeadRow)
+    connection.execute(update(table).where(table.c.lead_uid == uid).values(subscriber_kind=kind))
+
+
+def set_email(connection: Connection, uid: LeadUid, *, keyed_hash: str | None, status: str) -> None:
+    """The state of another address of a lead."""
+    table = table_of(LeadRow)
+    connection.execute(
+        update(table).where(table.c.lead_uid == uid).values(email_hash=keyed_hash, email_status=str(status))
+    )
+
+
 def load_records(connection: Connection, uids: Sequence[LeadUid]) -> dict[LeadUid, LeadRecord]:
     """Records of leads."""
     found: dict[LeadUid, LeadRecord] = {}

@@ -54,7 +54,9 @@ class ProviderAnswerRow(Base):
         ForeignKey("provider_attempts.attempt_key", ondelete="CASCADE"), primary_key=True
     )
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    answered_at: Mapped[datetime]
+    answered_at: Mapped[datetime] = mapped_column(index=True)
+    reduced_at: Mapped[datetime | None]
+    """Since when the body holds only what a repeat is answered from (spec 19.5)."""
 
 
 class VendorJobRow(Base):

@@ -30,6 +30,12 @@ class LeadRow(Base):
     lawful_basis: Mapped[Label | None]
     subscriber_kind: Mapped[Short] = mapped_column(server_default="unknown")
     notice_due_at: Mapped[datetime | None]
+    reduced_at: Mapped[datetime | None] = mapped_column(index=True)
+    """Since when the row holds a keyed identity hash and nothing else about the person (spec 19.5)."""
+    erased_at: Mapped[datetime | None]
+    """Since when the person is erased: nothing about this lead may be stored again."""
+    suppressed_at: Mapped[datetime | None]
+    """When the daily re-check found the person on the suppression list."""
 
 
 class LeadAliasRow(Base):

@@ -77,7 +77,7 @@ class EvidenceRow(Base):
 
 
 class ScoreRow(Base):
-    """A score under one policy; `kind` is live or rescored (spec 10.5)."""
+    """A score under one policy; `kind` is live or rescored, or reduced to its tier (spec 10.5, 19.5)."""
 
     __tablename__ = "scores"
     __table_args__ = (Index("ix_scores_batch_id_kind", "batch_id", "kind"),)

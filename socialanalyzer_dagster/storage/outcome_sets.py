@@ -1,6 +1,6 @@
 """Which leads a stage works on, and outcomes that whole sets of leads get in one statement (spec 2.2, 2.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -189,6 +189,42 @@ def forget_upstream(connection: Connection, batch_id: str) -> None:
     connection.execute(
         delete(StageOutcomeRow).where(StageOutcomeRow.batch_id == batch_id, _is_upstream(StageOutcomeRow))
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The furthest current outcome of one lead in one batch, `upstream_*` rows apart."""
+
+    batch_id: str
+    lead: LeadUid
+    stage: Stage
+    goes_on: bool
+    retryable: bool
+
+
+def standings(connection: Connection, leads: Sequence[LeadUid]) -> list[Standing]:
+    """How far these leads came in each of their batches, ended batches among them."""
+    rows = connection.execute(
+        select(
+            StageOutcomeRow.batch_id,
+            StageOutcomeRow.lead_uid,
+            StageOutcomeRow.stage,
+            StageOutcomeRow.result,
+            StageOutcomeRow.code,
+            StageOutcomeRow.retryable,
+        ).where(StageOutcomeRow.lead_uid.in_(leads), StageOutcomeRow.is_current, ~_is_upstream(StageOutcomeRow))
+    )
+    furthest: dict[tuple[str, str], Standing] = {}
+    for row in sorted(rows, key=lambda row: STAGES.index(Stage(row.stage))):
+        stage = Stage(row.stage)
+        furthest[row.batch_id, row.lead_uid] = Standing(
+            batch_id=row.batch_id,
+            lead=LeadUid(row.lead_uid),
+            stage=stage,
+            goes_on=row.result == Result.PASSED or (stage, row.code) in GOES_ON,
+            retryable=row.retryable,
+        )
+    return list(furthest.values())
 
 
 @dataclass(frozen=True, slots=True)

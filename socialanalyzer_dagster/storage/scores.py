@@ -14,6 +14,8 @@ from socialanalyzer_dagster.storage.models_results import ScoreRow
 
 LIVE = "live"
 RESCORED = "rescored"
+REDUCED = "reduced"
+"""Of a person whose content is gone: the tier alone, which the batch's figures count (spec 19.5, I-55)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +70,11 @@ def previous_scores(connection: Connection, batch_id: str, leads: Sequence[LeadU
 
 
 def tier_counts(connection: Connection, of: ScoresOf) -> dict[str, int]:
-    """Leads by tier; those below the minimum have none."""
+    """Leads by tier; those below the minimum have none. Reduced scores count as what they were."""
+    kinds = (of.kind, REDUCED)
     rows = connection.execute(
         select(ScoreRow.tier, func.count())
-        .where(ScoreRow.batch_id == of.batch_id, ScoreRow.policy_hash == of.policy_hash, ScoreRow.kind == of.kind)
+        .where(ScoreRow.batch_id == of.batch_id, ScoreRow.policy_hash == of.policy_hash, ScoreRow.kind.in_(kinds))
         .group_by(ScoreRow.tier)
         .order_by(ScoreRow.tier)
     )

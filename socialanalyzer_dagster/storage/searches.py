@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select, update
 
-from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, ListRowRow, SearchRow
 
@@ -47,6 +47,17 @@ def insert_list_rows(connection: Connection, fingerprint: str, rows: Mapping[int
     values = [{"fingerprint": fingerprint, "line": line, "row": dict(row)} for line, row in rows.items()]
     for part in parts(values):
         connection.execute(upsert(connection, ListRowRow).on_conflict_do_nothing(), part)
+
+
+def replace_list_rows(connection: Connection, fingerprint: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
+    """Other contents for rows of a creator list, by line."""
+    table = table_of(ListRowRow)
+    connection.execute(
+        update(table)
+        .where(table.c.fingerprint == fingerprint, table.c.line == bindparam("of_line"))
+        .values(row=bindparam("content")),
+        [{"of_line": line, "content": dict(row)} for line, row in rows.items()],
+    )
 
 
 def list_rows(connection: Connection, fingerprint: str) -> list[tuple[int, Mapping[str, Any]]]:

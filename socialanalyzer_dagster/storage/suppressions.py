@@ -27,7 +27,7 @@ class Suppression:
 def add_suppressions(connection: Connection, entries: Sequence[Suppression]) -> int:
     """Store entries that are new and raise the revision; returns how many were new.
 
-    The only way to write the list: a row without a new revision would not be seen by running gates.
+    With `lift_suppression` the only way to write the list: running gates would not see a row without a new revision.
     """
     known = set(hashes(connection))
     rows = {(entry.kind, entry.keyed_hash): entry for entry in entries}
@@ -63,11 +63,20 @@ def list_suppressions(
     return [Suppression(**row) for row in rows.mappings()]
 
 
-def hashes(connection: Connection) -> frozenset[tuple[str, str]]:
-    """Every (kind, keyed hash)."""
-    return frozenset(
-        (kind, keyed) for kind, keyed in connection.execute(select(SuppressionRow.kind, SuppressionRow.keyed_hash))
-    )
+def lift_suppression(connection: Connection, kind: str, keyed_hash: str) -> bool:
+    """Take one entry off the list and raise the revision; False when it is not there."""
+    table = table_of(SuppressionRow)
+    gone = connection.execute(table.delete().where(table.c.kind == kind, table.c.keyed_hash == keyed_hash))
+    if gone.rowcount:
+        _raise_revision(connection)
+    return gone.rowcount == 1
+
+
+def hashes(connection: Connection, *, source: str | None = None) -> frozenset[tuple[str, str]]:
+    """Every (kind, keyed hash), or those that came from one source."""
+    query = select(SuppressionRow.kind, SuppressionRow.keyed_hash)
+    query = query.where(SuppressionRow.source == source) if source is not None else query
+    return frozenset((kind, keyed) for kind, keyed in connection.execute(query))
 
 
 def suppression_revision(connection: Connection) -> int:

@@ -29,13 +29,17 @@ _PAGES = table_of(VendorJobPageRow)
 
 
 class JobPhase(StrEnum):
-    """How far a stored job is: bought, at work, done at the vendor, read to its last page, or failed."""
+    """How far a stored job is: bought, at work, done at the vendor, read to its last page, or failed.
+
+    `expired` = its pages were removed (spec 19.4, 19.5): it is never read again, least of all as a job without items.
+    """
 
     PLANNED = "planned"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     READ = "read"
     FAILED = "failed"
+    EXPIRED = "expired"
 
 
 OPEN_PHASES = (JobPhase.PLANNED, JobPhase.RUNNING, JobPhase.SUCCEEDED)
@@ -138,9 +142,14 @@ def load_jobs(connection: Connection, attempt_keys: Sequence[str]) -> list[Store
 
 
 def jobs_of_step(connection: Connection, batch_id: str, stage: str, step: str) -> list[StoredVendorJob]:
-    """All jobs that one step of a batch stored, oldest first."""
+    """All jobs that one step of a batch stored, oldest first; expired ones have no composition left to replay."""
     keys = connection.execute(
-        select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == batch_id, _JOBS.c.stage == stage, _JOBS.c.step == step)
+        select(_JOBS.c.attempt_key).where(
+            _JOBS.c.batch_id == batch_id,
+            _JOBS.c.stage == stage,
+            _JOBS.c.step == step,
+            _JOBS.c.state != JobPhase.EXPIRED,
+        )
     )
     return load_jobs(connection, list(keys.scalars()))
 

@@ -12,6 +12,7 @@ from socialanalyzer_dagster.vendors.bundle import Vendors
 from socialanalyzer_dagster.vendors.email_verifier import EmailVerifier
 from socialanalyzer_dagster.vendors.http import Connection
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
+from socialanalyzer_dagster.vendors.hubspot_privacy import PrivacyHubSpot
 from socialanalyzer_dagster.vendors.insightiq import InsightIQ
 from socialanalyzer_dagster.vendors.llm import LanguageModel
 from socialanalyzer_dagster.vendors.media_store import BucketAccess, MediaStore, open_media_store
@@ -79,6 +80,14 @@ def connect_hubspot(settings: Settings) -> HubSpot | None:
         return None
     connection = _connection(settings, settings.hubspot_url, HUBSPOT_SECONDS, _bearer(settings.hubspot_api_key))
     return HubSpot(connection, settings.hubspot_api_version)
+
+
+def connect_privacy_hubspot(settings: Settings) -> PrivacyHubSpot | None:
+    """HubSpot with its erase call, for privacy requests alone; None without the key."""
+    if settings.hubspot_api_key is None:
+        return None
+    connection = _connection(settings, settings.hubspot_url, HUBSPOT_SECONDS, _bearer(settings.hubspot_api_key))
+    return PrivacyHubSpot(connection, settings.hubspot_api_version)
 
 
 def connect_pages(settings: Settings) -> PageFetcher:

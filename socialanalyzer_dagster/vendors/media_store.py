@@ -4,8 +4,9 @@ import asyncio
 import logging
 import re
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,8 +32,18 @@ class MediaStoreError(Exception):
     """The store did not do what was asked; the text names the store's error code, never a key of ours."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object of the store."""
+
+    key: str
+    stored_at: datetime
+
+
 class MediaStore(MediaPort, Protocol):
     """The store behind MediaPort with what set-up and clean-up need; every method raises MediaStoreError."""
+
+    async def objects(self, prefix: str) -> list[StoredObject]: ...
 
     async def exists(self, key: str) -> bool: ...
 
@@ -92,6 +103,10 @@ class FolderStore:
         """Remove the object, also when it is absent."""
         await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
 
+    async def objects(self, prefix: str) -> list[StoredObject]:
+        """Every object below a folder such as `media/`, in the order of keys."""
+        return await asyncio.to_thread(self._objects, self._path(prefix.rstrip("/")))
+
     async def probe(self) -> None:
         """Write, read and remove a test object."""
         await _probe(self)
@@ -113,6 +128,18 @@ class FolderStore:
             Path(part.name).replace(path)
         except OSError as error:
             raise MediaStoreError(f"the media folder cannot be written: {error.strerror}") from None
+
+    def _objects(self, below: Path) -> list[StoredObject]:
+        try:
+            files = sorted(path for path in below.rglob("*") if path.is_file())
+            return [
+                StoredObject(
+                    path.relative_to(self._folder).as_posix(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                )
+                for path in files
+            ]
+        except OSError as error:
+            raise MediaStoreError(f"the media folder cannot be read: {error.strerror}") from None
 
     def _get(self, path: Path) -> bytes | None:
         try:
@@ -147,6 +174,10 @@ class BucketStore:
         """Remove the object, also when it is absent."""
         await self._ask("delete_object", key, absent_is_none=True)
 
+    async def objects(self, prefix: str) -> list[StoredObject]:
+        """Every object below a folder such as `media/`, in the order of keys."""
+        return await asyncio.to_thread(self._objects, checked_key(prefix.rstrip("/")) + "/")
+
     async def probe(self) -> None:
         """Write, read and remove a test object."""
         await _probe(self)
@@ -162,14 +193,32 @@ class BucketStore:
         found = self._send("get_object", key, True, {})
         return None if found is None else bytes(found["Body"].read())
 
+    def _objects(self, below: str) -> list[StoredObject]:
+        found: list[StoredObject] = []
+        options: dict[str, object] = {"Prefix": self._prefix + below}
+        while True:
+            page = self._answer("list_objects_v2", options)
+            found += [
+                StoredObject(each["Key"].removeprefix(self._prefix), each["LastModified"].astimezone(UTC))
+                for each in page.get("Contents", ())
+            ]
+            if not page.get("IsTruncated"):
+                return found
+            options["ContinuationToken"] = page["NextContinuationToken"]
+
     def _send(self, method: str, key: str, absent_is_none: bool, options: dict[str, object]) -> Any:  # noqa: ANN401
+        expected = _EXISTS | (_ABSENT if absent_is_none else set())
+        return self._answer(method, {"Key": self._prefix + checked_key(key), **options}, expected)
+
+    def _answer(self, method: str, options: dict[str, object], expected: Collection[str] = ()) -> Any:  # noqa: ANN401
+        """What the bucket says; None for an error code that the caller expects."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return getattr(self._client, method)(Bucket=self._bucket, Key=self._prefix + checked_key(key), **options)
+            return getattr(self._client, method)(Bucket=self._bucket, **options)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code"))
-            if code in _EXISTS or (absent_is_none and code in _ABSENT):
+            if code in expected:
                 return None
             raise MediaStoreError(f"the media bucket answered {code[:60]}") from None
         except BotoCoreError as error:

@@ -12,6 +12,7 @@ from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.sandbox.vendors.hubspot_batch import BatchAnswer, ContactBatches, record_error
 from socialanalyzer_dagster.sandbox.vendors.hubspot_contacts import Contact, ContactBook
 from socialanalyzer_dagster.sandbox.vendors.hubspot_earlier import earlier_contacts
+from socialanalyzer_dagster.sandbox.vendors.hubspot_gdpr import gdpr_delete
 from socialanalyzer_dagster.sandbox.vendors.hubspot_owners import OWNER_IDS, owner, owners_page
 from socialanalyzer_dagster.sandbox.vendors.hubspot_properties import Problem, PropertyBook, RefusedError, invalid
 from socialanalyzer_dagster.sandbox.vendors.hubspot_property_calls import property_routes
@@ -62,7 +63,7 @@ def _version_routes(state: SandboxState, contacts: str, owners: str, properties:
         ("batch_read", "POST", f"{contacts}/batch/read", _batch_read),
         ("batch_archive", "POST", f"{contacts}/batch/archive", _batch_archive),
         ("search", "POST", f"{contacts}/search", _search),
-        ("gdpr_delete", "POST", f"{contacts}/gdpr-delete", _gdpr_delete),
+        ("gdpr_delete", "POST", f"{contacts}/gdpr-delete", lambda call: gdpr_delete(call, crm_of(call.state).contacts)),
         ("contact_create", "POST", contacts, _create),
         ("contact_list", "GET", contacts, _list),
         ("contact_read", "GET", f"{contacts}/{{contact_id}}", _read),
@@ -140,17 +141,6 @@ def _search(call: Call) -> Response:
     if call.fault == "short_page":
         body["results"] = body["results"][: len(body["results"]) // 2]
     return json_response(body)
-
-
-def _gdpr_delete(call: Call) -> Response:
-    body = body_object(call)
-    if not isinstance(body.get("objectId"), str):
-        raise invalid("objectId is required", about="objectId")
-    contacts = crm_of(call.state).contacts
-    found = contacts.find(body["objectId"], body.get("idProperty")) or contacts.find_archived(body["objectId"])
-    if found is not None:
-        contacts.forget(found)
-    return Response(status_code=204)
 
 
 def _create(call: Call) -> Response:

@@ -19,6 +19,7 @@ from socialanalyzer_dagster.sandbox.vendors.hubspot_properties import (
 from socialanalyzer_dagster.sandbox.vendors.hubspot_values import checked_values
 
 KIND = "hubspot.contact"
+BLOCKED = "hubspot.blocked_address"
 _ALWAYS_READ = ("hs_object_id", "createdate", "lastmodifieddate")
 _READ_WHEN_UNASKED = ("email", "firstname", "lastname")
 
@@ -147,8 +148,14 @@ class ContactBook:
         self._forgotten.add(contact.id)
         self.store.put(KIND, contact.id, {"forgotten": True})
 
+    def block(self, address: str) -> None:
+        """Take this address from nobody any more (what an erase call does); only its digest is kept."""
+        self.store.put(BLOCKED, _digest(address), True)
+
     def _checked(self, values: Mapping[str, object]) -> dict[str, str]:
         checked, problems = checked_values(self.properties, values)
+        if checked.get("email") and self.store.get(BLOCKED, _digest(checked["email"])):
+            problems.append(Problem("VALIDATION_ERROR", "This address cannot be used", "EMAIL_BLOCKED", "email"))
         if problems:
             raise RefusedError(400, *problems)
         return checked
@@ -194,6 +201,10 @@ class ContactBook:
             if contact_id not in self.contacts and contact_id not in self._forgotten:
                 return contact_id
         raise AssertionError("more ids are taken than exist")
+
+
+def _digest(address: str) -> str:
+    return hashlib.sha256(address.strip().lower().encode()).hexdigest()
 
 
 def numeric_id(basis: str, ordinal: int = 0) -> str:

@@ -1,0 +1,136 @@
+"""What a person leaves in stored text, and taking it out again: pure text work for erasure and export (spec 19.4)."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from socialanalyzer_dagster.domain.emails import canonical_email, find_emails
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.outside_text import comparable
+from socialanalyzer_dagster.domain.phones import canonical_phone
+from socialanalyzer_dagster.domain.suppression import canonical_identifier
+from socialanalyzer_dagster.domain.types import JsonValue
+
+ERASED = "[erased]"
+_SHORTEST_NAME = 8
+_SHORTEST_WORD, _SHORTEST_MIXED = 3, 2
+_SHORTEST_NUMBER = 6
+_LONGEST_WORD = 200
+_EDGE = r"[A-Za-z0-9_]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceWords:
+    """How text is searched: canonical addresses, phones and URLs, bare handles, and words that name nobody else."""
+
+    emails: frozenset[str]
+    phones: frozenset[str]
+    urls: frozenset[str]
+    handles: frozenset[str]
+    marks: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Recognises one person in text; built by `traces_of`."""
+
+    words: TraceWords
+
+    def are_in_prose(self, text: str) -> bool:
+        """True when the text names the person: an address, `@handle`, a profile URL, a full name.
+
+        A handle that stands alone is a word like any other here: a search for `hiking` names nobody.
+        """
+        return self._names_account(text) or self._has_email(text)
+
+    def are_in_json_text(self, text: str) -> bool:
+        """True as in prose, and when a whole JSON string is a handle of the person: quick, for stored answers."""
+        return (self._quoted is not None and self._quoted.search(text) is not None) or self.are_in_prose(text)
+
+    def are_in_data(self, value: JsonValue) -> bool:
+        """True when any text or key of a JSON value names the person, is a handle or a phone number of theirs."""
+        if isinstance(value, str):
+            return self._is_word(value) or self.are_in_prose(value)
+        if isinstance(value, Mapping):
+            return any(self.are_in_data(part) for pair in value.items() for part in pair)
+        if isinstance(value, Sequence):
+            return any(self.are_in_data(each) for each in value)
+        return False
+
+    def without_prose(self, value: JsonValue) -> JsonValue:
+        """The same JSON whose texts that name the person say `[erased]` instead."""
+        if isinstance(value, str):
+            return ERASED if self.are_in_prose(value) else value
+        if isinstance(value, Mapping):
+            return {name: self.without_prose(each) for name, each in value.items()}
+        if isinstance(value, Sequence):
+            return [self.without_prose(each) for each in value]
+        return value
+
+    def without_items(self, items: Sequence[JsonValue]) -> tuple[list[JsonValue], int]:
+        """The items with those about the person emptied, so that the others keep their places; and how many were."""
+        about = [bool(item) and self.are_in_data(item) for item in items]
+        return [{} if hit else item for item, hit in zip(items, about, strict=True)], sum(about)
+
+    def _is_word(self, text: str) -> bool:
+        if len(text) > _LONGEST_WORD:
+            return False
+        return comparable(text) in self.words.handles or (
+            bool(self.words.phones) and canonical_phone(text) in self.words.phones
+        )
+
+    def _names_account(self, text: str) -> bool:
+        return self._accounts is not None and self._accounts.search(text) is not None
+
+    def _has_email(self, text: str) -> bool:
+        if not self.words.emails:
+            return False
+        return any(canonical_email(found.address) in self.words.emails for found in find_emails(text))
+
+    @cached_property
+    def _accounts(self) -> re.Pattern[str] | None:
+        parts = []
+        if handles := _either(self.words.handles):
+            parts.append(rf"[@/]{handles}(?!{_EDGE})")
+        if whole := _either(self.words.urls | self.words.marks):
+            parts.append(rf"(?<!{_EDGE}){whole}(?!{_EDGE})")
+        return re.compile("|".join(parts), re.IGNORECASE) if parts else None
+
+    @cached_property
+    def _quoted(self) -> re.Pattern[str] | None:
+        words = _either(self.words.handles)
+        return re.compile(rf'"@?{words}"', re.IGNORECASE) if words else None
+
+
+def _either(words: Iterable[str]) -> str:
+    escaped = "|".join(re.escape(word) for word in sorted(words))
+    return f"(?:{escaped})" if escaped else ""
+
+
+def traces_of(identifiers: Iterable[Identifier], *, names: Iterable[str] = (), marks: Iterable[str] = ()) -> Traces:
+    """Traces of a person known by these identifiers; `names` are full names, `marks` such as lead uids.
+
+    Names of one word, short handles and short numbers are left out: they would be found in everybody's text.
+    """
+    found: dict[IdentifierKind, set[str]] = {kind: set() for kind in IdentifierKind}
+    for each in identifiers:
+        if (canonical := canonical_identifier(each)) is not None:
+            found[each.kind].add(canonical)
+    handles = {handle.partition(":")[2] for handle in found[IdentifierKind.HANDLE]}
+    full = {name.strip() for name in names if len(name.split()) > 1 and len(name.strip()) >= _SHORTEST_NAME}
+    return Traces(
+        TraceWords(
+            emails=frozenset(found[IdentifierKind.EMAIL]),
+            phones=frozenset(found[IdentifierKind.PHONE]),
+            urls=frozenset(found[IdentifierKind.PROFILE_URL]),
+            handles=frozenset(handle for handle in handles if _is_telling(handle)),
+            marks=frozenset({*full, *marks, *found[IdentifierKind.HANDLE]}),
+        )
+    )
+
+
+def _is_telling(handle: str) -> bool:
+    if handle.isdigit():
+        return len(handle) >= _SHORTEST_NUMBER
+    return len(handle) >= (_SHORTEST_WORD if handle.isalpha() else _SHORTEST_MIXED)

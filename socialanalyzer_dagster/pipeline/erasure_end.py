@@ -1,0 +1,146 @@
+"""The part of an erasure that needs no name: rows by lead uid, calls, media, the CRM, then the identity (spec 19.4)."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.pipeline.batch_status import RUNNING
+from socialanalyzer_dagster.pipeline.privacy_crm import CRM_SILENT, CrmPerson
+from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, MEDIA_FOLDERS, PrivacyParts
+from socialanalyzer_dagster.storage import contacts, crm_links, person_rows, person_texts, privacy_requests, retention
+from socialanalyzer_dagster.storage.leads import parts as in_parts
+from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestState
+from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions
+
+_SENTENCES = {
+    RequestState.OPEN: "The erasure was interrupted; run it again.",
+    RequestState.DONE: "Everything that was stored about this person is erased, and they stay out from now on.",
+    RequestState.WAITING_FOR_CRM: (
+        "The CRM did not answer. Everything here is erased but the address and the link that it must be asked with: "
+        "run it again, or let the daily purge finish it."
+    ),
+    RequestState.WAITING_FOR_BATCH: (
+        "A batch is at work on this person or on others who share answers with them. What it still stores goes when it "
+        "rests: run it again then, or let the daily purge finish it."
+    ),
+}
+_NEEDS_ADDRESS = "The CRM did not answer about the address itself, which is not stored: run it again with the address."
+
+
+class ErasureEnd:
+    """Finishes one request; `done` is what was counted before."""
+
+    def __init__(self, parts: PrivacyParts, request: PrivacyRequest, done: Counter[str] | None = None) -> None:
+        self._parts = parts
+        self._request = request
+        self._done = Counter(done or {})
+        self._leads = [LeadUid(uid) for uid in request.leads]
+
+    async def run(self, *, extra_addresses: Sequence[str] = (), email_hashes: Sequence[str] = ()) -> PrivacyRequest:
+        """The request as it stands afterwards, stored."""
+        await asyncio.to_thread(self._clear_rows, email_hashes)
+        self._done["media_objects"] += await erase_media(self._parts, self._leads)
+        crm = await self._ask_crm(extra_addresses)
+        await asyncio.to_thread(self._forget_identities, crm["state"])
+        return await asyncio.to_thread(self._close, crm)
+
+    def _clear_rows(self, email_hashes: Sequence[str]) -> None:
+        database = self._parts.database
+        for group in in_parts(self._leads, AT_ONCE):
+            with database.write() as connection:
+                self._done += person_rows.clear_content(connection, group)
+                self._done += person_texts.drop_calls(connection, group)
+        with database.write() as connection:
+            known = {*email_hashes, *person_rows.email_hashes(connection, self._leads)}
+            self._done["email_verifications"] += person_rows.forget_verifications(connection, sorted(known))
+
+    async def _ask_crm(self, extra: Sequence[str]) -> dict[str, Any]:
+        """How the CRM stands, and whether only the person's address can bring it further."""
+        person = await asyncio.to_thread(self._crm_person, extra)
+        before = self._request.receipt.get("crm", {})
+        needed = bool(before.get("needs_address")) and not extra
+        if self._parts.crm is None:
+            return {"state": "not_configured", "needs_address": False}
+        if person.is_nobody:
+            return {"state": "unreachable" if needed else "erased", "needs_address": needed}
+        try:
+            contacts_erased, addresses = await self._parts.crm.erase(person)
+        except CRM_SILENT:
+            stored = {address.lower() for address in await asyncio.to_thread(self._addresses)}
+            lost = needed or any(address.lower() not in stored for address in extra)
+            return {"state": "unreachable", "needs_address": lost}
+        self._done["crm_contacts"] += contacts_erased
+        self._done["crm_addresses"] += addresses
+        return {"state": "unreachable" if needed else "erased", "needs_address": needed}
+
+    def _crm_person(self, extra: Sequence[str]) -> CrmPerson:
+        with self._parts.database.read() as connection:
+            links = crm_links.links_of(connection, self._leads)
+        addresses = {address.lower(): address for address in (*self._addresses(), *extra)}
+        return CrmPerson(
+            contact_ids=sorted(links.values()),
+            leads=self._leads,
+            addresses=[addresses[each] for each in sorted(addresses)],
+        )
+
+    def _addresses(self) -> list[str]:
+        """Chosen addresses that are still stored and belong to nobody else."""
+        with self._parts.database.read() as connection:
+            return contacts.own_addresses(connection, self._leads)
+
+    def _forget_identities(self, crm: str) -> None:
+        parts, now = self._parts, self._parts.workplace.clock.now()
+        waits = crm == "unreachable"
+        for group in in_parts(self._leads, AT_ONCE):
+            with parts.database.write() as connection:
+                self._done += person_rows.clear_contacts(connection, group, but_address=waits)
+                if waits:
+                    person_rows.empty_links(connection, group)
+                else:
+                    self._done["crm_links"] += person_rows.forget_links(connection, group)
+                reduced = person_rows.reduce_identities(connection, group, parts.key, now)
+                self._done["leads"] += len(reduced)
+                self._done["lead_aliases"] += person_rows.forget_aliases(connection, group)
+                person_rows.forget_address_hashes(connection, group)
+                hidden = parts.search.hashes(person_rows.tombstone_identifiers(connection, group))
+                entries = [
+                    Suppression(kind=kind, keyed_hash=keyed, reason=ERASURE, source=ERASURE, added_at=now)
+                    for kind, keyed in sorted(hidden)
+                ]
+                add_suppressions(connection, entries)
+
+    def _close(self, crm: Mapping[str, Any]) -> PrivacyRequest:
+        parts, now = self._parts, self._parts.workplace.clock.now()
+        with parts.database.write() as connection:
+            state = RequestState.DONE
+            if person_texts.calls_left(connection, self._leads) or retention.worked_on(
+                connection, self._leads, statuses=tuple(RUNNING.values())
+            ):
+                state = RequestState.WAITING_FOR_BATCH
+            if crm["state"] == "unreachable":
+                state = RequestState.WAITING_FOR_CRM
+            counts = Counter(self._request.receipt.get("counts", {})) + self._done
+            receipt = {
+                **self._request.receipt,
+                "counts": dict(sorted(counts.items())),
+                "crm": dict(crm),
+                "sentence": _NEEDS_ADDRESS if crm["needs_address"] else _SENTENCES[state],
+            }
+            finished_at = now if state is RequestState.DONE else None
+            request = replace(self._request, state=state, receipt=receipt, finished_at=finished_at)
+            privacy_requests.change_request(connection, request)
+        return request
+
+
+async def erase_media(parts: PrivacyParts, leads: Sequence[LeadUid]) -> int:
+    """Remove every media object of these leads; returns how many. Raises MediaStoreError."""
+    removed = 0
+    for lead in leads:
+        for folder in MEDIA_FOLDERS:
+            for found in await parts.media_store.objects(f"{folder}/{lead}"):
+                await parts.media_store.delete(found.key)
+                removed += 1
+    return removed

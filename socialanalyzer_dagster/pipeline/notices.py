@@ -1,0 +1,35 @@
+"""Notices to people whose data is kept: recorded by a person, counted every day (spec 19.1)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.pipeline.lead_view import one_lead
+from socialanalyzer_dagster.storage import audit_log, notices
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.notices import Due, NoticeEvent
+
+LISTED = 1000
+
+
+def notice_report(database: Database, now: datetime) -> dict[str, int]:
+    """How many notices are overdue, not due yet, and sent."""
+    with database.read() as connection:
+        return notices.notice_counts(connection, now)
+
+
+def overdue(database: Database, now: datetime) -> Sequence[Due]:
+    """Leads whose notice is overdue, the longest waiting first."""
+    with database.read() as connection:
+        return notices.overdue(connection, now, LISTED)
+
+
+def record(database: Database, name: str, event: NoticeEvent) -> LeadUid:
+    """Record a first contact or a sent notice of the lead with this name; raises NoSuchLead."""
+    with database.write() as connection:
+        uid = LeadUid(one_lead(connection, name).lead_uid)
+        stored = NoticeEvent(lead=uid, contacted_at=event.contacted_at, sent_at=event.sent_at, by=event.by, at=event.at)
+        notices.record_notice(connection, stored)
+        action = "notice.sent" if event.sent_at is not None else "notice.first_contact"
+        audit_log.record(connection, at=event.at, actor=event.by, action=action, subject=uid)
+    return uid

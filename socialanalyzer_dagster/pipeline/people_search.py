@@ -1,0 +1,105 @@
+"""Finding a person among all leads by any spelling, and what else the gates must know them by (spec 19.2, 19.4)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from socialanalyzer_dagster.domain.leads import Identifier
+from socialanalyzer_dagster.domain.suppression import identifier_hash
+from socialanalyzer_dagster.domain.traces import Traces, traces_of
+from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.storage import people
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.people import StoredPerson
+
+Hash = tuple[str, str]
+"""Kind of identifier and keyed hash."""
+
+
+@dataclass(slots=True)
+class FoundPerson:
+    """The leads of one person; `shared` are hashes that other leads have as well, `given` those of the request."""
+
+    given: frozenset[Hash]
+    leads: dict[LeadUid, StoredPerson] = field(default_factory=dict)
+    reduced: frozenset[LeadUid] = frozenset()
+    shared: set[Hash] = field(default_factory=set)
+    identifiers: tuple[Identifier, ...] = ()
+
+    @property
+    def uids(self) -> list[LeadUid]:
+        """Every lead, those that are reduced already among them."""
+        return sorted({*self.leads, *self.reduced})
+
+    def traces(self) -> Traces:
+        """How the person is recognised in text: by what they gave and what is theirs alone."""
+        return traces_of(
+            self.identifiers,
+            names=[each.record.display_name for each in self.leads.values() if each.record.display_name],
+            marks=self.uids,
+        )
+
+
+class PeopleSearch:
+    """Searches under one suppression key."""
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        self._database = database
+        self._key = key
+
+    def hashes(self, identifiers: Iterable[Identifier]) -> set[Hash]:
+        """Keyed hashes of what can be hashed; raises WeakKey."""
+        pairs = ((each.kind.value, identifier_hash(each, self._key)) for each in identifiers)
+        return {(kind, keyed) for kind, keyed in pairs if keyed is not None}
+
+    def of_leads(self, uids: Sequence[LeadUid]) -> FoundPerson:
+        """The person behind leads; those that are reduced are named and not read, unknown ones are left out."""
+        with self._database.read() as connection:
+            named = people.known_uids(connection, uids)
+            first = people.people_of(connection, [uid for uid, is_reduced in named.items() if not is_reduced])
+        reduced = frozenset(uid for uid, is_reduced in named.items() if is_reduced)
+        start = FoundPerson(given=frozenset(), leads={each.uid: each for each in first}, reduced=reduced)
+        return self._spread(start, ())
+
+    def of(self, identifier: Identifier) -> FoundPerson:
+        """Everybody the gates would refuse because of this identifier, and the accounts these say are theirs.
+
+        A match is by the account itself, by an account its record links to, or by an address or number found for it.
+        An address that several creators share finds them all.
+        """
+        given = self.hashes([identifier])
+        found = FoundPerson(given=frozenset(given))
+        if given:
+            with self._database.read() as connection:
+                found.reduced = people.leads_by_hash(connection, [keyed for _, keyed in given])
+            for part in people.everybody(self._database):
+                found.leads |= {each.uid: each for each in part if given & self.hashes(each.everything)}
+        return self._spread(found, (identifier,))
+
+    def _spread(self, found: FoundPerson, given: tuple[Identifier, ...]) -> FoundPerson:
+        """Follow links to accounts that are leads as well until no more turn up, and tell what is shared apart."""
+        known = self._known(found, given)
+        grown = bool(found.leads)
+        while grown:
+            claimed = self.hashes(each for lead in found.leads.values() for each in lead.linked)
+            found.shared, grown = set(), False
+            for part in people.everybody(self._database):
+                for lead in part:
+                    if lead.uid in found.leads:
+                        continue
+                    if claimed & self.hashes(lead.own):
+                        found.leads[lead.uid] = lead
+                        grown = True
+                    else:
+                        found.shared |= known & self.hashes(lead.everything)
+            known = self._known(found, given)
+        found.shared -= self._own(found) | found.given
+        everything = dict.fromkeys((*given, *(each for lead in found.leads.values() for each in lead.everything)))
+        found.identifiers = tuple(each for each in everything if not self.hashes([each]) <= found.shared)
+        found.reduced -= frozenset(found.leads)
+        return found
+
+    def _known(self, found: FoundPerson, given: tuple[Identifier, ...]) -> set[Hash]:
+        return self.hashes((*given, *(each for lead in found.leads.values() for each in lead.everything)))
+
+    def _own(self, found: FoundPerson) -> set[Hash]:
+        return self.hashes(each for lead in found.leads.values() for each in lead.own)

@@ -1,0 +1,315 @@
+"""Erasing people: from everywhere, whatever fails on the way, and for good (spec 19.4)."""
+
+import asyncio
+
+import pytest
+from crm_world import CrmWorld, uid_of
+from privacy_world import asked, email, erased, everything_in, handle, places_of, privacy_parts
+from sqlalchemy import select
+
+from socialanalyzer_dagster.domain.creator_lists import ListRow
+from socialanalyzer_dagster.domain.filters import FilterProblems
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.pipeline import erasure_end
+from socialanalyzer_dagster.pipeline.approvals import approve
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.erasure import erase, finish_requests
+from socialanalyzer_dagster.pipeline.privacy_export import export, receipt_of
+from socialanalyzer_dagster.sandbox.faults import Fault
+from socialanalyzer_dagster.storage import sync_plans
+from socialanalyzer_dagster.storage.models_control import AuditEntryRow, LedgerEntryRow, ProviderAttemptRow
+from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadRow
+from socialanalyzer_dagster.storage.privacy_requests import unfinished
+from socialanalyzer_dagster.vendors.media_store import FolderStore, MediaStoreError, keeper
+
+CREATOR = "adatrailwalker"
+OTHER = "beasummit"
+
+
+async def synced(world: CrmWorld, *names: str) -> str:
+    key = await world.scored(*(names or (CREATOR, OTHER)))
+    await world.plan(key)
+    approve(world.workplace, key, by="Mara")
+    await world.sync(key)
+    return key
+
+
+def rows(world: CrmWorld, model) -> list:
+    with world.database.read() as connection:
+        return connection.execute(select(model.__table__)).all()
+
+
+async def test_an_erased_person_is_nowhere_and_the_others_are_untouched(world_on_each: CrmWorld) -> None:
+    world = world_on_each
+    key = await synced(world)
+    await keeper(FolderStore(world.home / "media"), uid_of(CREATOR))(b"picture", "image/jpeg")
+    kept = await keeper(FolderStore(world.home / "media"), uid_of(OTHER))(b"picture", "image/jpeg")
+    before = everything_in(world.database)
+    assert places_of(world.database, CREATOR) >= {"leads.record", "contact_values.value", "provider_answers.body"}
+    ledger, attempts = rows(world, LedgerEntryRow), rows(world, ProviderAttemptRow)
+    request = await erased(world, email(f"{CREATOR.upper()}@Example.org"))
+    assert (request.state, request.leads) == ("done", (uid_of(CREATOR),))
+    assert places_of(world.database, CREATOR) == set()
+    assert world.contact(CREATOR) is None
+    assert not [each for each in world.crm.contacts.everyone() if CREATOR in str(each.properties)]
+    assert [path.name for path in (world.home / "media").rglob("*") if path.is_file()] == [kept.split("/")[-1]]
+    assert (rows(world, LedgerEntryRow), rows(world, ProviderAttemptRow)) == (ledger, attempts)
+    after = everything_in(world.database)
+    assert all(text.lower().count(OTHER) == before[place].lower().count(OTHER) for place, text in after.items())
+    assert world.contact(OTHER) is not None
+    assert find_batch(world.workplace, key).status == "completed"
+    assert world.costs_agree()
+
+
+async def test_the_receipt_counts_every_store_and_names_nobody(world: CrmWorld) -> None:
+    await synced(world)
+    await keeper(FolderStore(world.home / "media"), uid_of(CREATOR))(b"picture", "image/jpeg")
+    request = await erased(world, handle(f"@{CREATOR.title()}"))
+    counts = request.receipt["counts"]
+    for store in (
+        "leads",
+        "contact_values",
+        "evidence",
+        "scores",
+        "provider_answers",
+        "sync_plan_rows",
+        "crm_contacts",
+        "crm_addresses",
+        "media_objects",
+        "email_verifications",
+        "suppressions",
+        "vendor_job_items",
+    ):
+        assert counts[store] > 0, store
+    audit = rows(world, AuditEntryRow)
+    assert [each.action for each in audit if each.subject == request.keyed_hash] == ["privacy.erase"]
+    assert CREATOR not in f"{receipt_of(request)}{audit}".lower()
+
+
+async def test_somebody_unknown_gets_a_receipt_and_stays_out(world: CrmWorld) -> None:
+    request = await erased(world, email(f"{CREATOR}@example.org"))
+    assert (request.state, request.leads, request.receipt["crm"]["state"]) == ("done", (), "erased")
+    world.vendor.emails[CREATOR] = f"{CREATOR}+new@example.org"
+    key = await world.scored(CREATOR, OTHER)
+    assert world.codes(Stage.DISCOVERED)["passed"] == 2, "an unknown host keeps its plus tags apart"
+    world.vendor.emails["cas"] = f"{CREATOR.upper()}@EXAMPLE.org"
+    await world.scored("cas")
+    assert "cas" not in str(rows(world, LeadRow))
+    assert key
+
+
+async def test_an_erased_person_who_is_found_again_is_stopped_at_the_first_gate(world_on_each: CrmWorld) -> None:
+    world = world_on_each
+    await synced(world)
+    await erased(world, uid_of(CREATOR))
+    world.clock.advance(days=400)
+    sent = world.vendor.sent
+    await world.scored(CREATOR)
+    assert world.vendor.sent == sent + 1, "the search alone is bought"
+    assert places_of(world.database, CREATOR) == set()
+    found = [row for row in everything_in(world.database)["found_items.result"].splitlines() if row == "suppressed"]
+    assert len(found) == 1
+
+
+async def test_an_erased_person_on_a_list_leaves_nothing_but_the_count(world: CrmWorld) -> None:
+    await synced(world)
+    await erased(world, handle(CREATOR))
+    people = (ListRow(line=2, handle=CREATOR, email=f"{CREATOR}@example.org"), ListRow(line=3, handle="cas"))
+    key = world.create(creator_list=people).key
+    await world.run(key, Stage.DISCOVERED)
+    assert places_of(world.database, CREATOR) == set()
+    assert {"suppressed", "lead"} <= set(everything_in(world.database)["found_items.result"].splitlines())
+
+
+async def test_a_person_in_a_plan_that_waits_leaves_it_and_the_plan_is_made_again(world_on_each: CrmWorld) -> None:
+    world = world_on_each
+    key = await world.scored(CREATOR, OTHER)
+    await world.plan(key)
+    approve(world.workplace, key, by="Mara")
+    await erased(world, handle(CREATOR))
+    with world.database.read() as connection:
+        plan = sync_plans.newest_plan(connection, find_batch(world.workplace, key).batch_id)
+    assert plan is not None
+    assert plan.state == "superseded"
+    assert world.codes(Stage.SYNCED) == {"suppressed": 1}
+    await world.plan(key)
+    approve(world.workplace, key, by="Mara")
+    report = await world.sync(key)
+    assert report.rows == {"created": 1}
+    assert find_batch(world.workplace, key).status == "completed"
+    assert sum(world.dealt().values()) == 1
+    assert places_of(world.database, CREATOR) == set()
+
+
+async def test_a_person_erased_while_a_stage_works_on_them_leaves_no_result(world: CrmWorld) -> None:
+    world.vendor.names = [CREATOR, OTHER]
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED)
+    world.vendor.hold = asyncio.Event()
+    work = asyncio.create_task(world.run(key, Stage.SCREENED))
+    await world.vendor.arrived.wait()
+    request = await erased(world, handle(CREATOR))
+    world.vendor.hold.set()
+    await work
+    world.vendor.hold = None
+    await world.run(key, Stage.ENRICHED, Stage.ANALYZED, Stage.SCORED)
+    assert request.state == "waiting_for_batch"
+    assert world.codes(Stage.SCREENED) == {"passed": 1, "suppressed": 1}
+    await world.plan(key)
+    async with privacy_parts(world) as parts:
+        states = await finish_requests(parts)
+    assert set(states) <= {"done"}
+    assert places_of(world.database, CREATOR) == set()
+    assert world.vendor.asked[f"screened:{CREATOR}"] == 1
+    assert world.vendor.asked[f"analyzed:{CREATOR}"] == 0
+
+
+async def test_an_erasure_that_breaks_is_finished_by_asking_again(world_on_each: CrmWorld, monkeypatch) -> None:
+    world = world_on_each
+    await synced(world)
+
+    async def broken(*_: object) -> int:
+        raise MediaStoreError("the bucket is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure_end, "erase_media", broken)
+        with pytest.raises(MediaStoreError):
+            await erased(world, email(f"{CREATOR}@example.org"))
+    with world.database.read() as connection:
+        (open_request,) = unfinished(connection)
+    assert open_request.state == "open"
+    again = await erased(world, email(f"{CREATOR}@example.org"))
+    assert (again.request_id, again.state) == (open_request.request_id, "done")
+    assert places_of(world.database, CREATOR) == set()
+    assert world.contact(CREATOR) is None
+
+
+async def test_an_interrupted_erasure_is_finished_by_the_purge_as_well(world: CrmWorld, monkeypatch) -> None:
+    await synced(world)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure_end.ErasureEnd, "_forget_identities", broken)
+        with pytest.raises(RuntimeError):
+            await erased(world, handle(CREATOR))
+    async with privacy_parts(world) as parts:
+        assert await finish_requests(parts) == {"done": 1}
+    assert places_of(world.database, CREATOR) == set()
+
+
+async def test_a_crm_that_does_not_answer_leaves_the_request_open_until_it_does(world: CrmWorld) -> None:
+    await synced(world)
+    world.faults(Fault("hubspot", "*", "error_500"))
+    request = await erased(world, handle(CREATOR))
+    assert (request.state, request.receipt["crm"]["state"]) == ("waiting_for_crm", "unreachable")
+    assert "did not answer" in request.receipt["sentence"]
+    assert places_of(world.database, CREATOR) == {"contact_values.value"}, "the CRM must be asked with the address"
+    world.faults()
+    async with privacy_parts(world) as parts:
+        assert await finish_requests(parts) == {"done": 1}
+    assert places_of(world.database, CREATOR) == set()
+    assert world.contact(CREATOR) is None
+    assert len(rows(world, LeadRow)) == 2
+
+
+async def test_an_address_the_crm_was_not_asked_about_must_be_given_again(world: CrmWorld) -> None:
+    world.person("someone@else.example")
+    world.faults(Fault("hubspot", "*", "error_500"))
+    request = await erased(world, email("someone@else.example"))
+    assert (request.state, request.receipt["crm"]["needs_address"]) == ("waiting_for_crm", True)
+    assert "with the address" in request.receipt["sentence"]
+    world.faults()
+    async with privacy_parts(world) as parts:
+        assert await finish_requests(parts) == {"waiting_for_crm": 1}
+    again = await erased(world, email("Someone@Else.example"))
+    assert (again.request_id, again.state) == (request.request_id, "done")
+    assert "someone@else" not in str([each.properties for each in world.crm.contacts.everyone()])
+
+
+async def test_the_crm_takes_an_erased_address_from_nobody_any_more(world: CrmWorld) -> None:
+    await synced(world)
+    await erased(world, handle(CREATOR))
+    with pytest.raises(Exception, match="cannot be used"):
+        world.person(f"{CREATOR}@example.org")
+
+
+async def test_an_account_that_links_to_another_lead_is_the_same_person(world: CrmWorld) -> None:
+    from socialanalyzer_dagster.storage.leads import load_records, update_records
+
+    await synced(world, CREATOR, OTHER, "caspeak")
+    with world.database.write() as connection:
+        record = load_records(connection, [uid_of(CREATOR)])[uid_of(CREATOR)]
+        linked = record.model_copy(update={"links": {"personal_website": f"https://testbook.example/{OTHER}"}})
+        update_records(connection, {uid_of(CREATOR): linked}, world.clock.now())
+    request = await erased(world, handle(CREATOR))
+    assert set(request.leads) == {uid_of(CREATOR), uid_of(OTHER)}
+    assert places_of(world.database, CREATOR, OTHER) == set()
+    assert world.contact("caspeak") is not None
+
+
+async def test_an_address_that_two_creators_share_does_not_shut_the_other_out(world: CrmWorld) -> None:
+    world.vendor.addresses = {CREATOR: "office@agency.example", OTHER: "office@agency.example"}
+    await synced(world)
+    request = await erased(world, handle(CREATOR))
+    assert request.leads == (uid_of(CREATOR),)
+    assert request.receipt["shared_identifiers"] == 1
+    assert "office@agency.example" in everything_in(world.database)["contact_values.value"]
+    world.clock.advance(days=400)
+    await world.scored(OTHER)
+    assert world.outcomes()["screened", OTHER] == [("passed", None)] * 2
+
+
+async def test_an_export_holds_what_is_stored_and_its_receipt_does_not(world_on_each: CrmWorld) -> None:
+    world = world_on_each
+    await synced(world)
+    await keeper(FolderStore(world.home / "media"), uid_of(CREATOR))(b"picture", "image/jpeg")
+    async with privacy_parts(world) as parts:
+        document = await export(parts, asked(handle(CREATOR)))
+        nobody = await export(parts, asked(handle("nobodyknown")))
+    assert {row["lead_uid"] for rows in document["tables"].values() for row in rows if "lead_uid" in row} == {
+        uid_of(CREATOR)
+    }
+    values = {row["field"]: row for row in document["tables"]["contact_values"]}
+    assert values["email"]["value"] == f"{CREATOR}@example.org"
+    assert values["email"]["provider"] == "book"
+    assert [each["body"] for each in document["stored_answers"] if "of" in each["body"]]
+    assert document["vendor_items"][0]["item"] == {"name": CREATOR}
+    assert (len(document["media"]), len(document["crm"]["contacts"])) == (1, 1)
+    assert f"{CREATOR}@example.org" in document["origin"]
+    assert OTHER not in str(document)
+    assert CREATOR not in str(document["receipt"])
+    assert (nobody["leads"], nobody["tables"], nobody["crm"]["contacts"]) == ([], {}, [])
+    assert "no data" in nobody["origin"]
+
+
+async def test_history_and_fingerprints_survive_an_erasure(world: CrmWorld) -> None:
+    key = await synced(world)
+    history = rows(world, FilterHistoryRow)
+    summary = find_batch(world.workplace, key).summary
+    counts = world.codes(Stage.SYNCED)
+    await erased(world, handle(CREATOR))
+    assert rows(world, FilterHistoryRow) == history
+    assert find_batch(world.workplace, key).summary == summary
+    assert world.codes(Stage.SYNCED) == counts
+
+
+async def test_a_reason_that_names_somebody_is_refused_before_anything_is_done(world: CrmWorld) -> None:
+    await synced(world)
+    async with privacy_parts(world) as parts:
+        with pytest.raises(FilterProblems, match="no address"):
+            await erase(parts, asked(handle(CREATOR), reason=f"{CREATOR}@example.org wrote"))
+    assert world.contact(CREATOR) is not None
+
+
+async def test_erasing_twice_changes_nothing_the_second_time(world: CrmWorld) -> None:
+    await synced(world)
+    await erased(world, handle(CREATOR))
+    before = everything_in(world.database)
+    again = await erased(world, handle(CREATOR))
+    assert again.state == "done"
+    assert again.receipt["counts"].get("leads", 0) == 0
+    changed = {place for place, text in everything_in(world.database).items() if text != before[place]}
+    assert {place.split(".")[0] for place in changed} <= {"privacy_requests", "audit_entries", "leads"}
+    assert LeadUid(again.leads[0]) == uid_of(CREATOR)
