@@ -17,7 +17,7 @@ from socialanalyzer_dagster.domain.refusals import (
 from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, is_still_capped
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage import batch_figures, batches, found_items, outcome_sets, outcomes
@@ -165,7 +165,7 @@ def pause_cancelled(batch: OpenBatch) -> None:
         ending = Ending(status=BatchStatus.STOPPED, cause=row.cause, now=batch.workplace.clock.now())
         batch.row = finish_batch(batch.workplace, row, ending)
         return
-    batch.become(BatchStatus.PAUSED, "its run was cancelled; materialize the batch again to go on where it was")
+    batch.become(BatchStatus.PAUSED, CANCELLED)
 
 
 def stage_report(batch: OpenBatch, stage: Stage, worked: int, *, halt: str | None = None) -> StageReport:

@@ -1,11 +1,14 @@
 """A batch by commands alone: created, run through Dagster, planned, approved, synced, exported, re-scored."""
 
 import json
+import signal
 
 import pytest
 import yaml
 
+from socialanalyzer_dagster.checks import batch_checks
 from socialanalyzer_dagster.commands.instance import dagster_instance
+from socialanalyzer_dagster.pipeline.batch_status import CANCELLED
 from socialanalyzer_dagster.sandbox.serve import sandbox_bill
 from socialanalyzer_dagster.settings import Settings
 
@@ -143,6 +146,19 @@ def test_a_canary_goes_ahead_and_the_others_follow_when_released(shared, key):
     assert shared.json("batch", "release", made)["status"] == "queued"
     assert shared.run("batch", "run", made).code == 0
     assert shared.json("batch", "show", made)["stages"]["screened"]["pending"] == 0
+
+
+def test_an_interrupt_between_two_stages_leaves_the_batch_paused_with_the_cause(shared, key, monkeypatch):
+    search = json.dumps({"search_keywords": ["pottery"], "max_results": 2})
+    made = shared.json("batch", "create", "--platform", "patreon", "--filters", search)["key"]
+    with monkeypatch.context() as between:  # the checks of a stage run when it has ended
+        between.setattr(batch_checks, "audited_batch", lambda *_: signal.raise_signal(signal.SIGINT))
+        answer = shared.run("batch", "run", made, "--to", "screened")
+    assert (answer.code, "run it again to go on where it was" in answer.err) == (1, True)
+    view = shared.json("batch", "show", made)
+    assert (view["status"], view["cause"]) == ("paused", CANCELLED)
+    assert view["stages"]["discovered"]["pending"] == 0
+    assert shared.json("batch", "run", made, "--to", "screened")["stages"]["screened"]["pending"] == 0
 
 
 def test_doctor_finds_everything_in_order(shared, key):
