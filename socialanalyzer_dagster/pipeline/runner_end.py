@@ -75,8 +75,10 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
     verify(counters)
     if is_out_of_date:
         batch.forget_cap()
-    if halt is None and _is_empty(counters, stage) and not batch.refresh().is_terminal:
-        _finish_empty(batch)
+    if halt is None and not counters[stage].goes_on and not batch.refresh().is_terminal:
+        halt = _wait_for_vendors(batch, stage) if batch.reach.out_of_reach else None
+        if halt is None and _is_empty(counters, stage):
+            _finish_empty(batch)
     return stage_report(batch, stage, ended.worked, halt=halt)
 
 
@@ -143,6 +145,17 @@ def _is_empty(counters: Mapping[Stage, StageCounters], stage: Stage) -> bool:
     """True when no lead goes on from the stage and none is pending there or before."""
     up_to_here = STAGES[: STAGES.index(stage) + 1]
     return counters[stage].goes_on == 0 and not any(counters[each].pending for each in up_to_here)
+
+
+def _wait_for_vendors(batch: OpenBatch, stage: Stage) -> str:
+    """Nobody goes on because vendors could not be reached: that says nothing about the leads, so the batch waits."""
+    sentence = (
+        f"{' and '.join(batch.reach.out_of_reach)} could not be reached, so no lead could be {stage}: retry the batch "
+        "when the connection is back; nothing done so far is lost or paid again"
+    )
+    batch.halt()
+    batch.become(BatchStatus.PAUSED, sentence)
+    return sentence
 
 
 def _finish_empty(batch: OpenBatch) -> None:
