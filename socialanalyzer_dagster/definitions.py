@@ -13,7 +13,7 @@ from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
 from socialanalyzer_dagster.schedules_privacy import PRIVACY_ASSETS, PRIVACY_CHECKS, PRIVACY_SCHEDULES
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
-from socialanalyzer_dagster.sensors.run_outcomes import run_failure_sensor
+from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
 
 
@@ -37,7 +37,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
         asset_checks=[*batch_checks(), *PRIVACY_CHECKS],
         jobs=[lead_batch_job, crm_sync_job],
         schedules=PRIVACY_SCHEDULES,
-        sensors=[lead_batch_sensor, vendor_job_sensor, run_failure_sensor],
+        sensors=[lead_batch_sensor, vendor_job_sensor, run_failure_sensor, run_cancelled_sensor],
         resources=dict(resources) if resources is not None else default_resources(),
         executor=dg.in_process_executor,
     )

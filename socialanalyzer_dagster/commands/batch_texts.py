@@ -23,6 +23,8 @@ def print_batch(console: Console, view: Mapping[str, Any]) -> None:
     ]
     console.print("", table(("stage", *_COLUMNS, "main reasons"), rows))
     console.print("", table(("money", "USD"), _money(view)))
+    if view["held_by"] is not None:
+        console.print(f"\nnot launched, because {view['held_by']}", markup=False)
     if step := next_step(view):
         console.print(f"\n{step}", markup=False)
 
@@ -69,7 +71,7 @@ def print_batches(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
             *(each["passed"].get(stage, 0) for stage in ("discovered", "scored", "synced")),
             usd(each["spend_micros"]),
             usd(each["cap_micros"]),
-            each["cause"],
+            each["held_by"] or each["cause"],
         )
         for each in rows
     ]

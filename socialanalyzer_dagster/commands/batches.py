@@ -22,6 +22,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefu
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
 from socialanalyzer_dagster.pipeline.batches import batch_from_key, create_batch
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
+from socialanalyzer_dagster.pipeline.launch_queue import held_batches
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
 from socialanalyzer_dagster.pipeline.plan_view import plan_view
@@ -112,6 +113,8 @@ def run(
                 f"socialanalyzer batch confirm {key} --micros {batch.estimate_micros}"
             )
         steps = _steps(office, batch, from_step, to_step)
+        if steps != (Step.SYNCED,):
+            warn(held_batches(workplace, [batch]).values())
         furnish_sandbox_crm(office, batch, steps)
         with progress_of(office, {BatchKey(key): ""}):
             ended = run_steps(office, BatchKey(key), steps)

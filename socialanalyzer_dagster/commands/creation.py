@@ -11,8 +11,8 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.inputs import json_object
 from socialanalyzer_dagster.commands.output import table, usd
-from socialanalyzer_dagster.domain.creator_list_files import ListPreview, preview_list, read_list
-from socialanalyzer_dagster.domain.creator_lists import ListRow, UnusableRow
+from socialanalyzer_dagster.domain.creator_list_files import ListFile, ListPreview, preview_list
+from socialanalyzer_dagster.domain.creator_lists import CreatorList
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batches import CreatedBatch
@@ -54,17 +54,17 @@ class Wanted:
 def request_of(search: SearchOptions, size: SizeOptions, *, yes: bool, force: str | None) -> Wanted:
     """The request the options describe; raises BadParameter, FilterProblems and ListRefused."""
     _check_choice(search)
-    rows: list[ListRow | UnusableRow] | None = None
+    listed: CreatorList | None = None
     preview = None
     if search.list_file is not None:
         columns = _columns(search.columns)
         preview = preview_list(search.list_file, columns)
-        rows = list(read_list(search.list_file, columns))
+        listed = CreatorList(ListFile(search.list_file, columns))
     request = BatchRequest(
         platform=search.platform,
         preset=search.preset,
         filters=json_object(search.filters, "filters") if search.filters is not None else None,
-        creator_list=rows,
+        creator_list=listed,
         fields=_fields(size),
         stop_at_cap=size.stop_at_cap,
         confirmed=yes,

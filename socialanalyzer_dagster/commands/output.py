@@ -14,14 +14,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
+from socialanalyzer_dagster.domain.money import CENT_MICROS, MICROS_PER_USD, usd_text
 from socialanalyzer_dagster.domain.outside_text import printable
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
 notes = Console(stderr=True, highlight=False)
 """Progress, warnings and errors."""
-_CENT_MICROS = 10_000
+_SHOWN_MICROS = 100
+"""The least that four places of a dollar show."""
 _WIDE = 160
 """Columns of text that goes to a file or another program: nothing is cut there."""
 
@@ -64,8 +65,10 @@ def shortened(text: str, chars: int) -> str:
 
 
 def usd(micros: int) -> str:
-    """Dollars with cents, and with more places where an amount is under a cent."""
-    return f"${micros / MICROS_PER_USD:.4f}" if 0 < abs(micros) < _CENT_MICROS else usd_text(micros)
+    """Dollars with cents; an amount under a cent with four places, as far as those show it."""
+    if _SHOWN_MICROS <= abs(micros) < CENT_MICROS:
+        return f"{'-' if micros < 0 else ''}${abs(micros) / MICROS_PER_USD:.4f}"
+    return usd_text(micros)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Table:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from socialanalyzer_dagster.commands.office import Office
 from socialanalyzer_dagster.commands.output import notes, usd
 from socialanalyzer_dagster.domain.types import BatchKey, Stage
+from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
 from socialanalyzer_dagster.storage import batch_figures, batches
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 """Counters are read at most so often (I-54)."""
-_INTERRUPTED = "DagsterExecutionInterruptedError"
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 _REPOSITORY = {".dagster/repository": "__repository__@socialanalyzer"}
 """Lets the Dagster UI show these runs under their jobs."""
@@ -78,7 +78,10 @@ def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str]
         tags=_REPOSITORY,
         raise_on_error=False,
     )
-    return Ended(result.run_id, None if result.success else _problem(result))
+    if result.success:
+        return Ended(result.run_id, None)
+    run_failed(office.workplace(), key, _failed_run(result))
+    return Ended(result.run_id, _problem(result))
 
 
 def _job(name: str) -> "dg.JobDefinition":
@@ -91,18 +94,37 @@ def _job(name: str) -> "dg.JobDefinition":
         return definitions.resolve_job_def(name)
 
 
-def _problem(result: "dg.ExecuteInProcessResult") -> str:
-    """The sentence of the first failure, else where to look."""
+def _failed_run(result: "dg.ExecuteInProcessResult") -> FailedRun:
+    """What the end means for the batch; with nobody else to tell, the command writes it, as the sensors would."""
+    steps = tuple(event.step_key for event in _step_failures(result) if event.step_key is not None)
+    return FailedRun(run_id=result.run_id, failed_steps=steps, cancelled=_is_interrupted(result))
+
+
+def _step_failures(result: "dg.ExecuteInProcessResult") -> "Sequence[dg.DagsterEvent]":
     import dagster as dg
 
-    for event in result.filter_events(lambda each: each.event_type is dg.DagsterEventType.STEP_FAILURE):
+    return result.filter_events(lambda each: each.event_type is dg.DagsterEventType.STEP_FAILURE)
+
+
+def _is_interrupted(result: "dg.ExecuteInProcessResult") -> bool:
+    """True after Ctrl-C or a termination, wherever the run was."""
+    import dagster as dg
+    from dagster._core.events import RunFailureReason
+
+    ends = result.filter_events(lambda each: each.event_type is dg.DagsterEventType.RUN_FAILURE)
+    return any(end.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION for end in ends)
+
+
+def _problem(result: "dg.ExecuteInProcessResult") -> str:
+    """The sentence of the first failure, else where to look."""
+    if _is_interrupted(result):
+        return "stopped; run it again to go on where it was"
+    for event in _step_failures(result):
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:
             return data.user_failure_data.description
         if data.error is not None:
             cause = data.error.cause or data.error
-            if cause.cls_name == _INTERRUPTED:
-                return "stopped; run it again to go on where it was"
             if cause.cls_name == _CHECK_FAILED:
                 return _failed_checks(result)
             return f"{event.step_key} failed: {cause.message.strip()}"

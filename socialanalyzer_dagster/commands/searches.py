@@ -1,5 +1,9 @@
 """`platforms` and `list preview`: what can be searched, and how a creator list would be read."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +13,10 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import AsJson, emit, table
 from socialanalyzer_dagster.domain.creator_list_files import preview_list, summarise_list
+from socialanalyzer_dagster.domain.creator_lists import AnyRow, Check, UnusableRow
 from socialanalyzer_dagster.domain.policy import shipped_policy
+from socialanalyzer_dagster.pipeline.batch_requests import placing
 from socialanalyzer_dagster.platforms.base import Platform
-from socialanalyzer_dagster.platforms.list_items import placed
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 
 list_app = typer.Typer(help="Creator lists.", no_args_is_help=True)
@@ -72,19 +77,51 @@ def list_preview(
     file: Path,
     *,
     platform_key: Annotated[str, typer.Option("--platform", help="Platform of the creators.")],
+    unusable_out: Annotated[
+        Path | None, typer.Option("--unusable", metavar="OUT", help="Write every unusable row here, one JSON a line.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How a creator list FILE would be read: columns, first rows, rows that cannot be used."""
+    """How a creator list FILE would be read: columns, first rows, the first rows that cannot be used and how many."""
     found = preview_list(file)
     chosen = platform(platform_key)
-    policy, now = shipped_policy(), datetime.now(UTC)
-    summary = summarise_list(chosen.key, file, lambda row: placed(row, chosen, policy, now))
-    unusable = [(row.line, row.result.value, row.reason) for row in summary.unusable]
+    check = placing(chosen, shipped_policy(), datetime.now(UTC))
+    with _written_to(unusable_out) as tell:
+        summary = summarise_list(chosen.key, file, lambda row: tell(check(row)))
 
     def text(console: Console) -> None:
-        console.print(f"{summary.usable} usable rows, {len(unusable)} not usable")
+        console.print(f"{summary.usable} usable rows, {summary.unusable} not usable")
         console.print(table(("column", "read as"), [(use.header, use.field) for use in found.columns]))
-        console.print(table(("line", "result", "why"), unusable))
+        rows = [(row.line, row.result.value, row.reason) for row in summary.examples]
+        console.print(table(("line", "result", "why"), rows))
+        if summary.unusable > len(rows) and unusable_out is None:
+            console.print(f"these are the first {len(rows)}; --unusable OUT writes all of them")
 
-    result = {"usable": summary.usable, "unusable": summary.unusable, "columns": found.columns, "rows": found.rows}
+    result = {
+        "usable": summary.usable,
+        "unusable_count": summary.unusable,
+        "unusable": summary.examples,
+        "columns": found.columns,
+        "rows": found.rows,
+    }
     emit(result, as_json=as_json, text=text)
+
+
+@contextmanager
+def _written_to(out: Path | None) -> Iterator[Check]:
+    """A check that gives each row back after it wrote it to the file, if it is an unusable one."""
+    if out is None:
+        yield lambda row: row
+        return
+    try:
+        file = out.open("w", encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--unusable") from error
+    with file:
+
+        def told(row: AnyRow) -> AnyRow:
+            if isinstance(row, UnusableRow):
+                file.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+            return row
+
+        yield told

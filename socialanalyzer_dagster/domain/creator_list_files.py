@@ -4,15 +4,15 @@ import itertools
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
-from socialanalyzer_dagster.domain.creator_lists import ListRow, ListSummary, UnusableRow, make_row, summarise
+from socialanalyzer_dagster.domain.creator_lists import AnyRow, Check, ListSummary, UnusableRow, make_row, summarise
 from socialanalyzer_dagster.domain.list_columns import ColumnUse, ListRefused, is_known_header, map_columns
 from socialanalyzer_dagster.domain.list_csv import Record, read_csv
 from socialanalyzer_dagster.domain.list_json import BadItem, read_json
@@ -20,7 +20,6 @@ from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.types import PlatformKey
 
 MAX_UNPACKED_BYTES = 300_000_000
-Check: TypeAlias = Callable[[ListRow | UnusableRow], ListRow | UnusableRow]
 _JSON_NAMES = frozenset({".json", ".jsonl", ".ndjson"})
 _MAX_JSON_FIELDS = 500
 _SAMPLE_ITEMS = 1000
@@ -31,10 +30,21 @@ class ListPreview:
     """How a file would be read: the use of each column and its first rows."""
 
     columns: tuple[ColumnUse, ...]
-    rows: tuple[ListRow | UnusableRow, ...]
+    rows: tuple[AnyRow, ...]
 
 
-def read_list(path: Path, chosen_columns: Mapping[str, str] | None = None) -> Iterator[ListRow | UnusableRow]:
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """The rows of a file, read anew each time they are iterated; raises ListRefused like read_list."""
+
+    path: Path
+    chosen_columns: Mapping[str, str] | None = None
+
+    def __iter__(self) -> Iterator[AnyRow]:
+        return read_list(self.path, self.chosen_columns)
+
+
+def read_list(path: Path, chosen_columns: Mapping[str, str] | None = None) -> Iterator[AnyRow]:
     """Every row of the file in order, usable or not, one in memory at a time.
 
     `chosen_columns` maps fields to headers where the recognised names are not right. Raises ListRefused when the file
@@ -54,15 +64,11 @@ def preview_list(path: Path, chosen_columns: Mapping[str, str] | None = None, *,
     return ListPreview(columns=columns, rows=tuple(itertools.islice(read_list(path, chosen_columns), rows)))
 
 
-def summarise_list(platform: PlatformKey, path: Path, check: Check | None = None) -> ListSummary:
-    """Usable rows, unusable rows and fingerprint of a whole file; raises ListRefused, also when no row is usable.
-
-    `check` gives a row back, or why the platform cannot use it.
-    """
-    rows = read_list(path)
-    summary = summarise(platform, rows if check is None else map(check, rows))
+def summarise_list(platform: PlatformKey, path: Path, check: Check = lambda row: row) -> ListSummary:
+    """The summary of a whole file; raises ListRefused, also when no row is usable."""
+    summary = summarise(platform, read_list(path), check)
     if summary.usable == 0:
-        first = summary.unusable[0].reason if summary.unusable else "there are none below the header"
+        first = summary.examples[0].reason if summary.examples else "there are none below the header"
         raise ListRefused(f"no row of the file can be used: {first}")
     return summary
 

@@ -2,20 +2,22 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from socialanalyzer_dagster.domain.emails import find_emails
 from socialanalyzer_dagster.domain.filters import FINGERPRINT_PREFIX
 from socialanalyzer_dagster.domain.hosts import parse_web_url
 from socialanalyzer_dagster.domain.human_numbers import read_count
 from socialanalyzer_dagster.domain.links import canonical_url
-from socialanalyzer_dagster.domain.list_columns import ColumnUse
+from socialanalyzer_dagster.domain.list_columns import ColumnUse, ListRefused
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.outside_text import known_text, one_line
 from socialanalyzer_dagster.domain.types import PlatformKey, canonical_json
 
 MAX_HANDLE_CHARS = 200
+MAX_EXAMPLES = 100
 _UNKNOWN = frozenset({"nan", "null", "none", "-", "–", "—", "n/a", "#n/a", "\\n", "undefined", "?", "nat", "<na>"})
 
 
@@ -49,16 +51,58 @@ class UnusableRow:
     reason: str
 
 
+AnyRow: TypeAlias = ListRow | UnusableRow
+Check: TypeAlias = Callable[[AnyRow], AnyRow]
+"""Gives a row back, or why the platform cannot use it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListSummary:
-    """What a file holds: usable rows, every unusable one, and the fingerprint of the usable ones."""
+    """What a list holds: how many rows can be used and how many not, and the fingerprint of the usable ones.
+
+    `examples` are the first MAX_EXAMPLES unusable rows; `spelling` is the fingerprint of the rows before the platform
+    looked at them.
+    """
 
     usable: int
-    unusable: tuple[UnusableRow, ...]
+    unusable: int
+    examples: tuple[UnusableRow, ...]
     fingerprint: str
+    spelling: str
 
 
-def make_row(line: int, cells: Sequence[object], columns: Sequence[ColumnUse]) -> ListRow | UnusableRow:
+class CreatorList:
+    """A list whose rows are read anew whenever they are needed, so that however many there are none has to be kept."""
+
+    def __init__(self, rows: Iterable[AnyRow]) -> None:
+        """`rows` gives the rows each time it is iterated: a file that is read again, or a sequence."""
+        self._rows = rows
+        self._summary: ListSummary | None = None
+
+    def summary(self, platform: PlatformKey, check: Check) -> ListSummary:
+        """The summary for the platform; reads the rows the first time. Raises what reading them raises."""
+        if self._summary is None:
+            self._summary = summarise(platform, self._rows, check)
+        return self._summary
+
+    @property
+    def spelling(self) -> str:
+        """The fingerprint of the rows as they are written."""
+        if self._summary is not None:
+            return self._summary.spelling
+        return summarise(PlatformKey(""), self._rows).spelling
+
+    def checked_rows(self, platform: PlatformKey, check: Check) -> Iterator[AnyRow]:
+        """Every row as the platform sees it; raises ListRefused at the end when the list changed since its summary."""
+        digest = _Digest(platform)
+        for row in map(check, self._rows):
+            digest.add(row)
+            yield row
+        if digest.fingerprint != self.summary(platform, check).fingerprint:
+            raise ListRefused("the list was changed while it was read: nothing was made; try again")
+
+
+def make_row(line: int, cells: Sequence[object], columns: Sequence[ColumnUse]) -> AnyRow:
     """A row from the cells of one record; cells missing at its end are unknown, cells too many make it malformed."""
     if any(_text(cell) is not None for cell in cells[len(columns) :]):
         reason = f"the row has {len(cells)} cells but the header names {len(columns)} columns"
@@ -73,19 +117,45 @@ def make_row(line: int, cells: Sequence[object], columns: Sequence[ColumnUse]) -
     return _RowReader(line, values, extra).row()
 
 
-def summarise(platform: PlatformKey, rows: Iterable[ListRow | UnusableRow]) -> ListSummary:
-    """Count and fingerprint the rows of a list in one pass, holding only the unusable ones in memory."""
-    unusable: list[UnusableRow] = []
-    digest = hashlib.sha256(f"{platform}\n".encode())
-    usable = 0
+def summarise(platform: PlatformKey, rows: Iterable[AnyRow], check: Check = lambda row: row) -> ListSummary:
+    """Count and fingerprint the rows of a list in one pass, holding none of them but the first unusable ones."""
+    examples: list[UnusableRow] = []
+    placed, spelled = _Digest(platform), _Digest(PlatformKey(""))
+    unusable = 0
     for row in rows:
-        if isinstance(row, UnusableRow):
-            unusable.append(row)
-        else:
-            usable += 1
-            digest.update(canonical_json(normalised(row)).encode())
-    fingerprint = FINGERPRINT_PREFIX + digest.hexdigest()
-    return ListSummary(usable=usable, unusable=tuple(unusable), fingerprint=fingerprint)
+        spelled.add(row)
+        checked = check(row)
+        placed.add(checked)
+        if isinstance(checked, UnusableRow):
+            unusable += 1
+            if unusable <= MAX_EXAMPLES:
+                examples.append(checked)
+    return ListSummary(
+        usable=placed.rows,
+        unusable=unusable,
+        examples=tuple(examples),
+        fingerprint=placed.fingerprint,
+        spelling=spelled.fingerprint,
+    )
+
+
+class _Digest:
+    """The fingerprint of usable rows, row by row (spec 5.11)."""
+
+    def __init__(self, platform: PlatformKey) -> None:
+        self._hash = hashlib.sha256(f"{platform}\n".encode())
+        self.rows = 0
+
+    def add(self, row: AnyRow) -> None:
+        """Count a row in; an unusable one does not matter."""
+        if isinstance(row, ListRow):
+            self._hash.update(canonical_json(normalised(row)).encode())
+            self.rows += 1
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the rows so far."""
+        return FINGERPRINT_PREFIX + self._hash.hexdigest()
 
 
 def normalised(row: ListRow) -> list[str | int | None]:
@@ -102,7 +172,7 @@ class _RowReader:
         self._extra = extra
         self._notes: list[str] = []
 
-    def row(self) -> ListRow | UnusableRow:
+    def row(self) -> AnyRow:
         url, handle = self._identity()
         if url is None and handle is None:
             return self._unusable()

@@ -11,6 +11,8 @@ from socialanalyzer_dagster.domain.list_columns import ListRefused, is_known_hea
 from socialanalyzer_dagster.domain.list_encodings import detect_encoding, open_text
 
 _DELIMITERS = (",", ";", "\t", "|")
+MAX_LINE_CHARS = 4_000_000
+_LINE_ENDS = ("\n", "\r")
 _UNCLOSED = "a quotation mark opens a cell and is never closed"
 
 
@@ -50,6 +52,13 @@ def _delimiter_of(text: IO[str]) -> str:
     return max(_DELIMITERS, key=quality)
 
 
+class _LineTooLong(csv.Error):
+    """A line that is passed over instead of being held."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a line has more than {MAX_LINE_CHARS:,} characters")
+
+
 class _Lines:
     """Lines of a text that can be handed out a second time; remembers those of the record being read."""
 
@@ -63,12 +72,20 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else self._text.readline()
+        line = self._again.popleft() if self._again else self._text.readline(MAX_LINE_CHARS)
         if not line:
             raise StopIteration
         self.number += 1
-        self.current.append(line)
+        is_cut = len(line) == MAX_LINE_CHARS and not line.endswith(_LINE_ENDS)
+        self.current.append("\n" if is_cut else line)
+        if is_cut:
+            self._pass_over_the_rest()
+            raise _LineTooLong
         return line
+
+    def _pass_over_the_rest(self) -> None:
+        while (rest := self._text.readline(MAX_LINE_CHARS)) and not rest.endswith(_LINE_ENDS):
+            pass
 
     def rewind_after_first(self) -> None:
         """Hand out the lines of the current record again, but for its first."""
@@ -91,7 +108,7 @@ def _records(text: IO[str], delimiter: str) -> Iterator[Record]:
         except csv.Error as error:
             lines.rewind_after_first()
             reader = csv.reader(lines, delimiter=delimiter)
-            yield Record(start, (), _UNCLOSED if "field larger" in str(error) else f"the row is no CSV: {error}")
+            yield Record(start, (), _problem(error))
             continue
         if len(lines.current) > 1 and sum(line.count('"') for line in lines.current) % 2:
             lines.rewind_after_first()
@@ -99,3 +116,9 @@ def _records(text: IO[str], delimiter: str) -> Iterator[Record]:
             yield Record(start, (), _UNCLOSED)
             continue
         yield Record(start, tuple(cells))
+
+
+def _problem(error: csv.Error) -> str:
+    if isinstance(error, _LineTooLong):
+        return str(error)
+    return _UNCLOSED if "field larger" in str(error) else f"the row is no CSV: {error}"

@@ -34,7 +34,7 @@ def read_json(path: Path) -> Iterator[object]:
         raise ListRefused("the file is no JSON list: it must start with [ or {")
     with open_text(path, encoding) as text:
         if start == "[":
-            yield from _array_items(text)
+            yield from _array_items(_Buffer(text))
         elif _has_json_lines(path, encoding):
             yield from (_item(line) for line in _lines(text))
         else:
@@ -60,26 +60,38 @@ def _item(line: str) -> object:
 
 
 def _list_in_object(text: IO[str]) -> Iterator[object]:
-    try:
-        document = json.loads(text.read().strip(_BLANK), object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
-        raise ListRefused(f"the file is no JSON: {str(error)[:200]}") from error
-    if isinstance(document, BadItem):
-        raise ListRefused(document.reason)
-    lists = [value for value in document.values() if isinstance(value, list)]
-    if len(lists) != 1:
-        raise ListRefused(f"the JSON object holds {len(lists)} lists; the file must be one list of creators")
-    yield from lists[0]
-
-
-def _array_items(text: IO[str]) -> Iterator[object]:
-    """Decode item by item, reading on while an item is incomplete."""
+    """The items of the one list in an object; what else the object says is passed over."""
     source = _Buffer(text)
+    source.take("{")
+    names: set[object] = set()
+    lists = 0
+    while not source.take("}"):
+        name = source.item("the file is no JSON list: a field name")
+        if not isinstance(name, str) or not source.take(":"):
+            raise ListRefused("the file is no JSON: a field needs a name in quotes and a colon")
+        if name in names:
+            raise ListRefused(f"the item names {name!r} twice")
+        names.add(name)
+        if source.peek("["):
+            lists += 1
+            if lists > 1:
+                raise ListRefused("the JSON object holds 2 lists or more; the file must be one list of creators")
+            yield from _array_items(source)
+        else:
+            source.item(f"the file is no JSON list: the field {name[:60]!r}")
+        if not source.take(",") and not source.peek("}"):
+            raise ListRefused(f"the file is no JSON: it is broken after the field {name[:60]!r}")
+    if not lists:
+        raise ListRefused("the JSON object holds no list; the file must be one list of creators")
+
+
+def _array_items(source: "_Buffer") -> Iterator[object]:
+    """Decode item by item, reading on while an item is incomplete."""
     source.take("[")
     number = 0
     while not source.take("]"):
         number += 1
-        yield source.item(number)
+        yield source.item(f"item {number}")
         if not source.take(",") and not source.peek("]"):
             raise ListRefused(f"the JSON is broken after item {number}")
 
@@ -106,17 +118,17 @@ class _Buffer:
             self._rest = self._rest[len(sign) :]
         return found
 
-    def item(self, number: int) -> object:
-        """The next value; raises ListRefused when it is broken, too deep, too long or cut off."""
+    def item(self, what: str) -> object:
+        """The next value; raises ListRefused, naming it `what`, when it is broken, too deep, too long or cut off."""
         more = self._rest
         while True:
             try:
                 item, end = self._decoder.raw_decode(self._rest)
             except RecursionError as error:
-                raise ListRefused(f"item {number} of the JSON is too deep") from error
+                raise ListRefused(f"{what} of the JSON is too deep") from error
             except ValueError as error:
                 if not more or len(self._rest) > _MAX_ITEM_CHARS:
-                    raise ListRefused(f"item {number} of the JSON is broken: {str(error)[:200]}") from error
+                    raise ListRefused(f"{what} of the JSON is broken: {str(error)[:200]}") from error
             else:
                 # a number at the very end of what was read may go on
                 if end < len(self._rest) or not more:

@@ -5,6 +5,7 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from socialanalyzer_dagster.domain.types import Micros
 
 MICROS_PER_USD = 1_000_000
+CENT_MICROS = 10_000
 
 
 def micros_from_usd(usd: Decimal) -> Micros:
@@ -13,7 +14,9 @@ def micros_from_usd(usd: Decimal) -> Micros:
 
 
 def usd_text(micros: int) -> str:
-    """Dollars for people, rounded half up to cents: 82625000 -> '$82.63'."""
+    """Dollars for people, rounded half up to cents: 82625000 -> '$82.63'; less than a cent never looks like nothing."""
+    if 0 < abs(micros) < CENT_MICROS:
+        return "under $0.01" if micros > 0 else "above -$0.01"
     cents = (Decimal(micros) / MICROS_PER_USD).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
     return f"-${-cents:,.2f}" if cents < 0 else f"${cents:,.2f}"
 

@@ -1,8 +1,8 @@
 """What somebody asks for when they want a batch, and everything that can be wrong with it, told at once (I-39)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from socialanalyzer_dagster.domain.batch_fields import (
     validate_search,
 )
 from socialanalyzer_dagster.domain.batch_keys import adhoc_slug, list_slug
-from socialanalyzer_dagster.domain.creator_lists import ListRow, ListSummary, UnusableRow, summarise
+from socialanalyzer_dagster.domain.creator_lists import Check, CreatorList, ListSummary
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems, SearchFilters, fingerprint
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, sha256_of
@@ -39,7 +39,7 @@ class BatchRequest:
     platform: str | None = None
     preset: str | None = None
     filters: Mapping[str, object] | None = None
-    creator_list: Sequence[ListRow | UnusableRow] | None = None
+    creator_list: CreatorList | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
     stop_at_cap: bool = False
     confirmed: bool = False
@@ -56,7 +56,7 @@ class BatchRequest:
             for name, value in sorted(self.fields.items())
             if name not in ("idempotency_key", "confirm_estimate_micro") and value is not None
         }
-        rows = None if self.creator_list is None else summarise(PlatformKey(""), self.creator_list).fingerprint
+        rows = None if self.creator_list is None else self.creator_list.spelling
         body: JsonValue = [
             self.platform,
             self.preset,
@@ -105,10 +105,10 @@ def check_request(
 
     Raises FilterProblems with every wrong field, UnknownPreset, UnknownPlatform.
     """
+    if request.creator_list is not None:
+        return _checked_list(connection, workplace, request, request.creator_list, policy)
     preset = _preset(connection, request)
     platform = platform_of(workplace, (preset.platform if preset else request.platform) or "")
-    if request.creator_list is not None:
-        return _checked_list(connection, workplace, request, platform, policy)
     raw = dict(preset.filters) if preset else dict(request.filters or {})
     context = _context(connection, platform.key, policy, default_max_leads=1)
     problems = _own_problems(request)
@@ -141,16 +141,21 @@ def platform_of(workplace: Workplace, key: str) -> Platform:
     return found
 
 
+def placing(platform: Platform, policy: Policy, read_at: datetime) -> Check:
+    """Which rows of a list name somebody on the platform."""
+    return lambda row: placed(row, platform, policy, read_at)
+
+
 def _checked_list(
-    connection: Connection, workplace: Workplace, request: BatchRequest, platform: Platform, policy: Policy
+    connection: Connection, workplace: Workplace, request: BatchRequest, listed: CreatorList, policy: Policy
 ) -> CheckedRequest:
-    rows = [placed(row, platform, policy, workplace.clock.now()) for row in request.creator_list or ()]
-    summary = summarise(platform.key, rows)
+    platform = platform_of(workplace, request.platform or "")
+    summary = listed.summary(platform.key, placing(platform, policy, workplace.clock.now()))
     problems = _own_problems(request)
     if request.filters or request.preset:
         problems += (FieldProblem("filters", "a creator list takes no filters and no preset"),)
     if not summary.usable:
-        first = f": line {rows[0].line}: {summary.unusable[0].reason}" if rows else ""
+        first = "".join(f": line {row.line}: {row.reason}" for row in summary.examples[:1])
         problems += (FieldProblem("list", f"no row can be used{first}"),)
     context = _context(connection, platform.key, policy, default_max_leads=max(summary.usable, 1))
     try:
@@ -160,7 +165,7 @@ def _checked_list(
     if problems:
         raise FilterProblems(problems)
     return CheckedRequest(
-        request=replace(request, creator_list=rows),
+        request=request,
         platform=platform,
         preset=None,
         filters=None,

@@ -43,6 +43,9 @@ RUNNING: Mapping[Stage, BatchStatus] = {
 }
 """Status while a stage runs (spec 2.1)."""
 
+CANCELLED = "its run was cancelled; materialize the batch again to go on where it was"
+"""The cause of a pause after Ctrl-C or a termination."""
+
 _S = BatchStatus
 _WORK = frozenset(RUNNING.values())
 _ENDS = frozenset({_S.COMPLETED, _S.COMPLETED_EMPTY, _S.FAILED, _S.STOPPED})

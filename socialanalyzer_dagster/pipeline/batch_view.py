@@ -9,7 +9,9 @@ from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.summary import batch_summary
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters
+from socialanalyzer_dagster.pipeline.launch_queue import held_batches
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.summaries import read_facts
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -23,11 +25,13 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
     policy = policy_of_hash(workplace.database, batch.policy_hash)
     with workplace.database.read() as connection:
         facts = read_facts(connection, workplace, batch)
+    held = _held_in_queue(workplace, [batch])
     return {
         "key": batch.partition_key,
         "platform": batch.platform,
         "status": batch.status,
         "cause": batch.cause,
+        "held_by": held.get(batch.batch_id),
         "stages": {str(stage): _counters(counts) for stage, counts in facts.stages.items()},
         "items": dict(facts.items),
         "tiers": dict(facts.tiers),
@@ -86,7 +90,16 @@ def batch_rows(workplace: Workplace, page: BatchPage) -> list[dict[str, Any]]:
         ids = [batch.batch_id for batch in found]
         money = batch_figures.money(connection, ids)
         passed = batch_figures.passed_counts(connection, ids)
-    return [_list_row(batch, money[batch.batch_id], passed.get(batch.batch_id, {})) for batch in found]
+    held = _held_in_queue(workplace, found)
+    return [
+        {**_list_row(batch, money[batch.batch_id], passed.get(batch.batch_id, {})), "held_by": held.get(batch.batch_id)}
+        for batch in found
+    ]
+
+
+def _held_in_queue(workplace: Workplace, rows: Sequence[Batch]) -> dict[str, str]:
+    """Which full spending cap keeps which queued batch from being launched (spec 12.5)."""
+    return held_batches(workplace, [row for row in rows if row.status == BatchStatus.QUEUED])
 
 
 def _list_row(batch: Batch, money: batch_figures.Money, passed: Mapping[Any, int]) -> dict[str, Any]:

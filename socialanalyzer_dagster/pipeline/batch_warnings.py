@@ -1,11 +1,11 @@
 """What a person should know before a batch starts: used-up and similar searches (spec 5.7, 5.8)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from socialanalyzer_dagster.domain.novelty import (
     FilterRun,
@@ -20,6 +20,7 @@ from socialanalyzer_dagster.domain.similarity import PastSearch, SimilarBatch, s
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_requests import CheckedRequest
 from socialanalyzer_dagster.storage import batch_figures, batches, searches
+from socialanalyzer_dagster.storage.searches import PastRun
 
 
 def novelty_of(connection: Connection, fingerprint: str, *, policy: Policy, now: datetime) -> Novelty | None:
@@ -41,10 +42,8 @@ def similar_to(
     connection: Connection, platform: PlatformKey, filters: Mapping[str, Any], *, policy: Policy, now: datetime
 ) -> list[SimilarBatch]:
     """Completed batches of the platform that resemble the filters, most similar first."""
-    newest = batches.newest_completed(connection, platform, policy.similarity.newest_batches)
-    ids = [row.batch_id for row in newest]
-    runs = searches.runs_of(connection, ids)
-    passed = batch_figures.passed_counts(connection, ids)
+    newest, runs = _newest(connection, platform, policy)
+    passed = batch_figures.passed_counts(connection, [row.batch_id for row in newest])
     past = [
         PastSearch(
             batch_id=row.batch_id,
@@ -62,10 +61,8 @@ def variations(
     connection: Connection, platform: PlatformKey, filters: Mapping[str, Any], *, policy: Policy
 ) -> list[Suggestion]:
     """What to try instead of a used-up search, the best measured first."""
-    newest = batches.newest_completed(connection, platform, policy.similarity.newest_batches)
-    ids = [row.batch_id for row in newest]
-    runs = searches.runs_of(connection, ids)
-    costs = batch_figures.costs(connection, ids)
+    newest, runs = _newest(connection, platform, policy)
+    costs = batch_figures.costs(connection, [row.batch_id for row in newest])
     past = [
         PastYield(
             filters=row.filters,
@@ -76,6 +73,14 @@ def variations(
         if row.batch_id in runs
     ]
     return suggest_variations(filters, past)
+
+
+def _newest(
+    connection: Connection, platform: PlatformKey, policy: Policy
+) -> tuple[Sequence[Row[Any]], Mapping[str, PastRun]]:
+    """The newest completed batches of a platform, and what the discoveries of some of them recorded."""
+    newest = batches.newest_completed(connection, platform, policy.similarity.newest_batches)
+    return newest, searches.runs_of(connection, [row.batch_id for row in newest])
 
 
 _NOBODY = "No BDR is active: contacts of this batch will be held. Load a roster with `socialanalyzer bdr load FILE`."

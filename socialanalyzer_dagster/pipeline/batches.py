@@ -6,23 +6,26 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from socialanalyzer_dagster.domain.batch_keys import BadBatchKey, BatchKeyParts, parse_batch_key
+from socialanalyzer_dagster.domain.creator_lists import CreatorList, ListSummary
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_drafts import (
     AlreadyRunning,
     Draft,
     IdempotencyConflict,
     batch_row,
-    list_row_json,
 )
-from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest, check_request
+from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest, check_request, placing, platform_of
 from socialanalyzer_dagster.pipeline.batch_warnings import search_warnings
+from socialanalyzer_dagster.pipeline.list_store import ListOf, keep_list
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log, batches, presets, searches
 from socialanalyzer_dagster.storage.batches import Batch
 
 _KEY_TRIES = 5
+_TOLD_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +46,33 @@ def create_batch(workplace: Workplace, request: BatchRequest) -> CreatedBatch:
     """A stored batch, queued or waiting for confirmation of its estimate.
 
     Raises FilterProblems (every wrong field at once), UnknownPreset, EstimateOverCap, AlreadyRunning,
-    IdempotencyConflict, WrongConfirmation, PricesUnconfirmed.
+    IdempotencyConflict, WrongConfirmation, PricesUnconfirmed; for a list also ListRefused.
     """
     policy = active_policy(workplace.database)
+    if request.creator_list is not None:
+        _keep_list(workplace, request, request.creator_list, policy)
     for _ in range(_KEY_TRIES - 1):
         try:
             return _create(workplace, request, policy)
         except IntegrityError:  # somebody took the key, or made the same request, between our look and our write
             continue
     return _create(workplace, request, policy)
+
+
+def _keep_list(workplace: Workplace, request: BatchRequest, listed: CreatorList, policy: Policy) -> None:
+    """Read a list and store its rows before the batch, outside its transaction: a long list takes its time.
+
+    Everything that can be refused is refused before a row is stored.
+    """
+    platform = platform_of(workplace, request.platform or "")
+    check = placing(platform, policy, workplace.clock.now())
+    listed.summary(platform.key, check)
+    with workplace.database.read() as connection:
+        if _same_request(connection, request) is not None:
+            return
+        draft = Draft(connection, workplace, check_request(connection, workplace, request, policy), policy)
+        _refuse(connection, workplace, draft)
+    keep_list(workplace.database, listed, ListOf(platform=platform.key, check=check, at=draft.now))
 
 
 def _create(workplace: Workplace, request: BatchRequest, policy: Policy) -> CreatedBatch:
@@ -110,19 +131,19 @@ def _same_request(connection: Connection, request: BatchRequest) -> Batch | None
 
 
 def _store(connection: Connection, workplace: Workplace, draft: Draft, *, parts: BatchKeyParts | None) -> CreatedBatch:
-    draft.refuse_unconfirmed_prices(workplace.mode)
-    draft.refuse_over_cap()
     checked = draft.checked
-    _store_search(connection, draft)
+    if checked.list_summary is None:
+        search = searches.Search(
+            fingerprint=checked.fingerprint,
+            platform=checked.platform.key,
+            kind=searches.FILTERS,
+            filters=checked.filters_json,
+            created_at=draft.now,
+        )
+        searches.insert_search(connection, search)
+    searches.lock_search(connection, checked.fingerprint)
     warnings = [*search_warnings(connection, checked, policy=draft.policy, now=draft.now)]
-    unusable = checked.list_summary.unusable if checked.list_summary is not None else ()
-    warnings += [f"line {row.line} of the list cannot be used: {row.reason}" for row in unusable]
-    running = batches.running_with_fingerprint(connection, checked.platform.key, checked.fingerprint)
-    if running is not None:
-        sentence = f"batch {running.partition_key} runs the same search and is {running.status}"
-        if checked.request.force_reason is None:
-            raise AlreadyRunning(f"{sentence}; wait for it, or force a second one with a reason")
-        warnings.append(f"{sentence[0].upper()}{sentence[1:]}.")
+    warnings += [*_unusable_rows(checked.list_summary), *_refuse(connection, workplace, draft)]
     batch = batch_row(connection, draft, mode=workplace.mode, parts=parts)
     batches.insert_batch(connection, batch)
     audit_log.record(
@@ -139,21 +160,32 @@ def _store(connection: Connection, workplace: Workplace, draft: Draft, *, parts:
     return _as_created(batch, tuple(warnings), created=True)
 
 
-def _store_search(connection: Connection, draft: Draft) -> None:
+def _refuse(connection: Connection, workplace: Workplace, draft: Draft) -> list[str]:
+    """Raises what stands against the batch; returns what is to be told about a search that is forced to run twice."""
+    draft.refuse_unconfirmed_prices(workplace.mode)
+    draft.refuse_over_cap()
     checked = draft.checked
-    kind = searches.FILTERS if checked.list_summary is None else searches.LIST
-    search = searches.Search(
-        fingerprint=checked.fingerprint,
-        platform=checked.platform.key,
-        kind=kind,
-        filters=checked.filters_json,
-        created_at=draft.now,
-    )
-    searches.insert_search(connection, search)
-    searches.lock_search(connection, checked.fingerprint)
-    if kind == searches.LIST and not searches.list_size(connection, checked.fingerprint):
-        rows = {row.line: list_row_json(row) for row in checked.request.creator_list or ()}
-        searches.insert_list_rows(connection, checked.fingerprint, rows)
+    running = batches.running_with_fingerprint(connection, checked.platform.key, checked.fingerprint)
+    if running is None:
+        return []
+    sentence = f"batch {running.partition_key} runs the same search and is {running.status}"
+    if checked.request.force_reason is None:
+        raise AlreadyRunning(f"{sentence}; wait for it, or force a second one with a reason")
+    return [f"{sentence[0].upper()}{sentence[1:]}."]
+
+
+def _unusable_rows(summary: ListSummary | None) -> list[str]:
+    """The first rows of a list that cannot be used, and how many more there are."""
+    if summary is None:
+        return []
+    shown = summary.examples[:_TOLD_ROWS]
+    told = [f"line {row.line} of the list cannot be used: {row.reason}" for row in shown]
+    if more := summary.unusable - len(shown):
+        told.append(
+            f"{counted(more, 'more row')} of the list cannot be used; "
+            "`socialanalyzer list preview FILE --platform P --unusable OUT` writes them all"
+        )
+    return told
 
 
 def _as_created(batch: Batch, warnings: tuple[str, ...], *, created: bool) -> CreatedBatch:

@@ -12,7 +12,6 @@ from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact
 
-STEP = "crm_read"
 _EMAIL = "email"
 
 
@@ -39,12 +38,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class CrmReader:
-    """Reads current contacts with `properties`, at most `batch_size` per call."""
+    """Reads current contacts with `properties`, at most `batch_size` per call, as a step of the stage."""
 
     gate: Gate
     hubspot: HubSpot
     properties: Sequence[str]
     batch_size: int
+    step: str = "crm_read"
 
     async def find(self, wanted: Sequence[Wanted]) -> dict[LeadUid, Known]:
         """The contacts of leads; a lead that is not in the answer has none.
@@ -52,21 +52,22 @@ class CrmReader:
         Raises ProviderUnavailable when the CRM leaves out part of what was asked: not knowing is not 'not there'
         (I-36). CallFailed and the gate's refusals as usual.
         """
-        by_uid = await self._read([each.uid for each in wanted], UNIQUE_PROPERTY)
+        by_uid = await self.read([each.uid for each in wanted], UNIQUE_PROPERTY)
         found = {each.uid: _known(by_uid[each.uid], is_ours=True) for each in wanted if each.uid in by_uid}
         emails = {each.uid: each.email.lower() for each in wanted if each.email is not None and each.uid not in found}
-        by_email = await self._read(emails.values(), _EMAIL)
+        by_email = await self.read(emails.values(), _EMAIL)
         for each in wanted:
             contact = by_email.get(emails.get(each.uid, ""))
             if contact is not None:
                 found[each.uid] = _known(contact, is_ours=contact.id == each.linked_id)
         return found
 
-    async def _read(self, ids: Iterable[str], id_property: str) -> Mapping[str, Contact]:
+    async def read(self, ids: Iterable[str], id_property: str) -> Mapping[str, Contact]:
+        """Contacts by the value of a unique property; raises as `find` does."""
         found: dict[str, Contact] = {}
         for part in parts(dict.fromkeys(ids), self.batch_size):
             call = self.hubspot.batch_read(id_property=id_property, ids=part, properties=self.properties)
-            answer = await self.gate.call(call, leads=(), step=STEP)
+            answer = await self.gate.call(call, leads=(), step=self.step)
             if answer.value.unknown:
                 raise ProviderUnavailable("hubspot", "the contact look-up left out some of what was asked")
             found |= answer.value.found

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from socialanalyzer_dagster.domain.creator_lists import UnusableRow
 from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import FoundItem
 from socialanalyzer_dagster.domain.outcomes import ItemResult
@@ -17,13 +16,13 @@ from socialanalyzer_dagster.domain.suppression import (
     identity_hash,
 )
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline.batch_drafts import list_row_from_json
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_lookup import foreign_contacts
 from socialanalyzer_dagster.pipeline.discovery_privacy import forget_suppressed
 from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, SortingRules, names_of, sort_items
 from socialanalyzer_dagster.pipeline.discovery_store import IN_CRM, PASSED, DiscoveryStore
+from socialanalyzer_dagster.pipeline.list_store import items_of, left_over, list_window
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.preconditions import check_preconditions
@@ -31,7 +30,7 @@ from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress, shielded
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
 from socialanalyzer_dagster.platforms.base import StageContext
-from socialanalyzer_dagster.storage import batches, found_items, leads, people, searches, suppressions
+from socialanalyzer_dagster.storage import batches, leads, people, suppressions
 
 _LOG = logging.getLogger(__name__)
 _SKIP = "skip"
@@ -50,10 +49,10 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     if batch.is_halted or await asyncio.to_thread(_is_finished, batch):
         return await asyncio.to_thread(stage_report, batch, Stage.DISCOVERED, 0)
     await asyncio.to_thread(_begin, batch)
-    suppressed: tuple[FoundItem, ...] = ()
+    suppressed: Sequence[FoundItem] = ()
     try:
-        worked, suppressed = await _run(batch, tell)
-        ended = StageEnd(reason=None, worked=worked)
+        intake = await _run(batch, tell)
+        ended, suppressed = StageEnd(reason=None, worked=intake.decided), intake.suppressed
     except asyncio.CancelledError:
         await shielded(asyncio.to_thread(pause_cancelled, batch))
         raise
@@ -70,72 +69,91 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     return report
 
 
-async def _run(batch: OpenBatch, tell: Report) -> tuple[int, tuple[FoundItem, ...]]:
-    """How many leads were decided about, and the items of people who are on the suppression list."""
+async def _run(batch: OpenBatch, tell: Report) -> "_Intake":
     context = batch.context(Stage.DISCOVERED)
     if not batch.is_list:
         await check_preconditions(batch, Stage.DISCOVERED)
-    found = await _found_items(batch, context)
-    store = DiscoveryStore(batch)
-    result = await asyncio.to_thread(_sort, batch, found)
-    await asyncio.to_thread(store.store_items, result)
-    undecided = await asyncio.to_thread(store.undecided, result)
-    await asyncio.to_thread(_expect, batch, len(undecided))
-    meter = ProgressMeter(
-        Stage.DISCOVERED,
-        total=len(undecided),
-        clock=batch.workplace.clock,
-        report=tell,
-    )
-    unknown = await asyncio.to_thread(store.reject_known, undecided)
-    mine = await asyncio.to_thread(store.claim, unknown)
-    foreign = await _foreign(batch, context, mine)
-    await asyncio.to_thread(store.decide, {lead.uid: IN_CRM if lead.uid in foreign else PASSED for lead in mine})
-    await asyncio.to_thread(_record, batch)
-    meter.advance(len(undecided))
-    meter.tell(batch.spent_micros)
-    listed = {item.item_no for item in result.items if item.result is ItemResult.SUPPRESSED}
-    return len(undecided), tuple(item for item in found if item.item_no in listed)
-
-
-async def _found_items(batch: OpenBatch, context: StageContext) -> list[FoundItem]:
+    intake = _Intake(batch, context, tell)
     if batch.is_list:
-        return await asyncio.to_thread(_list_items, batch)
-    return [item async for item in batch.platform.discover(context)]
+        await intake.take_list()
+    else:
+        filters = batch.filters
+        most = filters.max_results if isinstance(filters, SearchFilters) else None
+        await intake.take([item async for item in batch.platform.discover(context)], most=most)
+    await asyncio.to_thread(_record, batch)
+    intake.meter.tell(batch.spent_micros)
+    return intake
 
 
-def _list_items(batch: OpenBatch) -> list[FoundItem]:
-    with batch.workplace.database.read() as connection:
-        rows = searches.list_rows(connection, batch.row.search_fingerprint)
-    if not rows:
-        raise DiscoveryFailed(
-            f"the rows of this creator list were removed when their retention ended; make a new batch from the file "
-            f"({batch.row.partition_key})"
-        )
-    items: list[FoundItem] = []
-    for line, stored in rows:
-        row = list_row_from_json(stored)
-        if isinstance(row, UnusableRow):
-            items.append(FoundItem(item_no=line, record=None, problem=row.result, problem_text=row.reason))
-        else:
-            items.append(batch.platform.from_list_row(row, batch.policy, batch.row.created_at))
-    return items
+class _Intake:
+    """Takes found items in, window by window: so many leads `decided` now, and the items of suppressed people."""
+
+    def __init__(self, batch: OpenBatch, context: StageContext, tell: Report) -> None:
+        self._batch = batch
+        self._context = context
+        self._store = DiscoveryStore(batch)
+        self._before = 0
+        self.decided = 0
+        self.suppressed: list[FoundItem] = []
+        self.meter = ProgressMeter(Stage.DISCOVERED, total=0, clock=batch.workplace.clock, report=tell)
+
+    async def take_list(self) -> None:
+        """The rows of a creator list; once enough leads passed, rows that are none yet are not looked at any more."""
+        after, most = 0, self._batch.row.max_leads
+        while True:
+            room = max(0, most - await asyncio.to_thread(self._store.count_passed))
+            rows = await asyncio.to_thread(list_window, self._batch, after=after, room=room)
+            if not rows and not after:
+                raise DiscoveryFailed(
+                    "the rows of this creator list were removed when their retention ended; make a new batch from the "
+                    f"file ({self._batch.row.partition_key})"
+                )
+            if not rows:
+                return
+            after = rows[-1].line
+            stored = await asyncio.to_thread(self._store.stored_results, [row.line for row in rows])
+            if room or any(result is ItemResult.LEAD for result, _ in stored.values()):
+                found = await asyncio.to_thread(items_of, self._batch, rows)
+                await self.take(found, most=None if room else 0)
+            else:
+                await asyncio.to_thread(self._store.store_items, Sorted(items=[left_over(row) for row in rows]))
+
+    async def take(self, found: Sequence[FoundItem], *, most: int | None) -> None:
+        """Store the items, at most so many leads that are new to the batch, and decide about their leads."""
+        batch, store = self._batch, self._store
+        result = await asyncio.to_thread(_sort, batch, found, most, before=self._before)
+        await asyncio.to_thread(store.store_items, result)
+        await asyncio.to_thread(store.add_facts, result)
+        undecided = await asyncio.to_thread(store.undecided, result)
+        await asyncio.to_thread(_expect, batch, len(undecided))
+        self.meter.expect(len(undecided))
+        unknown = await asyncio.to_thread(store.reject_known, undecided, before=self._before)
+        mine = await asyncio.to_thread(store.claim, unknown)
+        foreign = await _foreign(batch, self._context, mine)
+        await asyncio.to_thread(store.decide, {lead.uid: IN_CRM if lead.uid in foreign else PASSED for lead in mine})
+        self._before += len(result.leads)
+        self.decided += len(undecided)
+        listed = {item.item_no for item in result.items if item.result is ItemResult.SUPPRESSED}
+        self.suppressed += [item for item in found if item.item_no in listed]
+        self.meter.advance(len(undecided))
 
 
-def _sort(batch: OpenBatch, found: Sequence[FoundItem]) -> Sorted:
+def _sort(batch: OpenBatch, found: Sequence[FoundItem], most: int | None, *, before: int) -> Sorted:
     names = [name for item in found for name in names_of(item)]
     with batch.workplace.database.read() as connection:
         hashed = {identity_hash(batch.row.platform, name, batch.email_key): name for name in names}
         reduced = people.reduced_accounts(connection, batch.row.platform, hashed)
         accounts = {**reduced, **leads.known_accounts(connection, batch.row.platform, names)}
-        decided = found_items.stored_results(connection, batch.row.batch_id)
+        uids = {account.uid for account in accounts.values()}
+        earlier = leads.placed_leads(connection, batch.row.batch_id, uids, up_to=before) if before else frozenset()
         listed = suppressions.hashes(connection)
-    filters = batch.filters
     rules = SortingRules(
         accounts=accounts,
         listed=lambda item: _listed_hash(item, listed, batch.email_key),
-        max_leads=filters.max_results if isinstance(filters, SearchFilters) else None,
-        decided=decided,
+        max_leads=most,
+        decided=DiscoveryStore(batch).stored_results([item.item_no for item in found]),
+        before=before,
+        earlier=earlier,
         raw_ref=lambda item_no: f"{batch.row.partition_key}#{item_no}",
     )
     return sort_items(found, rules)

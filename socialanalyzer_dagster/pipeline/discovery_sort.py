@@ -25,10 +25,15 @@ class DraftedLead:
 
 @dataclass(slots=True)
 class Sorted:
-    """Every item with its result, and the leads in provider order."""
+    """Every item with its result, and the leads in provider order, the first of them after the place `before`.
 
+    `again` are items that say more about leads of an earlier window.
+    """
+
+    before: int = 0
     items: list[StoredItem] = field(default_factory=list)
     leads: dict[LeadUid, DraftedLead] = field(default_factory=dict)
+    again: dict[LeadUid, list[FoundItem]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,7 @@ class SortingRules:
     """`accounts` are stored accounts by any id; `listed` gives the keyed hash under which a person is suppressed.
 
     `decided` are results an interrupted discovery stored: they stand, so that a resume gives the same positions.
+    `before` leads were found in earlier windows of a list, `earlier` are those of them that could be meant again.
     """
 
     accounts: Mapping[str, Account]
@@ -43,6 +49,8 @@ class SortingRules:
     max_leads: int | None
     decided: Mapping[int, tuple[ItemResult, LeadUid | None]]
     raw_ref: Callable[[int], str]
+    before: int = 0
+    earlier: frozenset[LeadUid] = frozenset()
 
 
 def names_of(item: FoundItem) -> tuple[str, ...]:
@@ -52,7 +60,7 @@ def names_of(item: FoundItem) -> tuple[str, ...]:
 
 def sort_items(found: Sequence[FoundItem], rules: SortingRules) -> Sorted:
     """Exactly one result per item."""
-    sorted_items = Sorted()
+    sorted_items = Sorted(before=rules.before)
     by_name: dict[str, LeadUid] = {}
     for item in found:
         stored = _result(item, sorted_items, by_name, rules)
@@ -72,6 +80,9 @@ def _result(item: FoundItem, so_far: Sorted, by_name: Mapping[str, LeadUid], rul
     if uid in so_far.leads:
         _merge(so_far.leads[uid], item)
         return StoredItem(item_no=item.item_no, result=ItemResult.DUPLICATE_IN_BATCH, lead=uid, raw=item.raw)
+    if uid in rules.earlier:
+        so_far.again.setdefault(uid, []).append(item)
+        return StoredItem(item_no=item.item_no, result=ItemResult.DUPLICATE_IN_BATCH, lead=uid, raw=item.raw)
     result = _first_result(item, so_far, rules)
     if result is ItemResult.SUPPRESSED:
         return StoredItem(item_no=item.item_no, result=result, identity_hash=rules.listed(item))
@@ -79,7 +90,7 @@ def _result(item: FoundItem, so_far: Sorted, by_name: Mapping[str, LeadUid], rul
         return StoredItem(item_no=item.item_no, result=result, raw=item.raw)
     so_far.leads[uid] = DraftedLead(
         uid=uid,
-        position=len(so_far.leads) + 1,
+        position=so_far.before + len(so_far.leads) + 1,
         record=record.model_copy(update={"raw_ref": rules.raw_ref(item.item_no)}),
         candidates=list(item.candidates),
         aliases=set(names_of(item)) - {record.platform_id},

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.leads import LeadRecord
-from socialanalyzer_dagster.domain.outcomes import Outcome, passed, rejected
+from socialanalyzer_dagster.domain.outcomes import ItemResult, Outcome, passed, rejected
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, filled
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import batches, claims, contacts, found_items, leads, outcomes
+from socialanalyzer_dagster.storage import batch_figures, batches, claims, contacts, found_items, leads, outcomes
 from socialanalyzer_dagster.storage.leads import Collection, parts
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
 
@@ -26,14 +26,36 @@ class DiscoveryStore:
 
     def store_items(self, result: Sorted) -> None:
         """Items, leads, aliases and positions that are not stored yet."""
-        with self.batch.workplace.database.read() as connection:
-            stored = found_items.stored_results(connection, self.batch.row.batch_id)
+        stored = self.stored_results([item.item_no for item in result.items])
         new = [item for item in result.items if item.item_no not in stored]
         for part in parts(new, self._size):
             drafted = [result.leads[item.lead] for item in part if item.result == "lead" and item.lead in result.leads]
             with self.batch.workplace.database.write() as connection:
                 self._store_leads(connection, drafted)
                 found_items.insert_items(connection, self.batch.row.batch_id, part)
+
+    def stored_results(self, numbers: Sequence[int]) -> dict[int, tuple[ItemResult, LeadUid | None]]:
+        """Results that are stored of items with these numbers."""
+        if not numbers:
+            return {}
+        with self.batch.workplace.database.read() as connection:
+            return found_items.stored_results(
+                connection, self.batch.row.batch_id, first=min(numbers), last=max(numbers)
+            )
+
+    def add_facts(self, result: Sorted) -> None:
+        """What later items say about leads of an earlier window that are ours: it fills what was left open."""
+        if not result.again:
+            return
+        with self.batch.workplace.database.write() as connection:
+            ours = claims.claimed(connection, self.batch.row.batch_id, result.again)
+            records = leads.load_records(connection, ours)
+            for uid in ours:
+                for item in result.again[uid]:
+                    records[uid] = filled(records[uid], item.record) if item.record is not None else records[uid]
+            leads.update_records(connection, records, self._now)
+            found = {uid: [each for item in result.again[uid] for each in item.candidates] for uid in ours}
+            contacts.insert_candidates(connection, found)
 
     def _store_leads(self, connection: Connection, drafted: Sequence[DraftedLead]) -> None:
         new = [
@@ -54,7 +76,13 @@ class DiscoveryStore:
                 decided |= {LeadUid(uid) for uid in outcomes.earlier_attempts(connection, of, part)}
         return [lead for lead in result.leads.values() if lead.uid not in decided]
 
-    def reject_known(self, open_leads: list[DraftedLead]) -> list[DraftedLead]:
+    def count_passed(self) -> int:
+        """Leads of the batch that passed discovery."""
+        of = self.batch.row.batch_id
+        with self.batch.workplace.database.read() as connection:
+            return batch_figures.passed_counts(connection, [of]).get(of, {}).get(Stage.DISCOVERED, 0)
+
+    def reject_known(self, open_leads: list[DraftedLead], *, before: int) -> list[DraftedLead]:
         """Give leads that were judged lately their outcome; returns the others."""
         policy, now = self.batch.policy.search, self._now
         recheck = claims.Recheck(
@@ -62,7 +90,7 @@ class DiscoveryStore:
             scored_since=now - timedelta(days=policy.refresh_days),
         )
         with self.batch.workplace.database.read() as connection:
-            known = claims.known_recent(connection, self.batch.row.batch_id, recheck)
+            known = claims.known_recent(connection, self.batch.row.batch_id, recheck, after=before)
         outcome = rejected(Stage.DISCOVERED, "known_recent")
         self.decide({lead.uid: outcome for lead in open_leads if lead.uid in known})
         return [lead for lead in open_leads if lead.uid not in known]

@@ -203,7 +203,8 @@ class CallWindow:
         operation = OPERATIONS[call.operation]
         value = decoded(call.decode, operation.vendor, stored.body)
         asked = Sending(site=site, operation=operation, keys=keys, issue=1, worst_micros=0)
-        await self._desk.till.record_reuse(asked, stored.attempt_key, stored.cost_micros)
+        saved = 0 if stored.same_batch else stored.cost_micros
+        await self._desk.till.record_reuse(asked, stored.attempt_key, saved)
         return Answer(
             value=value,
             attempt_key=stored.attempt_key,

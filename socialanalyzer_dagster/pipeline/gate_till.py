@@ -86,7 +86,7 @@ class Till:
         return charge
 
     async def record_reuse(self, sending: Sending, attempt_key: str, saved_micros: int) -> None:
-        """Make visible that an answer was given again, and what that saved."""
+        """Make visible that an answer was given again, and what that saved the batch."""
         asked = replace(sending.attempt(self._parts), attempt_key=attempt_key)
         write = RecordReuse(attempt=asked, saved_micros=saved_micros, at=self._parts.clock.now())
         await self._parts.writer.submit(write)

@@ -213,7 +213,8 @@ class JobRun(Generic[T]):
         items = await asyncio.to_thread(self._load, stored.attempt.attempt_key)
         value = self._decoded(items)
         sending = Sending(site=self._site, operation=self._operation, keys=self._keys, issue=1, worst_micros=0)
-        await self._desk.till.record_reuse(sending, stored.attempt.attempt_key, stored.cost_micros)
+        saved = 0 if stored.attempt.batch_id == self._site.batch.batch_id else stored.cost_micros
+        await self._desk.till.record_reuse(sending, stored.attempt.attempt_key, saved)
         return Answer(
             value=value,
             attempt_key=stored.attempt.attempt_key,

@@ -1,6 +1,6 @@
 """A batch that this run holds: its row, its policy and platform, and the brake that ends all new work."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.calls import VendorCall, VendorJob
 from socialanalyzer_dagster.domain.filters import SearchFilters, validate_filters
 from socialanalyzer_dagster.domain.leads import Identifier
+from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.ports import Answer, Gate, StepResult, StoredJob
+from socialanalyzer_dagster.domain.ports import Answer, CallFailed, Gate, StepResult, StoredJob
 from socialanalyzer_dagster.domain.refusals import BatchStopped
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
@@ -28,6 +29,7 @@ from socialanalyzer_dagster.pipeline.batch_status import (
 from socialanalyzer_dagster.pipeline.gate import SpendingGate
 from socialanalyzer_dagster.pipeline.gate_parts import BatchIdentity
 from socialanalyzer_dagster.pipeline.outcome_writes import StoreSteps
+from socialanalyzer_dagster.pipeline.reach import Reach
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.platforms.base import Platform, StageContext
@@ -59,25 +61,24 @@ class Brake:
 
 @dataclass(frozen=True, slots=True)
 class BrakedGate:
-    """A stage's gate that makes no call after the brake was pulled, and counts what calls cost."""
+    """A stage's gate that makes no call after the brake was pulled, and notes what calls cost and whom they reached."""
 
     inner: Gate
     brake: Brake
+    reach: Reach
     count: Callable[[int], None]
 
     async def call(self, call: VendorCall[T], *, leads: Sequence[LeadUid], step: str, ordinal: int = 0) -> Answer[T]:
         """As the inner gate; raises BatchStopped after the brake was pulled."""
         self._check()
-        answer = await self.inner.call(call, leads=leads, step=step, ordinal=ordinal)
-        self.count(answer.cost_micros)
-        return answer
+        asked = self.inner.call(call, leads=leads, step=step, ordinal=ordinal)
+        return await self._noted(asked, call.operation, leads)
 
     async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
         """As the inner gate; raises BatchStopped after the brake was pulled."""
         self._check()
-        answer = await self.inner.run_job(job, leads=leads, step=step)
-        self.count(answer.cost_micros)
-        return answer
+        asked = self.inner.run_job(job, leads=leads, step=step)
+        return await self._noted(asked, job.operation, leads)
 
     async def stored_jobs(self, step: str) -> Sequence[StoredJob]:
         """As the inner gate."""
@@ -86,6 +87,17 @@ class BrakedGate:
     async def identify(self, lead: LeadUid, identifiers: Sequence[Identifier]) -> None:
         """As the inner gate."""
         await self.inner.identify(lead, identifiers)
+
+    async def _noted(self, asked: Awaitable[Answer[T]], operation: str, leads: Sequence[LeadUid]) -> Answer[T]:
+        try:
+            answer = await asked
+        except CallFailed as failure:
+            self.reach.failed(failure.error, leads)
+            raise
+        if not answer.reused:
+            self.reach.answered(OPERATIONS[operation].vendor)
+        self.count(answer.cost_micros)
+        return answer
 
     def _check(self) -> None:
         if self.brake.reason is not None:
@@ -121,6 +133,7 @@ class OpenBatch:
         self.dead_run_id = entered.dead_run_id
         self.run_id = run_id
         self.brake = Brake()
+        self.reach = Reach()
         self.spent_micros = 0
         self.platform: Platform = parts.workplace.platforms[entered.row.platform]
         self.is_list = self._read(lambda connection: searches.search_kind(connection, self.row.search_fingerprint)) == (
@@ -142,14 +155,15 @@ class OpenBatch:
         return stage_of(self.row, stage)
 
     def context(self, stage: Stage) -> StageContext:
-        """What the platform's function of a stage may use."""
+        """What the platform's function of a stage may use; `reach` tells from now on whom this stage got through to."""
+        self.reach = Reach()
         identity = BatchIdentity(
             batch_id=self.row.batch_id, platform=self.row.platform, policy_version=self.row.policy_version
         )
         return StageContext(
             policy=self.policy,
             filters=self.filters,
-            gate=BrakedGate(self.gate.bind(identity, stage), self.brake, self._count),
+            gate=BrakedGate(self.gate.bind(identity, stage), self.brake, self.reach, self._count),
             clock=self.workplace.clock,
             vendors=self.vendors,
             checkpoint=WriterCheckpoint(self.writer, StepsOf(self.row.batch_id, stage), self.workplace),

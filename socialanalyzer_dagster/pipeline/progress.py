@@ -52,6 +52,10 @@ class ProgressMeter:
         self._done = 0
         self._started = clock.now()
 
+    def expect(self, leads: int) -> None:
+        """Count leads to come."""
+        self._total += leads
+
     def advance(self, leads: int) -> None:
         """Count finished leads."""
         self._done += leads

@@ -1,4 +1,4 @@
-"""What the end of a run means for its batch: a crash queues it again a few times, an error pauses it (spec 2.4)."""
+"""What the end of a run means for its batch: a crash queues it again, an error or a cancellation pauses it (2.4)."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,14 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
-from socialanalyzer_dagster.pipeline.batch_status import RUNNING, BatchStatus, Transition, change, transition
+from socialanalyzer_dagster.pipeline.batch_status import (
+    CANCELLED,
+    RUNNING,
+    BatchStatus,
+    Transition,
+    change,
+    transition,
+)
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -18,11 +25,15 @@ _ACTIVE = frozenset(RUNNING.values())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRun:
-    """A run that ended badly: `failed_steps` is empty when it crashed, `attempt` None when a person started it."""
+    """A run that ended badly: `attempt` is None when a person started it.
+
+    `cancelled` says that somebody ended it; else it failed at `failed_steps`, or crashed when there are none.
+    """
 
     run_id: str
     attempt: int | None = None
     failed_steps: tuple[str, ...] = ()
+    cancelled: bool = False
 
     def concerns(self, batch: Batch) -> bool:
         """True when the batch stands where this run left it, or where it was when the run was launched for it."""
@@ -47,14 +58,17 @@ def run_failed(workplace: Workplace, key: str, failed: FailedRun) -> str:
     if not lock.acquire():
         return f"Run {failed.run_id} failed, but somebody works on batch {key}; it was left as it is."
     try:
-        return _pause(workplace, batch, failed) if failed.failed_steps else _put_back(workplace, batch)
+        if failed.cancelled or failed.failed_steps:
+            return _pause(workplace, batch, failed)
+        return _put_back(workplace, batch)
     finally:
         lock.release()
 
 
 def _pause(workplace: Workplace, batch: Batch, failed: FailedRun) -> str:
     steps = ", ".join(failed.failed_steps)
-    cause = f"its run failed at {steps}; the run {failed.run_id} says why. Put that right, then retry the batch"
+    broken = f"its run failed at {steps}; the run {failed.run_id} says why. Put that right, then retry the batch"
+    cause = CANCELLED if failed.cancelled else broken
     with workplace.database.write() as connection:
         current = batches.batch_by_id(connection, batch.batch_id)
         if current is not None and current.version == batch.version:

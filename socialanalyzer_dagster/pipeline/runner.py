@@ -163,9 +163,11 @@ class _StageRun:
             group=group,
         )
 
-    def _count(self, leads: int) -> None:
-        self.worked += leads
-        self._meter.advance(leads)
+    def _count(self, group: tuple[Finished, ...]) -> None:
+        for finished in group:
+            self._batch.reach.ended(finished.result.uid, finished.result.outcome)
+        self.worked += len(group)
+        self._meter.advance(len(group))
 
     async def _tell_regularly(self) -> None:
         while True:

@@ -18,12 +18,12 @@ _GROUPS_IN_FLIGHT = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BufferParts:
-    """`write` makes the write of a group; `stored` is told how many leads were committed."""
+    """`write` makes the write of a group; `stored` is told the results that were committed."""
 
     writer: GroupWriter
     runtime: RuntimePolicy
     write: Callable[[tuple[Finished, ...]], StoreResults]
-    stored: Callable[[int], None]
+    stored: Callable[[tuple[Finished, ...]], None]
 
 
 class StorageFault(RuntimeError):
@@ -93,8 +93,9 @@ class ResultBuffer:
                 for each in group:
                     await self._store((each,))
                 return
-            await self._parts.writer.submit(self._parts.write((_not_storable(group[0], error),)))
-        self._parts.stored(len(group))
+            group = (_not_storable(group[0], error),)
+            await self._parts.writer.submit(self._parts.write(group))
+        self._parts.stored(group)
 
 
 def _not_storable(finished: Finished, error: Exception) -> Finished:

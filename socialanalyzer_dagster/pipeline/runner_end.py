@@ -17,7 +17,7 @@ from socialanalyzer_dagster.domain.refusals import (
 from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, is_still_capped
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage import batch_figures, batches, found_items, outcome_sets, outcomes
@@ -75,8 +75,10 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
     verify(counters)
     if is_out_of_date:
         batch.forget_cap()
-    if halt is None and _is_empty(counters, stage) and not batch.refresh().is_terminal:
-        _finish_empty(batch)
+    if halt is None and not counters[stage].goes_on and not batch.refresh().is_terminal:
+        halt = _wait_for_vendors(batch, stage) if batch.reach.out_of_reach else None
+        if halt is None and _is_empty(counters, stage):
+            _finish_empty(batch)
     return stage_report(batch, stage, ended.worked, halt=halt)
 
 
@@ -145,6 +147,17 @@ def _is_empty(counters: Mapping[Stage, StageCounters], stage: Stage) -> bool:
     return counters[stage].goes_on == 0 and not any(counters[each].pending for each in up_to_here)
 
 
+def _wait_for_vendors(batch: OpenBatch, stage: Stage) -> str:
+    """Nobody goes on because vendors could not be reached: that says nothing about the leads, so the batch waits."""
+    sentence = (
+        f"{' and '.join(batch.reach.out_of_reach)} could not be reached, so no lead could be {stage}: retry the batch "
+        "when the connection is back; nothing done so far is lost or paid again"
+    )
+    batch.halt()
+    batch.become(BatchStatus.PAUSED, sentence)
+    return sentence
+
+
 def _finish_empty(batch: OpenBatch) -> None:
     row = batch.refresh()
     status = BatchStatus.COMPLETED if row.capped else BatchStatus.COMPLETED_EMPTY
@@ -165,7 +178,7 @@ def pause_cancelled(batch: OpenBatch) -> None:
         ending = Ending(status=BatchStatus.STOPPED, cause=row.cause, now=batch.workplace.clock.now())
         batch.row = finish_batch(batch.workplace, row, ending)
         return
-    batch.become(BatchStatus.PAUSED, "its run was cancelled; materialize the batch again to go on where it was")
+    batch.become(BatchStatus.PAUSED, CANCELLED)
 
 
 def stage_report(batch: OpenBatch, stage: Stage, worked: int, *, halt: str | None = None) -> StageReport:

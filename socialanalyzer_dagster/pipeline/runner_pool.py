@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from socialanalyzer_dagster.domain.leads import Identifier
-from socialanalyzer_dagster.domain.outcomes import Outcome, Result, failed, rejected
-from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult, LeadWork
+from socialanalyzer_dagster.domain.outcomes import Outcome, Result, rejected
+from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.refusals import (
     BatchStopped,
     BudgetExceeded,
@@ -26,6 +25,7 @@ from socialanalyzer_dagster.pipeline.outcome_writes import Finished
 from socialanalyzer_dagster.pipeline.runner_buffer import ResultBuffer, StorageFault
 from socialanalyzer_dagster.pipeline.runner_work import Chunk
 from socialanalyzer_dagster.platforms.base import Process, StageContext
+from socialanalyzer_dagster.platforms.lead_stream import outcome_of
 
 _LOG = logging.getLogger(__name__)
 _FINISHING_PART = 4
@@ -212,14 +212,3 @@ def refusal_of(outcome: Outcome) -> Refusal | None:
 def _number(outcome: Outcome, name: str) -> int:
     value = outcome.detail.get(name)
     return value if isinstance(value, int) else 0
-
-
-def outcome_of(error: Exception, stage: Stage) -> Outcome:
-    """The outcome of a lead whose work ended in an exception; it carries the type and the place, never the text."""
-    if isinstance(error, CallFailed):
-        code = "outcome_unknown" if error.outcome_unknown else "internal_error"
-        return failed(stage, code, vendor=error.error.vendor, reason=error.error.code)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"
-    _LOG.error("a lead failed at %s with %s in %s", stage, type(error).__name__, where)
-    return failed(stage, "internal_error", error=type(error).__name__, where=where)

@@ -25,10 +25,11 @@ from socialanalyzer_dagster.platforms.evidence_kinds import (
     StoredCaptionEvidence,
 )
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
-from socialanalyzer_dagster.platforms.instagram_analysis import analyze
+from socialanalyzer_dagster.platforms.instagram_analysis import analyze_lead
 from socialanalyzer_dagster.platforms.instagram_discovery import KEY, discover, from_list_row
 from socialanalyzer_dagster.platforms.instagram_filters import InstagramFilters
-from socialanalyzer_dagster.platforms.instagram_screening import screen
+from socialanalyzer_dagster.platforms.instagram_screening import screen_lead
+from socialanalyzer_dagster.platforms.lead_stream import each_lead
 from socialanalyzer_dagster.platforms.scoring import scored_by
 
 _FACTS = {
@@ -130,9 +131,9 @@ INSTAGRAM = Platform(
     keywords=KeywordFields(read=("hashtags", "bio_phrase"), ideas="hashtags"),
     discover=discover,
     from_list_row=from_list_row,
-    screen=screen,
+    screen=each_lead(screen_lead, Stage.SCREENED),
     enrich=enrich_with_content,
-    analyze=analyze,
+    analyze=each_lead(analyze_lead, Stage.ANALYZED),
     score=scored_by(scoring_material),
     scoring_material=scoring_material,
     crm_properties=crm_properties,

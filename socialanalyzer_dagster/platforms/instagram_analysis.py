@@ -1,7 +1,7 @@
 """Analysis of Instagram creators: content branch, evidence branch, then one profile of the creator (spec 9.2)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,23 +41,12 @@ from socialanalyzer_dagster.platforms.evidence_kinds import (
 )
 from socialanalyzer_dagster.platforms.instagram_content import ContentNotKnownError, bytes_of, stored_items
 from socialanalyzer_dagster.platforms.instagram_items import MEDIA_UNAVAILABLE, ItemResult, judged_items
-from socialanalyzer_dagster.platforms.lead_stream import both, each_lead, outcome_of
+from socialanalyzer_dagster.platforms.lead_stream import both, outcome_of
 from socialanalyzer_dagster.platforms.model_calls import Judged, JudgementFailedError, Question, judge, writer_of
 from socialanalyzer_dagster.vendors.images import Picture, evidence_grid
 
 J = TypeVar("J", bound=Judgement)
 _STAGE = Stage.ANALYZED
-
-
-async def analyze(works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
-    """One result per lead; both branches of a lead run side by side."""
-
-    async def one_lead(work: LeadWork) -> LeadResult:
-        return await _analyze(work, context)
-
-    at_once = context.policy.limits.leads_in_work[_STAGE]
-    async for result in each_lead(works, one_lead, stage=_STAGE, at_once=at_once):
-        yield result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +71,8 @@ class _Branch:
         return sum(judged.dropped_quotes for judged in (self.bio, self.captions) if judged is not None)
 
 
-async def _analyze(work: LeadWork, context: StageContext) -> LeadResult:
+async def analyze_lead(work: LeadWork, context: StageContext) -> LeadResult:
+    """One lead; both of its branches run side by side."""
     items = stored_items(work.evidence.get(CONTENT_ITEMS))
     selected = selected_items(items, work.evidence.get(TRIAGE), context)
     content, branch = await both(_content_branch(work, selected, context), _evidence_branch(work, items, context))

@@ -24,7 +24,7 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_candidates,
 )
 from socialanalyzer_dagster.platforms.instagram_filters import InstagramFilters
-from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, nobody_in, raw_row
+from socialanalyzer_dagster.platforms.list_items import Account, lead_in, nobody_in
 from socialanalyzer_dagster.vendors.insightiq import InsightIQ, Profile
 
 KEY = PlatformKey("instagram")
@@ -112,19 +112,14 @@ def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
     handle = handle_of(row.handle, row.url)
     if handle is None:
         return nobody_in(row, wanted="the handle or address of an Instagram profile")
-    candidates = list_candidates(row, policy, read_at, own=LinkKind.INSTAGRAM)
-    record = LeadRecord(
+    account = Account(
         platform=KEY,
-        platform_id=handle,
         handle=handle,
         profile_url=profile_url(handle),
-        display_name=row.name,
-        bio=row.about,
-        links=links_of(candidates),
-        audience_size=row.audience_size,
         audience_kind=AudienceKind.FOLLOWERS,
+        own=LinkKind.INSTAGRAM,
     )
-    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw_row(row))
+    return lead_in(row, account, policy, read_at)
 
 
 def handle_of(username: str | None, url: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """Screening of Instagram creators: content fetch, activity rules, travel flag, then triage of one picture (spec 7)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from socialanalyzer_dagster.domain.activity import activity_problem
@@ -25,7 +25,7 @@ from socialanalyzer_dagster.platforms.instagram_content import (
     stored_thumbnails,
     with_profile_facts,
 )
-from socialanalyzer_dagster.platforms.lead_stream import each_lead, outcome_of
+from socialanalyzer_dagster.platforms.lead_stream import outcome_of
 from socialanalyzer_dagster.platforms.model_calls import Judged, JudgementFailedError, Question, judge, writer_of
 from socialanalyzer_dagster.platforms.text_triage import is_doubt, triage_outcome
 from socialanalyzer_dagster.vendors.images import Picture, triage_picture
@@ -33,18 +33,8 @@ from socialanalyzer_dagster.vendors.images import Picture, triage_picture
 _STAGE = Stage.SCREENED
 
 
-async def screen(works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
-    """One result per lead; cheapest test first: fetched facts and dates, then the model (spec 7)."""
-
-    async def one_lead(work: LeadWork) -> LeadResult:
-        return await _screen(work, context)
-
-    at_once = context.policy.limits.leads_in_work[_STAGE]
-    async for result in each_lead(works, one_lead, stage=_STAGE, at_once=at_once):
-        yield result
-
-
-async def _screen(work: LeadWork, context: StageContext) -> LeadResult:
+async def screen_lead(work: LeadWork, context: StageContext) -> LeadResult:
+    """One lead; cheapest test first: fetched facts and dates, then the model (spec 7)."""
     try:
         content = await published(work, context)
     except ContentNotKnownError as unknown:

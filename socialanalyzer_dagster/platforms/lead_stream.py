@@ -18,6 +18,7 @@ from socialanalyzer_dagster.domain.refusals import (
     UnknownPrice,
 )
 from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.platforms.base import Process, StageContext
 from socialanalyzer_dagster.platforms.model_calls import JudgementFailedError
 
 T = TypeVar("T")
@@ -25,47 +26,50 @@ U = TypeVar("U")
 _PACKAGE = __name__.partition(".")[0]
 _LOG = logging.getLogger(__name__)
 
-OneLead = Callable[[LeadWork], Awaitable[LeadResult]]
+OneLead = Callable[[LeadWork, StageContext], Awaitable[LeadResult]]
 
 _STOPS_THE_CHUNK = (BatchStopped, BudgetExceeded, JobStillRunning, ProviderUnavailable, UnknownPrice)
 """Refusals that are no fact about one lead: the chunk ends, its open leads stay pending for the runner to decide on."""
 
 
-async def each_lead(
-    works: Sequence[LeadWork], one_lead: OneLead, *, stage: Stage, at_once: int
-) -> AsyncIterator[LeadResult]:
-    """Results as they come, at most `at_once` leads in work.
+def each_lead(one_lead: OneLead, stage: Stage) -> Process:
+    """The stage function that works on every lead by itself, as many at once as the policy allows in work.
 
-    A lead's own exception becomes that lead's outcome. A refusal that concerns more than one lead lets the calls in
-    flight settle, yields what they gave and is raised then; leads not begun stay pending.
+    Results come as they are ready. A lead's own exception becomes that lead's outcome. A refusal that concerns more
+    than one lead lets the calls in flight settle, yields what they gave and is raised then; leads not begun stay
+    pending.
     """
-    permits = asyncio.Semaphore(at_once)
-    stops: list[Exception] = []
 
-    async def guarded(work: LeadWork) -> LeadResult | None:
-        async with permits:
-            if stops:
-                return None
-            try:
-                return await one_lead(work)
-            except _STOPS_THE_CHUNK as stop:
-                stops.append(stop)
-                return None
-            except Exception as error:  # noqa: BLE001 - one lead's exception is that lead's outcome (architecture 5)
-                return LeadResult(uid=work.uid, outcome=outcome_of(error, stage))
+    async def process(works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
+        permits = asyncio.Semaphore(context.policy.limits.leads_in_work[stage])
+        stops: list[Exception] = []
 
-    tasks = [asyncio.create_task(guarded(work)) for work in works]
-    try:
-        for next_done in asyncio.as_completed(tasks):
-            result = await next_done
-            if result is not None:
-                yield result
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    if stops:
-        raise stops[0]
+        async def guarded(work: LeadWork) -> LeadResult | None:
+            async with permits:
+                if stops:
+                    return None
+                try:
+                    return await one_lead(work, context)
+                except _STOPS_THE_CHUNK as stop:
+                    stops.append(stop)
+                    return None
+                except Exception as error:  # noqa: BLE001 - one lead's exception is that lead's outcome (architecture 5)
+                    return LeadResult(uid=work.uid, outcome=outcome_of(error, stage))
+
+        tasks = [asyncio.create_task(guarded(work)) for work in works]
+        try:
+            for next_done in asyncio.as_completed(tasks):
+                result = await next_done
+                if result is not None:
+                    yield result
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if stops:
+            raise stops[0]
+
+    return process
 
 
 async def settled(*jobs: Awaitable[T]) -> list[T]:

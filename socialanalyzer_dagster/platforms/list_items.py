@@ -1,15 +1,15 @@
 """Rows of a creator list on a platform: who they name, and what they say with a discovery provider's rank (5.11)."""
 
-import dataclasses
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow, UnusableRow
-from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind, FoundItem
+from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, CandidateKind, FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import merge_links
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.types import JsonObject
+from socialanalyzer_dagster.domain.types import JsonObject, PlatformKey
 from socialanalyzer_dagster.platforms.base import Platform
 from socialanalyzer_dagster.platforms.contact_candidates import (
     Source,
@@ -25,10 +25,38 @@ def placed(row: ListRow | UnusableRow, platform: Platform, policy: Policy, read_
     """The row, or why it names nobody on the platform; known without reading its texts, before anything is made."""
     if isinstance(row, UnusableRow):
         return row
-    item = platform.from_list_row(dataclasses.replace(row, about=None, website=None, email=None), policy, read_at)
+    item = platform.from_list_row(replace(row, about=None, website=None, email=None), policy, read_at)
     if item.record is not None:
         return row
     return UnusableRow(line=row.line, result=ItemResult.NO_IDENTITY, reason=item.problem_text or "it names nobody")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whom a row names; links of the `own` kind are the account itself."""
+
+    platform: PlatformKey
+    handle: str
+    profile_url: str
+    audience_kind: AudienceKind
+    own: LinkKind
+
+
+def lead_in(row: ListRow, account: Account, policy: Policy, read_at: datetime) -> FoundItem:
+    """The found item of a row with the account it names; what the row does not say is unknown."""
+    candidates = list_candidates(row, policy, read_at, own=account.own)
+    record = LeadRecord(
+        platform=account.platform,
+        platform_id=account.handle,
+        handle=account.handle,
+        profile_url=account.profile_url,
+        display_name=row.name,
+        bio=row.about,
+        links=links_of(candidates),
+        audience_size=row.audience_size,
+        audience_kind=account.audience_kind,
+    )
+    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw_row(row))
 
 
 def nobody_in(row: ListRow, *, wanted: str) -> FoundItem:

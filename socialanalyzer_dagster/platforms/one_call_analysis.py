@@ -1,7 +1,8 @@
 """Analysis by one model call per lead, for platforms whose public text is all there is to see (spec 9.2)."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from socialanalyzer_dagster.domain.judgement_fields import Judgement
@@ -33,18 +34,10 @@ class OneCall(Generic[J]):
 def analyzed_by(call: OneCall[J]) -> Process:
     """The stage function that asks the question about every lead."""
 
-    async def analyze(works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
-        async def one_lead(work: LeadWork) -> LeadResult:
-            return await _analyze(work, call, context)
-
-        at_once = context.policy.limits.leads_in_work[_STAGE]
-        async for result in each_lead(works, one_lead, stage=_STAGE, at_once=at_once):
-            yield result
-
-    return analyze
+    return each_lead(partial(_analyze, call), _STAGE)
 
 
-async def _analyze(work: LeadWork, call: OneCall[J], context: StageContext) -> LeadResult:
+async def _analyze(call: OneCall[J], work: LeadWork, context: StageContext) -> LeadResult:
     question = Question(
         lead=work.uid,
         attempt=work.attempt,

@@ -1,18 +1,17 @@
 """The Patreon platform: membership pages found by keyword, judged by their text and counts."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from socialanalyzer_dagster.domain.evidence_blocks import ScoringMaterial
 from socialanalyzer_dagster.domain.leads import LeadRecord
-from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
+from socialanalyzer_dagster.domain.ports import LeadWork
 from socialanalyzer_dagster.domain.range_rules import nsfw_problem, patrons_problem, posts_problem
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.platforms.adapters import LOGGED_OUT, OFFICIAL, StageFacts, adapters_of
-from socialanalyzer_dagster.platforms.base import KeywordFields, Platform, StageContext
+from socialanalyzer_dagster.platforms.base import KeywordFields, Platform
 from socialanalyzer_dagster.platforms.enrichment import enrich
 from socialanalyzer_dagster.platforms.evidence_kinds import PATREON_PROFILE, StoredPatreonProfile
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
-from socialanalyzer_dagster.platforms.lead_stream import each_lead
 from socialanalyzer_dagster.platforms.one_call_analysis import OneCall, analyzed_by
 from socialanalyzer_dagster.platforms.patreon_discovery import KEY, discover, from_list_row
 from socialanalyzer_dagster.platforms.patreon_filters import PatreonFilters
@@ -22,7 +21,7 @@ from socialanalyzer_dagster.platforms.patreon_judgement import (
     patreon_profile_schema,
 )
 from socialanalyzer_dagster.platforms.scoring import scored_by
-from socialanalyzer_dagster.platforms.text_triage import screen_by_text
+from socialanalyzer_dagster.platforms.text_triage import screened_by_text
 
 _FACTS = {
     Stage.DISCOVERED: StageFacts(
@@ -63,17 +62,6 @@ _FACTS = {
         allowed_fields=("name", "about", "counts", "link kinds", "website"),
     ),
 }
-
-
-async def screen(works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
-    """Rules on known counts, then triage from text."""
-
-    async def one_lead(work: LeadWork) -> LeadResult:
-        return await screen_by_text(work, context, problem=rule_problem(work.record, context.filters))
-
-    at_once = context.policy.limits.leads_in_work[Stage.SCREENED]
-    async for result in each_lead(works, one_lead, stage=Stage.SCREENED, at_once=at_once):
-        yield result
 
 
 def rule_problem(record: LeadRecord, filters: object) -> str | None:
@@ -122,7 +110,7 @@ PATREON = Platform(
     keywords=KeywordFields(read=("search_keywords",), ideas="search_keywords"),
     discover=discover,
     from_list_row=from_list_row,
-    screen=screen,
+    screen=screened_by_text(rule_problem),
     enrich=enrich,
     analyze=analyzed_by(
         OneCall(

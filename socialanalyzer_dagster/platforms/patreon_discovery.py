@@ -24,7 +24,7 @@ from socialanalyzer_dagster.platforms.contact_candidates import (
     text_link_candidates,
 )
 from socialanalyzer_dagster.platforms.enrichment_sources import apify_of, run_limits
-from socialanalyzer_dagster.platforms.list_items import links_of, list_candidates, nobody_in, raw_row
+from socialanalyzer_dagster.platforms.list_items import Account, lead_in, nobody_in
 from socialanalyzer_dagster.platforms.patreon_filters import PatreonFilters
 from socialanalyzer_dagster.vendors.apify_actors import PatreonSearch
 from socialanalyzer_dagster.vendors.apify_items import PatreonCreator
@@ -108,19 +108,14 @@ def from_list_row(row: ListRow, policy: Policy, read_at: datetime) -> FoundItem:
     handle = handle_of(row.handle, None, row.url)
     if handle is None:
         return nobody_in(row, wanted="the handle or address of a Patreon page")
-    candidates = list_candidates(row, policy, read_at, own=LinkKind.PATREON)
-    record = LeadRecord(
+    account = Account(
         platform=KEY,
-        platform_id=handle,
         handle=handle,
         profile_url=profile_url(handle),
-        display_name=row.name,
-        bio=row.about,
-        links=links_of(candidates),
-        audience_size=row.audience_size,
         audience_kind=AudienceKind.PATRONS,
+        own=LinkKind.PATREON,
     )
-    return FoundItem(item_no=row.line, record=record, candidates=tuple(candidates), raw=raw_row(row))
+    return lead_in(row, account, policy, read_at)
 
 
 def handle_of(vanity: str | None, slug: str | None, url: str | None) -> str | None:

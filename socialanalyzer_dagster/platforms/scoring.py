@@ -1,7 +1,8 @@
 """The scored stage of every platform: answers of the model, stability repeats, arithmetic in code, salutation (10)."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from socialanalyzer_dagster.domain.answer_schemas import lead_score_schema
 from socialanalyzer_dagster.domain.category_examples import shipped_examples
@@ -59,18 +60,10 @@ class _Case:
 def scored_by(material_of: MaterialOf) -> Process:
     """The stage function of a platform, given how its evidence becomes scoring material."""
 
-    async def score(works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
-        async def one_lead(work: LeadWork) -> LeadResult:
-            return await _score(work, material_of, context)
-
-        at_once = context.policy.limits.leads_in_work[_STAGE]
-        async for result in each_lead(works, one_lead, stage=_STAGE, at_once=at_once):
-            yield result
-
-    return score
+    return each_lead(partial(_score, material_of), _STAGE)
 
 
-async def _score(work: LeadWork, material_of: MaterialOf, context: StageContext) -> LeadResult:
+async def _score(material_of: MaterialOf, work: LeadWork, context: StageContext) -> LeadResult:
     if foreign := foreign_evidence(work.uid, work.evidence.values()):
         ids: list[JsonValue] = list(foreign)
         return LeadResult(uid=work.uid, outcome=failed(_STAGE, "evidence_mismatch", evidence=ids))

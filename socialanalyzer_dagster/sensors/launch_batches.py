@@ -21,11 +21,11 @@ _JOBS = {Stretch.TO_PLAN: lead_batch_job.name, Stretch.SYNC: crm_sync_job.name}
     description="Launches queued, resumed, retried and newly approved batches, one run per batch and attempt.",
 )
 def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.SensorResult:
-    """Put back batches whose run went silent, then launch what is queued, as many at once as the policy allows."""
+    """Put back batches whose run went silent, then launch what is queued, as many at once as places and caps allow."""
     with pipeline.workplace(context.instance) as workplace:
         for sentence in put_back_interrupted(workplace):
             context.log.info(sentence)
-        queue = launch_queue(workplace.database)
+        queue = launch_queue(workplace)
     decision = decide_launches(
         queue.queued,
         partitions=set(context.instance.get_dynamic_partitions(str(LEAD_BATCHES.name))),
@@ -36,6 +36,7 @@ def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineRes
         context.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), list(decision.missing_partitions))
     if not decision.launch:
         return dg.SensorResult(skip_reason=decision.reason)
+    context.log.info(decision.reason)
     return dg.SensorResult(run_requests=[_request(each) for each in decision.launch])
 
 

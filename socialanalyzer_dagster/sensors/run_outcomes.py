@@ -1,4 +1,4 @@
-"""`run_failure_sensor`: a run that crashed leaves a batch whose state says so."""
+"""`run_failure_sensor` and `run_cancelled_sensor`: a run that ended badly leaves a batch whose state says so."""
 
 import dagster as dg
 
@@ -17,20 +17,39 @@ _PARTITION_TAG = "dagster/partition"
 )
 def run_failure_sensor(context: dg.RunFailureSensorContext, pipeline: PipelineResource) -> dg.SkipReason:
     """Map the failed run to the state of its batch and say what was done."""
-    key = context.dagster_run.tags.get(_PARTITION_TAG)
-    if key is None:
-        return dg.SkipReason("The run had no batch.")
-    with pipeline.workplace(context.instance) as workplace:
-        sentence = run_failed(workplace, key, _failed_run(context))
-    context.log.info(sentence)
-    return dg.SkipReason(sentence)
-
-
-def _failed_run(context: dg.RunFailureSensorContext) -> FailedRun:
-    attempt = context.dagster_run.tags.get(ATTEMPT_TAG)
     steps = (event.step_key for event in context.get_step_failure_events())
-    return FailedRun(
+    return _written(context, pipeline, failed_steps=tuple(step for step in steps if step is not None))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.CANCELED,
+    monitored_jobs=[lead_batch_job, crm_sync_job],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Pauses the batch of a run that was terminated between two stages or before it began.",
+)
+def run_cancelled_sensor(context: dg.RunStatusSensorContext, pipeline: PipelineResource) -> dg.SkipReason:
+    """Map the terminated run to the state of its batch; a run that was in a stage has paused its batch itself."""
+    return _written(context, pipeline, cancelled=True)
+
+
+def _written(
+    context: dg.RunStatusSensorContext,
+    pipeline: PipelineResource,
+    *,
+    failed_steps: tuple[str, ...] = (),
+    cancelled: bool = False,
+) -> dg.SkipReason:
+    tags = context.dagster_run.tags
+    if (key := tags.get(_PARTITION_TAG)) is None:
+        return dg.SkipReason("The run had no batch.")
+    attempt = tags.get(ATTEMPT_TAG)
+    failed = FailedRun(
         run_id=context.dagster_run.run_id,
         attempt=int(attempt) if attempt is not None else None,
-        failed_steps=tuple(step for step in steps if step is not None),
+        failed_steps=failed_steps,
+        cancelled=cancelled,
     )
+    with pipeline.workplace(context.instance) as workplace:
+        sentence = run_failed(workplace, key, failed)
+    context.log.info(sentence)
+    return dg.SkipReason(sentence)

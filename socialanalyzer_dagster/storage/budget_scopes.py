@@ -87,18 +87,30 @@ class CapSource:
 
 def caps_of(owner: ScopeOwner, batch_cap_micros: int | None, budgets: BudgetsPolicy) -> Mapping[str, Micros]:
     """Every scope of a call with its cap (spec 12.4, 12.5); of no batch: the shared ones alone."""
-    day, month = owner.day.isoformat(), f"{owner.day:%Y-%m}"
-    caps = {
-        f"platform-day:{owner.platform}:{day}": micros_from_usd(budgets.platform_day_usd),
-        f"day:{day}": micros_from_usd(budgets.day_usd),
-        f"month:{month}": micros_from_usd(budgets.month_usd),
-    }
+    caps = shared_caps(owner.platform, [owner.provider], owner.day, budgets)
     if batch_cap_micros is not None:
         absolute = micros_from_usd(budgets.batch_absolute_usd)
         caps[f"batch:{owner.batch_id}"] = Micros(min(batch_cap_micros, absolute))
-    if (of_provider := budgets.provider_month_usd.get(owner.provider)) is not None:
-        caps[f"provider-month:{owner.provider}:{month}"] = micros_from_usd(of_provider)
     return caps
+
+
+def shared_caps(platform: str, providers: Iterable[str], day: date, budgets: BudgetsPolicy) -> dict[str, Micros]:
+    """The scopes that all batches share in calls of a platform to these providers, the longest period first."""
+    month = f"{day:%Y-%m}"
+    caps = {f"month:{month}": micros_from_usd(budgets.month_usd)}
+    for provider in sorted(budgets.provider_month_usd.keys() & set(providers)):
+        caps[f"provider-month:{provider}:{month}"] = micros_from_usd(budgets.provider_month_usd[provider])
+    caps[f"day:{day.isoformat()}"] = micros_from_usd(budgets.day_usd)
+    caps[f"platform-day:{platform}:{day.isoformat()}"] = micros_from_usd(budgets.platform_day_usd)
+    return caps
+
+
+def used_micros(connection: Connection, scopes: Iterable[str]) -> dict[str, int]:
+    """What is settled, held or unknown under these scopes, read without a lock; a scope nobody used yet is left out."""
+    rows = connection.execute(
+        select(_SCOPES.c.scope, sum(_AMOUNTS[1:], start=_AMOUNTS[0])).where(_SCOPES.c.scope.in_(sorted(set(scopes))))
+    )
+    return {scope: int(used) for scope, used in rows}
 
 
 def lock_scopes(connection: Connection, caps: Mapping[str, int]) -> dict[str, ScopeRoom]:

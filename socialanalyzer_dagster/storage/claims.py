@@ -1,6 +1,6 @@
 """Known leads and claims: which leads a batch may work on (spec 6.6)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.batches import TERMINAL
 from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadClaimRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
@@ -28,8 +29,8 @@ class Recheck:
     """Passed at scored or synced after this: not looked at again."""
 
 
-def known_recent(connection: Connection, batch_id: str, recheck: Recheck) -> frozenset[LeadUid]:
-    """Leads of the batch whose newest judgement in another batch still stands: one query for all of them."""
+def known_recent(connection: Connection, batch_id: str, recheck: Recheck, *, after: int) -> frozenset[LeadUid]:
+    """Leads of the batch after a position whose newest judgement in another batch still stands: one query for all."""
     outcome = aliased(StageOutcomeRow)
     newest = (
         select(
@@ -43,6 +44,7 @@ def known_recent(connection: Connection, batch_id: str, recheck: Recheck) -> fro
         )
         .join(BatchLeadRow, and_(BatchLeadRow.lead_uid == outcome.lead_uid, BatchLeadRow.batch_id == batch_id))
         .where(
+            BatchLeadRow.position > after,
             outcome.batch_id != batch_id,
             outcome.is_current,
             outcome.result != Result.SKIPPED,
@@ -85,6 +87,17 @@ def claim(connection: Connection, batch_id: str, leads: list[LeadUid], now: date
         select(LeadClaimRow.lead_uid).where(LeadClaimRow.batch_id == batch_id, LeadClaimRow.lead_uid.in_(leads))
     )
     return frozenset(LeadUid(uid) for uid in mine.scalars())
+
+
+def claimed(connection: Connection, batch_id: str, leads: Iterable[LeadUid]) -> list[LeadUid]:
+    """Those of the leads that the batch has claimed."""
+    return [
+        LeadUid(uid)
+        for part in parts(leads)
+        for uid in connection.execute(
+            select(LeadClaimRow.lead_uid).where(LeadClaimRow.batch_id == batch_id, LeadClaimRow.lead_uid.in_(part))
+        ).scalars()
+    ]
 
 
 def claim_again(connection: Connection, batch_id: str, now: datetime) -> None:

@@ -41,11 +41,13 @@ def insert_items(connection: Connection, batch_id: str, items: Sequence[StoredIt
         connection.execute(insert(FoundItemRow), rows)
 
 
-def stored_results(connection: Connection, batch_id: str) -> dict[int, tuple[ItemResult, LeadUid | None]]:
-    """Results of the items stored so far, by item number."""
+def stored_results(
+    connection: Connection, batch_id: str, *, first: int, last: int
+) -> dict[int, tuple[ItemResult, LeadUid | None]]:
+    """Results of the items stored so far, by item number, from the first to the last number."""
     rows = connection.execute(
         select(FoundItemRow.item_no, FoundItemRow.result, FoundItemRow.lead_uid).where(
-            FoundItemRow.batch_id == batch_id
+            FoundItemRow.batch_id == batch_id, FoundItemRow.item_no.between(first, last)
         )
     )
     return {number: (ItemResult(result), LeadUid(uid) if uid else None) for number, result, uid in rows}

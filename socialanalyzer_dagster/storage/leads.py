@@ -97,6 +97,15 @@ def insert_batch_leads(connection: Connection, batch_id: str, positions: Mapping
         connection.execute(insert(BatchLeadRow), rows)
 
 
+def placed_leads(connection: Connection, batch_id: str, uids: Iterable[LeadUid], *, up_to: int) -> frozenset[LeadUid]:
+    """Those of the leads that have a place in the batch, up to a position."""
+    found: set[LeadUid] = set()
+    for part in parts(uids):
+        query = select(BatchLeadRow.lead_uid).where(BatchLeadRow.batch_id == batch_id, BatchLeadRow.position <= up_to)
+        found |= {LeadUid(uid) for uid in connection.execute(query.where(BatchLeadRow.lead_uid.in_(part))).scalars()}
+    return frozenset(found)
+
+
 def update_records(connection: Connection, records: Mapping[LeadUid, LeadRecord], now: datetime) -> None:
     """Replace what is known of leads; one statement for all."""
     table = table_of(LeadRow)

@@ -1,7 +1,7 @@
 """Rows of the append-only ledger: what every lead cost, to the micro (spec 12.4, I-29).
 
 `settled` and `correction` rows are the vendors' bills; `unknown` holds the worst case of a lost answer and `resolved`
-takes it back; `reuse` costs nothing and says what was saved.
+takes it back; `reuse` costs nothing and says what was saved: the price of an answer that another batch paid for.
 """
 
 from collections.abc import Sequence
@@ -55,11 +55,11 @@ def insert_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordReuse(Write[None]):
-    """An answer that was given again: amount 0, with what it once cost; once per batch, sending, stage, step and lead.
+    """An answer that was given again: amount 0; one row per batch, sending, stage, step and lead.
 
-    Calls of no batch count together as one batch, so that asking again and again does not add up to a saving.
-
-    `attempt` describes the call that asked; its `attempt_key` is that of the answer.
+    `attempt` describes the call that asked; its `attempt_key` is that of the answer. `saved_micros` is what the batch
+    would have paid, 0 for an answer it paid for itself; a batch saves it once, however often it reads the answer. Calls
+    of no batch count together as one batch, so that asking again and again does not add up to a saving.
     """
 
     attempt: Attempt
@@ -69,22 +69,25 @@ class RecordReuse(Write[None]):
     @classmethod
     def apply(cls, connection: Connection, writes: Sequence["RecordReuse"]) -> Results:
         """Append the rows that are not there yet."""
-        rows: dict[tuple[object, ...], dict[str, Any]] = {}
-        for write in writes:
-            for row in _reuse_rows(write):
-                rows.setdefault(_identity(row), row)
         keys = sorted({write.attempt.attempt_key for write in writes})
-        known = connection.execute(
+        stored = connection.execute(
             select(_LEDGER).where(_LEDGER.c.attempt_key.in_(keys), _LEDGER.c.kind == LedgerKind.REUSE)
         )
-        for stored in known.mappings():
-            rows.pop(_identity(dict(stored)), None)
-        insert_rows(connection, list(rows.values()))
+        known = {_identity(dict(row)) for row in stored.mappings()}
+        read_before = {identity[:2] for identity in known}
+        new: list[dict[str, Any]] = []
+        for write in writes:
+            reader = (write.attempt.attempt_key, write.attempt.batch_id)
+            rows = _reuse_rows(write, 0 if reader in read_before else write.saved_micros)
+            read_before.add(reader)
+            new += [row for row in rows if _identity(row) not in known]
+            known |= {_identity(row) for row in rows}
+        insert_rows(connection, new)
         return [None] * len(writes)
 
 
-def _reuse_rows(write: RecordReuse) -> list[dict[str, Any]]:
-    rows = ledger_rows(write.attempt, LedgerKind.REUSE, write.saved_micros, write.at)
+def _reuse_rows(write: RecordReuse, saved_micros: int) -> list[dict[str, Any]]:
+    rows = ledger_rows(write.attempt, LedgerKind.REUSE, saved_micros, write.at)
     return [row | {"saved_micros": row["amount_micros"], "amount_micros": 0} for row in rows]
 
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
 
 from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, ListRowRow, SearchRow
+from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadBatchRow, ListRowRow, SearchRow
 
 FILTERS = "filters"
 LIST = "list"
+ROWS = "rows"
+"""What the search of a list states in place of filters: how many rows the list has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +62,32 @@ def replace_list_rows(connection: Connection, fingerprint: str, rows: Mapping[in
     )
 
 
-def list_rows(connection: Connection, fingerprint: str) -> list[tuple[int, Mapping[str, Any]]]:
-    """Rows of a creator list in file order."""
+def list_rows(
+    connection: Connection, fingerprint: str, *, after: int, limit: int
+) -> list[tuple[int, Mapping[str, Any]]]:
+    """The next rows of a creator list in file order, after a line."""
     found = connection.execute(
-        select(ListRowRow.line, ListRowRow.row).where(ListRowRow.fingerprint == fingerprint).order_by(ListRowRow.line)
+        select(ListRowRow.line, ListRowRow.row)
+        .where(ListRowRow.fingerprint == fingerprint, ListRowRow.line > after)
+        .order_by(ListRowRow.line)
+        .limit(limit)
     )
     return [(line, row) for line, row in found]
+
+
+def is_list_whole(connection: Connection, fingerprint: str) -> bool:
+    """True when as many rows of a list are stored as its search says; one row is enough where it says none."""
+    filters = connection.execute(select(SearchRow.filters).where(SearchRow.fingerprint == fingerprint)).scalar_one()
+    size = select(func.count()).select_from(ListRowRow).where(ListRowRow.fingerprint == fingerprint)
+    return int(connection.execute(size).scalar_one()) >= max(1, int(filters.get(ROWS, 1)))
+
+
+def forget_list(connection: Connection, fingerprint: str) -> None:
+    """Drop a list, unless a batch is of it."""
+    used = select(LeadBatchRow.batch_id).where(LeadBatchRow.search_fingerprint == fingerprint)
+    rows, search = delete(ListRowRow), delete(SearchRow)
+    connection.execute(rows.where(ListRowRow.fingerprint == fingerprint, ~exists(used)))
+    connection.execute(search.where(SearchRow.fingerprint == fingerprint, ~exists(used)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +143,3 @@ def runs_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, PastR
         rows = connection.execute(select(*columns).where(FilterHistoryRow.batch_id.in_(part)))
         found |= {row.batch_id: PastRun(**row._mapping) for row in rows}  # noqa: SLF001
     return found
-
-
-def list_size(connection: Connection, fingerprint: str) -> int:
-    """Rows of a creator list."""
-    return connection.execute(
-        select(func.count()).select_from(ListRowRow).where(ListRowRow.fingerprint == fingerprint)
-    ).scalar_one()

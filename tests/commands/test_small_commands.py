@@ -126,6 +126,20 @@ def test_a_list_is_previewed_with_its_unusable_rows(terminal, tmp_path):
     assert terminal.run("list", "preview", str(file), "--platform", "orkut").code == 2
 
 
+def test_every_unusable_row_of_a_long_list_can_be_written_to_a_file(terminal, tmp_path):
+    file, out = tmp_path / "creators.csv", tmp_path / "unusable.jsonl"
+    file.write_text("name,url\nAda,https://www.patreon.com/ada\n" + "Nobody,\n" * 150, encoding="utf-8")
+    place = ("list", "preview", str(file), "--platform", "patreon")
+    found = terminal.json(*place, "--unusable", str(out))
+    assert (found["unusable_count"], len(found["unusable"])) == (150, 100)
+    written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [row["line"] for row in written] == list(range(3, 153))
+    assert written[0]["reason"] == "the row has no handle and no profile address"
+    assert "these are the first 100" in terminal.run(*place).out
+    refused = terminal.run(*place, "--unusable", str(tmp_path / "none" / "out"))
+    assert (refused.code, "cannot be written" in refused.err) == (2, True)
+
+
 def test_the_database_tells_where_it_stands_and_can_be_brought_up_again(terminal):
     assert terminal.json("db", "status")["is_current"] is True
     assert terminal.json("db", "upgrade")["is_current"] is True

@@ -1,14 +1,21 @@
 """A batch by commands alone: created, run through Dagster, planned, approved, synced, exported, re-scored."""
 
 import json
+import signal
+from datetime import UTC, datetime
 
 import pytest
 import yaml
+from sqlalchemy import select, update
 
 from socialanalyzer_dagster.assets import stage_work
+from socialanalyzer_dagster.checks import batch_checks
 from socialanalyzer_dagster.commands.instance import dagster_instance
+from socialanalyzer_dagster.commands.office import open_office
+from socialanalyzer_dagster.pipeline.batch_status import CANCELLED
 from socialanalyzer_dagster.sandbox.serve import sandbox_bill
 from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage.models_control import BudgetScopeRow
 from tests.invariants.eavesdropping import SECRETS, Traces, contacts_in, secrets_in
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("commands-through-dagster")]
@@ -29,7 +36,6 @@ def key(shared_home):
 
 
 def batch_keys():
-    from socialanalyzer_dagster.commands.office import open_office
     from socialanalyzer_dagster.pipeline.batch_view import batch_rows
     from socialanalyzer_dagster.storage.batches import BatchPage
 
@@ -146,6 +152,36 @@ def test_a_canary_goes_ahead_and_the_others_follow_when_released(shared, key):
     assert shared.json("batch", "release", made)["status"] == "queued"
     assert shared.run("batch", "run", made).code == 0
     assert shared.json("batch", "show", made)["stages"]["screened"]["pending"] == 0
+
+
+def test_a_full_shared_cap_is_told_before_a_run_begins_and_in_lists(shared, key):
+    search = json.dumps({"search_keywords": ["chess"], "max_results": 2})
+    made = shared.json("batch", "create", "--platform", "patreon", "--filters", search)["key"]
+    day = BudgetScopeRow.scope == f"day:{datetime.now(UTC).date().isoformat()}"
+    with open_office() as office, office.database.write() as connection:
+        before = connection.execute(select(BudgetScopeRow.settled_micros).where(day)).scalar_one()
+        connection.execute(update(BudgetScopeRow).where(day).values(settled_micros=200_000_000))
+    sentence = "the spending cap of $200.00 per day is reached"
+    assert f"not launched, because {sentence}" in shared.run("batch", "show", made).out
+    assert sentence in shared.run("batch", "list", "--status", "queued").out
+    answer = shared.run("batch", "run", made)
+    assert answer.err.startswith(f"warning: {sentence}")
+    assert shared.json("batch", "show", made)["capped"] is True
+    with open_office() as office, office.database.write() as connection:
+        connection.execute(update(BudgetScopeRow).where(day).values(settled_micros=before))
+
+
+def test_an_interrupt_between_two_stages_leaves_the_batch_paused_with_the_cause(shared, key, monkeypatch):
+    search = json.dumps({"search_keywords": ["pottery"], "max_results": 2})
+    made = shared.json("batch", "create", "--platform", "patreon", "--filters", search)["key"]
+    with monkeypatch.context() as between:  # the checks of a stage run when it has ended
+        between.setattr(batch_checks, "audited_batch", lambda *_: signal.raise_signal(signal.SIGINT))
+        answer = shared.run("batch", "run", made, "--to", "screened")
+    assert (answer.code, "run it again to go on where it was" in answer.err) == (1, True)
+    view = shared.json("batch", "show", made)
+    assert (view["status"], view["cause"]) == ("paused", CANCELLED)
+    assert view["stages"]["discovered"]["pending"] == 0
+    assert shared.json("batch", "run", made, "--to", "screened")["stages"]["screened"]["pending"] == 0
 
 
 def test_doctor_finds_everything_in_order(shared, key):

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socialanalyzer_dagster.domain.creator_list_files import preview_list, read_list, summarise_list
-from socialanalyzer_dagster.domain.creator_lists import ListRow, UnusableRow, summarise
+from socialanalyzer_dagster.domain import list_csv
+from socialanalyzer_dagster.domain.creator_list_files import ListFile, preview_list, read_list, summarise_list
+from socialanalyzer_dagster.domain.creator_lists import CreatorList, ListRow, UnusableRow, summarise
 from socialanalyzer_dagster.domain.list_columns import ListRefused, map_columns
+from socialanalyzer_dagster.domain.outcomes import ItemResult
 
 SHARED_LIST = Path(__file__).parents[3] / "shared" / "data" / "patreon_creators_1000.csv"
 HEADER = "Creator,Page,Patrons,About\n"
@@ -31,6 +33,10 @@ def written(tmp_path):
 
 def rows_of(path, chosen=None):
     return list(read_list(path, chosen))
+
+
+def unchanged(row):
+    return row
 
 
 def refusal(path, chosen=None):
@@ -287,6 +293,53 @@ def test_broken_json_is_refused(written, content, words):
     assert words in refusal(written(content, "list.json"))
 
 
+def test_an_object_around_a_list_is_read_as_a_stream_and_needs_exactly_one_list(written):
+    rest = ", ".join(json.dumps({"handle": f"n{number}"}) for number in range(3000))
+    path = written('{"source": {"tags": ["x"]}, "creators": [' + rest + '], "total": 3000}', "list.json")
+    assert [row.handle for row in rows_of(path)] == [f"n{number}" for number in range(3000)]
+    later = written('{"creators": [' + rest + '], "more": ["ada"]}', "two.json")
+    assert "2 lists" in refusal(later)
+    assert "names 'a' twice" in refusal(written('{"a": ["ada"], "a": 1}', "twice.json"))
+    assert "holds no list" in refusal(written('{"a":\n 1}', "none.json"))
+    assert "broken after the field 'a'" in refusal(written('{"a": ["ada"] "b": 1}', "broken.json"))
+
+
+def test_a_line_that_is_too_long_to_be_held_loses_one_row_only(written, monkeypatch):
+    monkeypatch.setattr(list_csv, "MAX_LINE_CHARS", 100)
+    text = HEADER + f"Ada,@ada,1,{'x' * 500}\nBo,@bo,2,\n" + 'Cy,@cy,3,"two\n' + "y" * 300 + "\nDi,@di,4,\n"
+    rows = rows_of(written(text))
+    assert [(row.line, getattr(row, "handle", None)) for row in rows] == [(2, None), (3, "bo"), (4, None), (6, "di")]
+    assert "more than 100 characters" in rows[0].reason
+    assert "more than 100 characters" in refusal(written("x" * 300))
+
+
+def test_the_unusable_rows_of_a_long_list_are_counted_and_the_first_are_kept(written):
+    summary = summarise_list("patreon", written(HEADER + "Ada,@ada,5,\n" + "Bo,,5,\n" * 250))
+    assert (summary.usable, summary.unusable, len(summary.examples)) == (1, 250, 100)
+    assert [row.line for row in summary.examples] == list(range(3, 103))
+
+
+def test_a_list_that_is_changed_between_two_readings_is_refused(written):
+    path = written(HEADER + "Ada,@ada,5,\n")
+    listed = CreatorList(ListFile(path))
+    first = listed.summary("patreon", unchanged)
+    assert [row.handle for row in listed.checked_rows("patreon", unchanged)] == ["ada"]
+    path.write_text(HEADER + "Bo,@bo,5,\n", encoding="utf-8")
+    assert listed.summary("patreon", unchanged) is first, "a list is summarised once"
+    with pytest.raises(ListRefused, match="changed while it was read"):
+        list(listed.checked_rows("patreon", unchanged))
+
+
+def test_the_spelling_of_a_list_does_not_depend_on_what_the_platform_can_use(written):
+    def none(row):
+        return UnusableRow(line=row.line, result=ItemResult.NO_IDENTITY, reason="nobody")
+
+    path = written(HEADER + "Ada,@ada,5,\n")
+    some, nobody = CreatorList(ListFile(path)), CreatorList(ListFile(path))
+    assert some.summary("patreon", unchanged).fingerprint != nobody.summary("patreon", none).fingerprint
+    assert some.spelling == nobody.spelling == CreatorList(ListFile(path)).spelling
+
+
 def test_json_items_across_read_boundaries_are_whole(written):
     items = [{"handle": f"creator{number}", "about": "x" * (number % 700)} for number in range(2000)]
     rows = rows_of(written(json.dumps(items), "list.json"))
@@ -339,7 +392,8 @@ def test_the_fingerprint_is_that_of_the_rows_not_of_the_file(written):
     as_json = summarise_list("patreon", written('[{"handle": "ada", "size": 1200}, "bo"]', "c.json"))
     assert as_csv.fingerprint == other_csv.fingerprint == as_json.fingerprint
     assert as_csv.fingerprint.startswith("fp1:")
-    assert (as_csv.usable, as_csv.unusable) == (2, ())
+    assert (as_csv.usable, as_csv.unusable, as_csv.examples) == (2, 0, ())
+    assert as_csv.fingerprint == "fp1:65cd4b11b9b649ed1e5e7b82fdb0894d54bc194869a6b743237e9dc2aece67a2", "for good"
     assert summarise_list("facebook", written("handle,followers\nada,1.2K\nbo,\n")).fingerprint != as_csv.fingerprint
 
 
@@ -374,8 +428,8 @@ def test_any_bytes_are_rows_or_refused(tmp_path_factory, content):
 @pytest.mark.skipif(not SHARED_LIST.exists(), reason="the real list is kept outside the repository")
 def test_a_real_list_of_a_thousand_creators_is_read_whole():
     summary = summarise_list("patreon", SHARED_LIST)
-    assert (summary.usable, len(summary.unusable)) == (991, 9)
-    assert {row.result.value for row in summary.unusable} == {"no_identity"}
+    assert (summary.usable, summary.unusable) == (991, 9)
+    assert {row.result.value for row in summary.examples} == {"no_identity"}
     rows = [row for row in rows_of(SHARED_LIST) if isinstance(row, ListRow)]
     assert sum(row.about is not None for row in rows) >= 340
     assert all(row.audience_size is not None and not row.notes for row in rows)

@@ -180,6 +180,7 @@ def test_a_search_that_no_cap_had_room_for_is_not_told_as_one_that_found_nobody(
         ({"spend_micros": 20_000_000}, "It cost $20.00, more than the estimate of $16.53."),
         ({"status": "stopped"}, "The batch was stopped early"),
         ({"unknown_attempts": 1, "unknown_micros": 40_000}, "1 paid call got no answer; $0.04 stay reserved"),
+        ({"unknown_attempts": 1, "unknown_micros": 300}, "1 paid call got no answer; under $0.01 stay reserved"),
         ({"unknown_attempts": 2, "unknown_micros": 80_000}, "2 paid calls got no answer"),
         ({"tiers": {"standard_review": 60}}, "No lead reached the tier auto_enroll."),
         ({"reasks": (6, 100)}, "The model had to be asked again for 6 % of its answers."),

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from socialanalyzer_dagster.definitions import build_definitions
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall
-from socialanalyzer_dagster.domain.creator_lists import ListRow
+from socialanalyzer_dagster.domain.creator_lists import CreatorList, ListRow
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy, shipped_policy
 from socialanalyzer_dagster.domain.ports import CallFailed
@@ -285,7 +285,7 @@ async def test_i_27_cheap_tests_come_first_and_lookups_need_a_domain_and_an_allo
 async def test_i_28_what_a_stage_needs_is_looked_at_before_its_first_paid_call(town, server):
     handles = [row.platform_id for row in town.leads() if row.platform == "instagram"]
     rows = [ListRow(line=at, handle=f"{name}.again") for at, name in enumerate(handles, start=1)]
-    key = create_batch(town.workplace, BatchRequest(platform="instagram", creator_list=rows)).key
+    key = create_batch(town.workplace, BatchRequest(platform="instagram", creator_list=CreatorList(rows))).key
     vendors = connect_vendors(town.settings)
     try:
         await town.stages(key, replace(vendors, hubspot=None), Stage.DISCOVERED)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.calls import JobPage, JobState, JobStatus, Reply, VendorCall, VendorJob
-from socialanalyzer_dagster.domain.creator_lists import ListRow
+from socialanalyzer_dagster.domain.creator_lists import CreatorList, ListRow
 from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, CandidateKind, Evidence, FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.outcomes import StepState, passed, rejected
@@ -266,6 +266,8 @@ class World:
         request.setdefault("platform", PLATFORM)
         if "creator_list" not in request and "preset" not in request:
             request.setdefault("filters", {"keyword": f"books {uuid.uuid4().hex}"})
+        if "creator_list" in request:
+            request["creator_list"] = CreatorList(request["creator_list"])
         return create_batch(self.workplace, BatchRequest(**request))
 
     @asynccontextmanager

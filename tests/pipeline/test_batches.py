@@ -2,16 +2,18 @@
 
 import threading
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from batch_world import PLATFORM, World, book_policy
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from socialanalyzer_dagster.domain.batch_keys import BadBatchKey
 from socialanalyzer_dagster.domain.creator_lists import ListRow, UnusableRow
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline import list_store
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, NoSuchBatch, confirm, find_batch, set_cap, stop
 from socialanalyzer_dagster.pipeline.batch_drafts import (
     AlreadyRunning,
@@ -25,8 +27,9 @@ from socialanalyzer_dagster.pipeline.batch_requests import UnknownPreset
 from socialanalyzer_dagster.pipeline.batch_status import StatusRefused
 from socialanalyzer_dagster.pipeline.batches import batch_from_key
 from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
+from socialanalyzer_dagster.storage import searches
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow, BdrRow
-from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
+from socialanalyzer_dagster.storage.models_leads import LeadBatchRow, ListRowRow
 
 BY = Deed(by="Ada")
 
@@ -232,6 +235,54 @@ async def test_a_used_up_search_and_a_similar_one_are_told_before_launch(world, 
     clock.at += timedelta(days=2)
     third = world.create(filters={"keyword": "travel"})
     assert any("2 days ago" in warning and "new" in warning for warning in third.warnings)
+
+
+async def test_a_creator_list_that_a_killed_process_half_stored_is_completed(world, monkeypatch):
+    monkeypatch.setattr(list_store, "_PART", 2)
+    rows = [ListRow(line=number, handle=f"p{number}") for number in range(2, 7)]
+    insert, calls = searches.insert_list_rows, []
+
+    def killed(connection, fingerprint, part):
+        calls.append(fingerprint)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        insert(connection, fingerprint, part)
+
+    monkeypatch.setattr(searches, "insert_list_rows", killed)
+    with pytest.raises(KeyboardInterrupt):
+        world.create(creator_list=rows)
+    key = world.create(creator_list=rows).key
+    assert len(calls) == 5
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 5}
+    world.create(creator_list=rows, force_reason="again")
+    assert len(calls) == 5, "a list that is stored is not stored again"
+
+
+def test_a_list_that_is_refused_leaves_nothing_behind(world):
+    rows = [ListRow(line=number, handle=f"p{number}") for number in range(2, 7)]
+    with pytest.raises(EstimateOverCap):
+        world.create(creator_list=rows, fields={"max_budget_usd": Decimal("0.01")})
+    with pytest.raises(FilterProblems, match="line 2: nobody"):
+        world.create(creator_list=[UnusableRow(line=2, result=ItemResult.NO_IDENTITY, reason="nobody")])
+    with world.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(ListRowRow)).scalar_one() == 0
+
+
+def test_the_unusable_rows_of_a_list_are_told_up_to_twenty_and_then_counted(world):
+    bad = [UnusableRow(line=number, result=ItemResult.NO_IDENTITY, reason="nobody") for number in range(3, 33)]
+    warnings = world.create(creator_list=[ListRow(line=2, handle="p1"), *bad]).warnings
+    told = [each for each in warnings if "list cannot be used" in each]
+    assert told[0] == "line 3 of the list cannot be used: nobody"
+    assert told[-1].startswith("10 more rows of the list cannot be used")
+    assert len(told) == 21
+
+
+def test_the_same_key_and_list_is_the_same_batch_although_some_rows_name_nobody(world):
+    rows = [ListRow(line=2, handle="p1"), ListRow(line=3, handle="?")]
+    first = world.create(creator_list=rows, fields={"idempotency_key": "k"})
+    again = world.create(creator_list=rows, fields={"idempotency_key": "k"})
+    assert (again.key, again.created) == (first.key, False)
 
 
 async def test_a_creator_list_is_a_search_whose_rows_are_all_accounted_for(world):

@@ -8,16 +8,19 @@ from batch_world import FOUND_MICROS, KEY, PLATFORM, World, book_policy
 from sqlalchemy import delete, select
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
+from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.suppression import identifier_hash
 from socialanalyzer_dagster.domain.types import Stage, lead_uid
+from socialanalyzer_dagster.pipeline import list_store
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_lookup import foreign_contacts
 from socialanalyzer_dagster.pipeline.discovery import DiscoveryFailed
+from socialanalyzer_dagster.pipeline.discovery_store import DiscoveryStore
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.runner_work import load_works
 from socialanalyzer_dagster.storage import suppressions
@@ -80,6 +83,61 @@ async def test_an_alias_names_the_same_account_and_its_facts_are_merged(world):
     assert [each.value for each in work.candidates] == ["p1@example.org"]
     with world.database.read() as connection:
         assert connection.execute(select(LeadAliasRow.alias)).scalars().all() == ["p1-campaign"]
+
+
+def listed(*handles):
+    return [ListRow(line=number, handle=handle) for number, handle in enumerate(handles, start=2)]
+
+
+@pytest.fixture
+def short_windows(monkeypatch):
+    monkeypatch.setattr(list_store, "_LEAST_ROWS", 2)
+    monkeypatch.setattr(list_store, "_MOST_ROWS", 2)
+
+
+async def test_a_long_list_is_taken_in_window_by_window_with_the_same_result(world, short_windows):
+    world.vendor.aliases = {"late": ("p1",)}
+    world.vendor.emails = {"late": "p1@example.org"}
+    key = world.create(creator_list=listed("p1", "p2", "p3", "?", "late", "p2", "p4")).key
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 4, "duplicate_in_batch": 2, "no_identity": 1}
+    assert (report.worked, report.counters.passed) == (4, 4)
+    assert positions(world) == [("p1", 1), ("p2", 2), ("p3", 3), ("p4", 4)]
+    async with world.opened(key) as batch:
+        with world.database.read() as connection:
+            (work,) = load_works(connection, batch.of(Stage.SCREENED), [(lead_uid(PLATFORM, "p1"), 1)])
+    assert [each.value for each in work.candidates] == ["p1@example.org"], "a later window's facts are merged"
+
+
+async def test_rows_after_the_last_lead_that_may_go_on_become_no_leads(world, short_windows):
+    first = world.create(creator_list=listed("p1", "p2")).key
+    await world.run(first)
+    complete(world, first)
+    names = ("p1", "p2", "p3", "p4", "p5", "?", "p6", "p7")
+    key = world.create(creator_list=listed(*names), fields={"max_leads": 3}).key
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 5, "no_identity": 1, "over_max_results": 2}
+    assert world.codes(Stage.DISCOVERED) == {"passed": 2 + 3, "known_recent": 2}
+    assert [position for _, position in positions(world)] == [1, 1, 2, 2, 3, 4, 5]
+
+
+async def test_a_list_whose_discovery_was_killed_goes_on_with_the_same_places(world, short_windows, monkeypatch):
+    key = world.create(creator_list=listed("p1", "p2", "p3", "p4", "p5"), fields={"max_leads": 4}).key
+    decide, calls = DiscoveryStore.decide, []
+
+    def killed(store, decisions):
+        calls.append(decisions)
+        if len(calls) == 4:  # the second window's leads are stored and claimed, not decided
+            raise KeyboardInterrupt
+        decide(store, decisions)
+
+    monkeypatch.setattr(DiscoveryStore, "decide", killed)
+    with pytest.raises(KeyboardInterrupt):
+        await world.run(key, Stage.DISCOVERED)
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 4, "over_max_results": 1}
+    assert positions(world) == [("p1", 1), ("p2", 2), ("p3", 3), ("p4", 4)]
+    assert world.codes(Stage.DISCOVERED) == {"passed": 4}
 
 
 async def test_a_suppressed_person_leaves_a_keyed_hash_only(world):

@@ -55,7 +55,7 @@ async def test_a_replay_after_a_crash_sends_nothing_and_costs_nothing(database, 
     assert vendor.sent == 1
     assert (answer.value, answer.cost_micros, answer.reused) == ({"data": 1}, 0, True)
     assert money_of(database) == (FETCH_MICROS, 0, 0)
-    assert ledger(database)["reuse"] == [(uid(0), 0, FETCH_MICROS)]
+    assert ledger(database)["reuse"] == [(uid(0), 0, 0)]  # the batch paid for it itself: nothing was saved
 
 
 async def test_another_batch_and_lead_reuses_an_equal_request_inside_the_window(database, policy, clock):
@@ -96,6 +96,19 @@ async def test_equal_requests_at_the_same_time_are_sent_once(database, policy, c
         )
     assert vendor.sent == 1
     assert sorted(answer.reused for answer in answers) == [False] + [True] * 11
+    assert {saved for _, _, saved in ledger(database)["reuse"]} == {0}
+
+
+async def test_a_batch_saves_the_price_of_a_foreign_answer_once_however_often_it_reads_it(database, policy, clock):
+    first, second, vendor = new_batch(database, policy), new_batch(database, policy), Vendor()
+    async with stage_gate(database, policy, clock, first) as gate:
+        await gate.call(vendor.call(), leads=[uid(0)], step="fetch")
+    for _ in range(2):
+        async with stage_gate(database, policy, clock, second) as gate:
+            for lead in (uid(1), uid(2)):
+                await gate.call(vendor.call(), leads=[lead], step="fetch")
+    assert vendor.sent == 1
+    assert ledger(database)["reuse"] == [(uid(1), 0, FETCH_MICROS), (uid(2), 0, 0)]
 
 
 async def test_a_shared_call_is_split_exactly_and_the_remainder_goes_to_the_first(database, policy, clock):

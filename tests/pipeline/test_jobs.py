@@ -169,6 +169,7 @@ async def test_running_the_stage_again_reads_the_stored_items_at_no_cost(databas
     assert again.value == first.value
     assert (again.cost_micros, again.reused, len(actor.started), actor.polls) == (0, True, 1, polls)
     assert money_of(database) == (3 * PRICE, 0, 0)
+    assert {saved for _, _, saved in ledger(database)["reuse"]} == {0}
 
 
 async def test_a_killed_run_is_resumed_by_the_stored_id(database, policy, clock):

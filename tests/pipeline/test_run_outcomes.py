@@ -4,7 +4,7 @@ import pytest
 
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition, transition
+from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus, Transition, transition
 from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
 from tests.pipeline.batch_world import World, book_policy
 
@@ -53,6 +53,21 @@ async def test_a_run_that_failed_at_a_step_pauses_its_batch_and_names_the_step(w
 async def test_a_queued_batch_whose_launched_run_failed_before_it_began_is_paused(world: World) -> None:
     key = world.create().key
     run_failed(world.workplace, key, FailedRun(run_id="run-1", attempt=1, failed_steps=("ledger_balanced",)))
+    assert find_batch(world.workplace, key).status == BatchStatus.PAUSED
+
+
+async def test_a_run_that_was_cancelled_between_two_stages_pauses_its_batch(world: World) -> None:
+    key = world.create().key
+    await running(world, key, "run-1")
+    sentence = run_failed(world.workplace, key, FailedRun(run_id="run-1", cancelled=True))
+    batch = find_batch(world.workplace, key)
+    assert (batch.status, batch.cause, batch.interruptions) == (BatchStatus.PAUSED, CANCELLED, 0)
+    assert "is paused" in sentence
+
+
+async def test_a_queued_batch_whose_launched_run_was_cancelled_before_it_began_is_paused(world: World) -> None:
+    key = world.create().key
+    run_failed(world.workplace, key, FailedRun(run_id="run-1", attempt=1, cancelled=True))
     assert find_batch(world.workplace, key).status == BatchStatus.PAUSED
 
 

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 import dagster as dg
 import httpx
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 
+from socialanalyzer_dagster.assets.stage_work import ATTEMPT_TAG
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
+from socialanalyzer_dagster.pipeline.batch_status import CANCELLED
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
-from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow
+from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor
+from socialanalyzer_dagster.storage.models_control import BudgetScopeRow, ProviderAttemptRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from tests.scenarios.house import STAGE_ASSETS, House, failures, open_house, set_up_crm
 
@@ -125,6 +128,35 @@ def test_the_sensor_launches_a_queued_batch_once(house: House) -> None:
         tick = lead_batch_sensor(context)
     assert isinstance(tick, dg.SensorResult)
     assert [request.run_key for request in tick.run_requests or []] == [f"{key}:1"]
+
+
+def test_a_run_that_was_terminated_between_two_stages_leaves_its_batch_paused(house: House) -> None:
+    key = house.create("patreon", SEARCH).key
+    run = house.instance.create_run_for_job(
+        house.definitions.resolve_job_def("lead_batch_job"), tags={"dagster/partition": key, ATTEMPT_TAG: "1"}
+    )
+    event = house.instance.report_run_canceled(run)
+    with dg.build_run_status_sensor_context(
+        sensor_name="run_cancelled_sensor", dagster_event=event, dagster_instance=house.instance,
+        dagster_run=run, resources=dict(house.definitions.resources or {}),
+    ) as context:  # fmt: skip
+        run_cancelled_sensor(context)
+    assert (house.view(key)["status"], house.view(key)["cause"]) == ("paused", CANCELLED)
+
+
+def test_the_sensor_leaves_a_batch_waiting_under_a_full_shared_cap_and_says_which(house: House) -> None:
+    house.create("patreon", SEARCH)
+    today = house.workplace.clock.now().date().isoformat()
+    full = {"settled_micros": 200_000_000, "held_micros": 0, "unknown_micros": 0, "cap_micros": 200_000_000}
+    with house.office.database.write() as connection:
+        connection.execute(insert(BudgetScopeRow).values(scope=f"day:{today}", **full))
+    with dg.build_sensor_context(
+        instance=house.instance, resources=dict(house.definitions.resources or {}), definitions=house.definitions
+    ) as context:
+        tick = lead_batch_sensor(context)
+    assert isinstance(tick, dg.SensorResult)
+    assert not tick.run_requests
+    assert "1 batch waits: the spending cap of $200.00 per day is reached" in str(tick.skip_reason)
 
 
 def test_every_stage_has_its_asset() -> None:
