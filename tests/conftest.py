@@ -20,6 +20,13 @@ from socialanalyzer_dagster.storage.database import Database, normalized_url
 
 ENGINES = ("sqlite", "postgresql")
 MODELS = (models_control, models_leads, models_results)
+LONGEST_VALUE = 120
+"""Characters or bytes of a parameter that a test's name may repeat."""
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a file or a long text by its length: the test processes tell each other the name of every test."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > LONGEST_VALUE else None
 
 
 class MovableClock:

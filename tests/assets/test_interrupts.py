@@ -34,12 +34,14 @@ def test_an_interrupt_cancels_the_work_alone_and_is_raised_when_calls_have_settl
             told.append("committed")
 
     before = signal.signal(signal.SIGTERM, terminate)
+    before_interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
         with pytest.raises(raised):
             run_settling(work)
         assert signal.getsignal(signal.SIGTERM) is terminate, "the handler from before is back"
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, before_interrupt)
     assert told == ["settled", "committed"]
 
 
