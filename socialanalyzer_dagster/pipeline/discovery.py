@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import FoundItem
+from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import Refusal
 from socialanalyzer_dagster.domain.suppression import (
@@ -68,7 +69,9 @@ async def _run(batch: OpenBatch, tell: Report) -> int:
     if batch.is_list:
         await intake.take_list()
     else:
-        await intake.take([item async for item in batch.platform.discover(context)])
+        filters = batch.filters
+        most = filters.max_results if isinstance(filters, SearchFilters) else None
+        await intake.take([item async for item in batch.platform.discover(context)], most=most)
     await asyncio.to_thread(_record, batch)
     intake.meter.tell(batch.spent_micros)
     return intake.decided
@@ -86,7 +89,7 @@ class _Intake:
         self.meter = ProgressMeter(Stage.DISCOVERED, total=0, clock=batch.workplace.clock, report=tell)
 
     async def take_list(self) -> None:
-        """The rows of a creator list; those after the last lead that may go on are not looked at any more."""
+        """The rows of a creator list; once enough leads passed, rows that are none yet are not looked at any more."""
         after, most = 0, self._batch.row.max_leads
         while True:
             room = max(0, most - await asyncio.to_thread(self._store.count_passed))
@@ -94,15 +97,17 @@ class _Intake:
             if not rows:
                 return
             after = rows[-1].line
-            if room:
-                await self.take(items_of(self._batch, rows))
+            stored = await asyncio.to_thread(self._store.stored_results, [row.line for row in rows])
+            if room or any(result is ItemResult.LEAD for result, _ in stored.values()):
+                found = await asyncio.to_thread(items_of, self._batch, rows)
+                await self.take(found, most=None if room else 0)
             else:
                 await asyncio.to_thread(self._store.store_items, Sorted(items=[left_over(row) for row in rows]))
 
-    async def take(self, found: Sequence[FoundItem]) -> None:
-        """Store the items and decide about their leads."""
+    async def take(self, found: Sequence[FoundItem], *, most: int | None) -> None:
+        """Store the items, at most so many leads that are new to the batch, and decide about their leads."""
         batch, store = self._batch, self._store
-        result = await asyncio.to_thread(_sort, batch, found, self._before)
+        result = await asyncio.to_thread(_sort, batch, found, most, before=self._before)
         await asyncio.to_thread(store.store_items, result)
         await asyncio.to_thread(store.add_facts, result)
         undecided = await asyncio.to_thread(store.undecided, result)
@@ -117,18 +122,17 @@ class _Intake:
         self.meter.advance(len(undecided))
 
 
-def _sort(batch: OpenBatch, found: Sequence[FoundItem], before: int) -> Sorted:
+def _sort(batch: OpenBatch, found: Sequence[FoundItem], most: int | None, *, before: int) -> Sorted:
     names = [name for item in found for name in names_of(item)]
     with batch.workplace.database.read() as connection:
         accounts = leads.known_accounts(connection, batch.row.platform, names)
         uids = {account.uid for account in accounts.values()}
         earlier = leads.placed_leads(connection, batch.row.batch_id, uids, up_to=before) if before else frozenset()
         listed = suppressions.hashes(connection)
-    filters = batch.filters
     rules = SortingRules(
         accounts=accounts,
         listed=lambda item: _listed_hash(item, listed, batch.email_key),
-        max_leads=filters.max_results if isinstance(filters, SearchFilters) else None,
+        max_leads=most,
         decided=DiscoveryStore(batch).stored_results([item.item_no for item in found]),
         before=before,
         earlier=earlier,
