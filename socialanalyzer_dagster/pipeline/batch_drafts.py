@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -169,7 +168,7 @@ def _free_key(connection: Connection, checked: CheckedRequest, *, day: date) -> 
 
 def list_row_json(row: ListRow | UnusableRow) -> dict[str, Any]:
     """The stored form of a list row; an unusable one has `result` and `reason`."""
-    return asdict(row)
+    return {name: getattr(row, name) for name in row.__slots__}
 
 
 def list_row_from_json(stored: Mapping[str, Any]) -> ListRow | UnusableRow:

@@ -17,7 +17,7 @@ from socialanalyzer_dagster.storage.found_items import StoredItem
 from socialanalyzer_dagster.storage.leads import parts
 
 _PART = 1000
-_LEAST_ROWS, _MOST_ROWS = 500, 4000
+_LEAST_ROWS, _MOST_ROWS = 100, 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -245,11 +245,11 @@ async def test_a_creator_list_that_a_killed_process_half_stored_is_completed(wor
     def killed(connection, fingerprint, part):
         calls.append(fingerprint)
         if len(calls) == 2:
-            raise KeyboardInterrupt
+            raise RuntimeError("killed")
         insert(connection, fingerprint, part)
 
     monkeypatch.setattr(searches, "insert_list_rows", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(RuntimeError, match="killed"):
         world.create(creator_list=rows)
     key = world.create(creator_list=rows).key
     assert len(calls) == 5

@@ -128,16 +128,39 @@ async def test_a_list_whose_discovery_was_killed_goes_on_with_the_same_places(wo
     def killed(store, decisions):
         calls.append(decisions)
         if len(calls) == 4:  # the second window's leads are stored and claimed, not decided
-            raise KeyboardInterrupt
+            raise RuntimeError("killed")
         decide(store, decisions)
 
     monkeypatch.setattr(DiscoveryStore, "decide", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(RuntimeError, match="killed"):
         await world.run(key, Stage.DISCOVERED)
     report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
     assert report.items == {"lead": 4, "over_max_results": 1}
     assert positions(world) == [("p1", 1), ("p2", 2), ("p3", 3), ("p4", 4)]
     assert world.codes(Stage.DISCOVERED) == {"passed": 4}
+
+
+async def test_leads_that_a_kill_left_undecided_are_decided_although_enough_have_passed(
+    sqlite_database, policy, clock, tmp_path, monkeypatch
+):
+    world = World(sqlite_database, book_policy(policy, runtime={"commit_leads": 1}), clock, tmp_path)
+    monkeypatch.setattr(list_store, "_LEAST_ROWS", 3)
+    monkeypatch.setattr(list_store, "_MOST_ROWS", 3)
+    key = world.create(creator_list=listed("p1", "p2", "p3", "p4", "p5"), fields={"max_leads": 1}).key
+    decide, decided = DiscoveryStore._decide, []
+
+    def killed(store, connection, decisions):
+        decided.extend(decisions)
+        if decisions and len(decided) == 3:
+            raise RuntimeError("killed")
+        decide(store, connection, decisions)
+
+    monkeypatch.setattr(DiscoveryStore, "_decide", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        await world.run(key, Stage.DISCOVERED)
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 3, "over_max_results": 2}
+    assert world.codes(Stage.DISCOVERED) == {"passed": 3}
 
 
 async def test_a_suppressed_person_leaves_a_keyed_hash_only(world):
