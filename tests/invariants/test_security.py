@@ -38,6 +38,7 @@ from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.vendors.apify_inputs import StartUrl
 from socialanalyzer_dagster.vendors.connect import connect_media_store, connect_pages, connect_vendors
 from socialanalyzer_dagster.vendors.images import ImageRefusedError, read_picture
 from socialanalyzer_dagster.vendors.media_store import BucketAccess, FolderStore, checked_key, keeper
@@ -308,6 +309,8 @@ def test_i_65_only_an_http_address_of_a_public_site_becomes_a_link(url):
     assert all(urlsplit(link.url).scheme in ("http", "https") and link.url.isprintable() for link in links if link)
     if url not in {*MARKUP.values(), *DISGUISED.values()}:
         assert not any(links)
+        with pytest.raises(ValueError, match="start page"):
+            StartUrl(url=url, user_data={})
 
 
 def test_i_65_every_stored_link_is_an_http_address(town):
