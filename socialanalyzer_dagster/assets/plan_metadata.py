@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from socialanalyzer_dagster.assets.report_metadata import Metadata, stage_metadata
-from socialanalyzer_dagster.domain.markdown import plain
+from socialanalyzer_dagster.domain.markdown import cell
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport
 from socialanalyzer_dagster.pipeline.crm_plan import PlanReport
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
@@ -38,7 +38,7 @@ def counts_table(heading: str, counts: Mapping[str, int]) -> str:
     if not counts:
         return "none"
     rows = [
-        f"| {plain(name)} | {number} |" for name, number in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+        f"| {cell(name)} | {number} |" for name, number in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     ]
     return "\n".join([f"| {heading} | contacts |", "|---|---:|", *rows])
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from socialanalyzer_dagster.domain.markdown import plain
+from socialanalyzer_dagster.domain.markdown import cell
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
@@ -59,7 +59,7 @@ def reasons_table(reasons: Mapping[str, int]) -> str:
     """The most frequent reason codes as Markdown."""
     if not reasons:
         return "none"
-    rows = [f"| {plain(code)} | {number} |" for code, number in list(reasons.items())[:_TOP_REASONS]]
+    rows = [f"| {cell(code)} | {number} |" for code, number in list(reasons.items())[:_TOP_REASONS]]
     return "\n".join(["| reason | leads |", "|---|---:|", *rows])
 
 
@@ -69,7 +69,7 @@ def examples_table(examples: Sequence[LeadExample]) -> str:
         return "none"
     rows = [
         f"| `{each.lead_uid}` | {each.audience_size if each.audience_size is not None else 'unknown'} "
-        f"| {each.result} | {plain(each.code or '')} | {each.lead_score or ''} | {plain(each.tier or '')} |"
+        f"| {each.result} | {cell(each.code)} | {each.lead_score or ''} | {cell(each.tier)} |"
         for each in examples
     ]
     return "\n".join(["| lead | audience | result | reason | score | tier |", "|---|---:|---|---|---:|---|", *rows])

@@ -4,12 +4,16 @@ import re
 
 from socialanalyzer_dagster.domain.outside_text import printable
 
-MOST_CHARS = 300
-_MARKUP = re.compile(r"[\\`*{}\[\]()<>#|!~&$:@]|(?<!\w)[_+]|_(?!\w)|(?<=www)\.", re.IGNORECASE)
+MOST_CELL_CHARS = 300
+_MARKUP = re.compile(r"[\\`*\[\]<>|~&@]|^#|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
-    """The text for one cell or line: markup escaped, addresses no links, on one line, cut to MOST_CHARS characters."""
-    line = " ".join(printable(text).split())
-    shown = line if len(line) <= MOST_CHARS else f"{line[:MOST_CHARS]}…"
-    return _MARKUP.sub(lambda found: f"\\{found.group()}", shown)
+    """The text on one line with its markup escaped; addresses in it become no links."""
+    return _MARKUP.sub(lambda found: f"\\{found.group()}", " ".join(printable(text).split()))
+
+
+def cell(text: str | None) -> str:
+    """The start of a text for a cell of a table; empty when there is none."""
+    shown = text or ""
+    return plain(shown if len(shown) <= MOST_CELL_CHARS else f"{shown[:MOST_CELL_CHARS]}…")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from socialanalyzer_dagster.domain.crm_properties import CrmProperty, ValueKind, crm_properties
-from socialanalyzer_dagster.domain.markdown import plain
+from socialanalyzer_dagster.domain.markdown import cell
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
@@ -103,7 +103,7 @@ def plan_markdown(view: Mapping[str, Any], *, most_rows: int = 20) -> str:
     lines = ["| lead | action | reason | tier | BDR | fields |", "|---|---|---|---|---|---|"]
     for row in rows[:most_rows]:
         texts = (row["action"], row["reason"], row["tier"], row["bdr"])
-        cells = (f"`{row['lead_uid']}`", *(plain(text or "") for text in texts), _fields(row["changes"]))
+        cells = (f"`{row['lead_uid']}`", *map(cell, texts), _fields(row["changes"]))
         lines.append(f"| {' | '.join(cells)} |")
     if len(rows) > most_rows:
         lines.append(f"\n{len(rows) - most_rows} more rows: `socialanalyzer batch plan {view['key']}`")
@@ -115,4 +115,4 @@ def _fields(changes: Mapping[str, Mapping[str, str | None]]) -> str:
     if changes and all(change["old"] is None for change in changes.values()):
         return f"{len(changes)} new"
     shown = (f"{name}: {change['old'] or 'blank'} → {change['new']}" for name, change in changes.items())
-    return ", ".join(map(plain, shown))
+    return ", ".join(map(cell, shown))

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from socialanalyzer_dagster.domain.hosts import parse_web_url
+from socialanalyzer_dagster.domain.hosts import has_known_suffix
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 
 Text = Annotated[str, Field(min_length=1)]
@@ -43,9 +43,9 @@ class GoogleSearchInput(ActorInput):
 
 
 def _web_address(url: str) -> str:
-    """The address itself; raises ValueError for another scheme, a bare IP address and a name without a domain."""
-    if parse_web_url(url) is None or not url.startswith(("http://", "https://")):
-        raise ValueError("a start page needs an http(s) address under a domain name")
+    """The address itself; raises ValueError for another scheme, a bare IP address or a name inside a network."""
+    if not has_known_suffix(url) or not url.startswith(("http://", "https://")):
+        raise ValueError("a start page needs an http(s) address under a public suffix")
     return url
 
 

@@ -20,7 +20,7 @@ from socialanalyzer_dagster.vendors.transport import is_loopback
 
 WIRE_KEY = "hush-wire-4f1c"
 """The key that every vendor of the sandbox is sent; the sandbox takes any."""
-SECRETS = {name: f"hush-{name.lower()}-4f1c-enough-of-it" for name in sorted(settings.SECRETS - {"DATABASE_URL"})}
+SECRETS = {name: f"hush-{name.lower()}-0123-4f1c" for name in sorted(settings.SECRETS - {"DATABASE_URL"})}
 _HUSH = re.compile(r"hush-[\w-]*4f1c|[?&]api=|Basic aHVz")
 ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
 PHONE = re.compile(r"\+1[\s.(-]*\d{3}[\s.)-]*\d{3}[\s.-]*\d{4}\b")

@@ -25,7 +25,7 @@ from socialanalyzer_dagster.domain.error_texts import HiddenError, readable
 from socialanalyzer_dagster.domain.found_text import neutral_words
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import accept, classify
-from socialanalyzer_dagster.domain.markdown import MOST_CHARS, plain
+from socialanalyzer_dagster.domain.markdown import MOST_CELL_CHARS, cell, plain
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import shipped_policy
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -38,6 +38,7 @@ from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.vendors.apify_inputs import StartUrl
 from socialanalyzer_dagster.vendors.connect import connect_media_store, connect_pages, connect_vendors
 from socialanalyzer_dagster.vendors.images import ImageRefusedError, read_picture
 from socialanalyzer_dagster.vendors.media_store import BucketAccess, FolderStore, checked_key, keeper
@@ -239,7 +240,7 @@ def test_i_71_no_roster_owner_portal_or_workflow_is_in_the_source():
 
 # --- showing --------------------------------------------------------------------------------------------------------
 
-LIVE_MARKUP = re.compile(r"(?<!\\)[|`<>\[\]*]|https?(?<!\\):|www\.|(?<!\\)@")
+LIVE_MARKUP = re.compile(r"(?<!\\)(?:\\\\)*[|`<>\[\]*&@~]|(?<!\\)://|www\.")
 
 
 @TEXTS
@@ -247,7 +248,8 @@ def test_i_65_in_markdown_a_text_is_text(text):
     shown = plain(text)
     assert LIVE_MARKUP.search(shown) is None
     assert shown.isprintable()
-    assert len(shown) <= 2 * MOST_CHARS + 1
+    assert len(cell(text)) <= 2 * MOST_CELL_CHARS + 1
+    assert re.sub(r"\\(.)", r"\1", shown) == " ".join(printable(text).split()), "what is shown is the text"
     row = {"lead_uid": "u", "action": "update", "reason": text, "tier": text, "bdr": text,
            "changes": {"tier": {"old": text, "new": text}}}  # fmt: skip
     for made, columns in ((plan_markdown({"rows": [row], "key": "k"}), 6), (counts_table("BDR", {text: 1}), 2)):
@@ -291,10 +293,10 @@ def test_i_65_in_a_log_a_text_is_one_line(text, form, capsys):
 @TEXTS
 def test_i_65_in_a_spreadsheet_a_text_is_no_formula(text):
     made = "".join(as_csv(iter([dict.fromkeys(COLUMNS, text)])))
-    for cell in next(csv.DictReader(io.StringIO(made, newline=""))).values():
-        for part in re.split(r"[;\t\r\n]", cell):
+    for value in next(csv.DictReader(io.StringIO(made, newline=""))).values():
+        for part in re.split(r"[;\t\r\n]", value):
             assert part.startswith("'") or not re.match(r"[\s\ufeff\u200b-\u200f\u2060\"]*[=+\-@＝＋－＠]", part), part
-        assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", cell)
+        assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", value)
 
 
 @pytest.mark.parametrize(
@@ -309,6 +311,8 @@ def test_i_65_only_an_http_address_of_a_public_site_becomes_a_link(url):
     assert all(urlsplit(link.url).scheme in ("http", "https") and link.url.isprintable() for link in links if link)
     if url not in {*MARKUP.values(), *DISGUISED.values()}:
         assert not any(links)
+        with pytest.raises(ValueError, match="start page"):
+            StartUrl(url=url, user_data={})
 
 
 def test_i_65_every_stored_link_is_an_http_address(town):

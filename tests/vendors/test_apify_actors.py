@@ -40,7 +40,7 @@ def apify() -> Apify:
 def crawl(extract: Extract = Extract.SITE, **change: Any) -> Crawl:
     facts: dict[str, Any] = {
         "extract": extract,
-        "starts": (CrawlStart("lead-1", "https://one.example"), CrawlStart("lead-2", "https://two.example")),
+        "starts": (CrawlStart("lead-1", "https://www.one-host.com"), CrawlStart("lead-2", "https://www.two-host.com")),
         "max_concurrency": 6,
         "text_chars": 100,
         "max_links": 10,
@@ -113,7 +113,7 @@ def test_only_feeds_need_other_content_types():
 @pytest.mark.parametrize("wrong", [{"maxCrawlPages": 5}, {"requestTimeoutSecs": 5}, {"max_pages_per_crawl": "8"}])
 def test_misspelt_and_mistyped_inputs_are_refused(wrong):
     good = {
-        "start_urls": ({"url": "https://one.example", "userData": {}},),
+        "start_urls": ({"url": "https://www.one-host.com", "userData": {}},),
         "page_function": "f",
         "proxy_configuration": {},
         "max_pages_per_crawl": 1,
@@ -157,10 +157,10 @@ def test_google_pages_are_joined_by_the_query_we_sent():
 
 def test_pages_come_back_under_our_label_and_failed_loads_under_none():
     rows = [
-        {"label": "lead-1", "url": "https://one.example/x", "requestedUrl": "https://one.example", "text": "t",
+        {"label": "lead-1", "url": "https://one.example/x", "requestedUrl": "https://www.one-host.com", "text": "t",
          "links": ["https://a.example", {"url": "https://b.example"}, None], "mailto": ["a@b.example", 3],
          "feed": {"owner_email": " o@b.example ", "author": ""}},
-        {"#error": True, "#debug": {"url": "https://two.example", "statusCode": 404}},
+        {"#error": True, "#debug": {"url": "https://www.two-host.com", "statusCode": 404}},
         {"url": "https://three.example"},
     ]  # fmt: skip
     found = crawled_pages(rows)
