@@ -16,6 +16,8 @@ COMMANDS = (
     "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject", "batch confirm",
     "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show", "policy validate",
     "policy activate", "rescore", "ledger show", "list preview",
+    "suppress lift", "leads correct", "privacy export", "privacy erase", "privacy origin", "privacy requests",
+    "privacy notices", "privacy notice",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {
@@ -32,6 +34,11 @@ OPTIONS = {
     "leads list": ("--batch", "--stage", "--result", "--tier", "--limit", "--after"),
     "leads export": ("--csv", "--batch", "--out"),
     "rescore": ("--batch", "--policy"),
+    "suppress lift": ("--by", "--reason", "--kind"),
+    "leads correct": ("--field", "--value", "--by", "--reason"),
+    "privacy export": ("--by", "--kind", "--out"),
+    "privacy erase": ("--by", "--reason", "--kind"),
+    "privacy notice": ("--by", "--sent", "--contacted", "--at"),
     "sandbox": ("--port", "--seed", "--speed", "--faults", "--home"),
     "dev": ("--port",),
 }  # fmt: skip

@@ -30,6 +30,11 @@ class SpellingSieve:
         plain = _plain(identifier.kind, text)
         return any(piece in plain for piece in pieces)
 
+    def lets_link_through(self, url: str) -> bool:
+        """False only when the address is no spelling of a known profile, and names no known account."""
+        kinds = (IdentifierKind.PROFILE_URL, IdentifierKind.HANDLE)
+        return any(self.lets_through(Identifier(kind, url)) for kind in kinds)
+
 
 def sieve_of(identifiers: Iterable[Identifier]) -> SpellingSieve:
     """The sieve of these identifiers; what is no identifier of its kind is left out."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from socialanalyzer_dagster.domain.leads import Identifier
 from socialanalyzer_dagster.domain.spelling_sieve import SpellingSieve, sieve_of
-from socialanalyzer_dagster.domain.suppression import identifier_hash
+from socialanalyzer_dagster.domain.suppression import identifier_hash, identifiers_of_url
 from socialanalyzer_dagster.domain.traces import Traces, traces_of
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage import people
@@ -74,7 +74,7 @@ class PeopleSearch:
                 found.reduced = people.leads_by_hash(connection, [keyed for _, keyed in given])
             wanted = _Wanted(given, sieve_of([identifier]))
             for part in people.everybody(self._database):
-                found.leads |= {each.uid: each for each in part if self._hits(wanted, each.everything)}
+                found.leads |= {each.uid: each for each in part if self._hits(wanted, each)}
         return self._spread(found, (identifier,))
 
     def _spread(self, found: FoundPerson, given: tuple[Identifier, ...]) -> FoundPerson:
@@ -88,11 +88,11 @@ class PeopleSearch:
                 for lead in part:
                     if lead.uid in found.leads:
                         continue
-                    if self._hits(claimed, lead.own):
+                    if claimed.hashes & self.hashes(filter(claimed.sieve.lets_through, lead.own)):
                         found.leads[lead.uid] = lead
                         grown = True
                     else:
-                        found.shared |= self._hits(known, lead.everything)
+                        found.shared |= self._hits(known, lead)
         own = self.hashes(each for lead in found.leads.values() for each in lead.own)
         found.shared -= own | found.given
         everything = dict.fromkeys((*given, *(each for lead in found.leads.values() for each in lead.everything)))
@@ -104,8 +104,12 @@ class PeopleSearch:
         known = tuple(identifiers)
         return _Wanted(self.hashes(known), sieve_of(known))
 
-    def _hits(self, wanted: "_Wanted", identifiers: Iterable[Identifier]) -> set[Hash]:
-        return wanted.hashes & self.hashes(filter(wanted.sieve.lets_through, identifiers))
+    def _hits(self, wanted: "_Wanted", lead: StoredPerson) -> set[Hash]:
+        """What is looked for among everything a lead is known by; links are taken apart only when they could be it."""
+        urls = filter(wanted.sieve.lets_link_through, lead.record.links.values())
+        linked = (each for url in urls for each in identifiers_of_url(url))
+        plain = (*lead.own, *lead.reached_by, *linked)
+        return wanted.hashes & self.hashes(filter(wanted.sieve.lets_through, plain))
 
 
 @dataclass(frozen=True, slots=True)
