@@ -35,6 +35,11 @@ OPTIONS = {
     "leads export": ("--csv", "--batch", "--out"),
     "rescore": ("--batch", "--policy"),
     "keywords suggest": ("--platform", "--keywords", "--preset", "--filters"),
+    "suppress lift": ("--by", "--reason", "--kind"),
+    "leads correct": ("--field", "--value", "--by", "--reason"),
+    "privacy export": ("--by", "--kind", "--out"),
+    "privacy erase": ("--by", "--reason", "--kind"),
+    "privacy notice": ("--by", "--sent", "--contacted", "--at"),
     "sandbox": ("--port", "--seed", "--speed", "--faults", "--home"),
     "dev": ("--port",),
 }  # fmt: skip

@@ -29,6 +29,7 @@ from socialanalyzer_dagster.platforms.registry import UnknownPlatform
 from socialanalyzer_dagster.sandbox.serve import SandboxStartError
 from socialanalyzer_dagster.settings import SettingsError
 from socialanalyzer_dagster.storage.schema import SchemaMismatch
+from socialanalyzer_dagster.vendors.media_store import MediaStoreError
 
 FAILED, BAD_INPUT = 1, 2
 
@@ -38,7 +39,7 @@ _BAD_INPUTS = (
     UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
-_FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, Timeout)
+_FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, MediaStoreError, Timeout)
 """What was asked rightly and could not be done now; anything else is an error of the program."""
 
 

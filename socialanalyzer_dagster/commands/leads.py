@@ -170,6 +170,7 @@ def correct_lead(
     value: Annotated[str, typer.Option(help="What is right.")],
     by: Annotated[str, typer.Option("--by", help="Who enters it.")],
     reason: Annotated[str, typer.Option(help="Why; without addresses or names, the audit keeps it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Correct a field at the person's word: it counts before everything that was found, or will be.
 
@@ -179,7 +180,11 @@ def correct_lead(
         key = office.settings.suppression_hmac_key.get_secret_value().encode()
         correction = Correction(lead=name, field=field, value=value, by=by, reason=reason, at=office.clock.now())
         uid = correct(office.database, key, correction)
-    notes.print(f"{field} of lead {uid} is corrected", markup=False)
+    emit(
+        {"lead": uid, "field": field},
+        as_json=as_json,
+        text=lambda console: console.print(f"{field} of lead {uid} is corrected", markup=False),
+    )
 
 
 @app.command("export")

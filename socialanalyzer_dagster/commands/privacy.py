@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, table
+from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, table
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.suppression import identifier_of
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -47,22 +47,24 @@ def export_person(
     *,
     by: By,
     kind: Kind = None,
-    out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write to this file and print the receipt.")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Everything stored about a person as JSON, with where each value was found; the receipt goes to stderr."""
+    """Everything stored about a person, with where each value was found; JSON on stdout, or in the file of --out."""
     asked = PersonRequest(who=_who(person, kind), by=by, reason="export")
     document = _with_parts(lambda parts: export(parts, asked))
     receipt = document["receipt"]
-    notes.print(f"{len(receipt['leads'])} leads, CRM: {receipt['crm']}; receipt {receipt['request_id']}", markup=False)
-    text = json_text(document)
     if out is None:
-        typer.echo(text)
+        typer.echo(json_text(document))
         return
     try:
-        out.write_text(text + "\n", encoding="utf-8")
+        out.write_text(json_text(document) + "\n", encoding="utf-8")
     except OSError as error:
         raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error
-    notes.print(f"written to {out}", markup=False)
+    sentence = (
+        f"{len(receipt['leads'])} leads, CRM: {receipt['crm']}; receipt {receipt['request_id']}; written to {out}"
+    )
+    emit(receipt, as_json=as_json, text=lambda console: console.print(sentence, markup=False))
 
 
 @app.command("erase")
@@ -97,14 +99,15 @@ def _print_receipt(console: Console, receipt: dict[str, Any]) -> None:
 
 
 @app.command("origin")
-def origin_of(person: Person, *, kind: Kind = None) -> None:
+def origin_of(person: Person, *, kind: Kind = None, as_json: AsJson = False) -> None:
     """The ready answer to 'where did you find my address': source, place and time of every contact value."""
     asked = PersonRequest(who=_who(person, kind), by="", reason="origin")
 
     async def read(parts: PrivacyParts) -> str:
         return await asyncio.to_thread(origin, parts, asked)
 
-    typer.echo(_with_parts(read))
+    text = _with_parts(read)
+    emit({"text": text}, as_json=as_json, text=lambda console: console.print(text, markup=False, soft_wrap=True))
 
 
 @app.command("requests")
@@ -145,6 +148,7 @@ def record_notice(
         bool, typer.Option("--sent/--contacted", help="A notice was sent, or a first contact was made.")
     ] = True,
     at: Annotated[datetime | None, typer.Option(help="When (UTC); default now.", formats=["%Y-%m-%d"])] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Record that a person was told where their data comes from, or was contacted for the first time."""
     with open_office() as office:
@@ -156,7 +160,12 @@ def record_notice(
             lead=LeadUid(""), contacted_at=None if sent else when, sent_at=when if sent else None, by=by, at=now
         )
         uid = notices.record(office.database, lead, event)
-    notes.print(f"recorded for lead {uid}", markup=False)
+    done = "notice" if sent else "first contact"
+    emit(
+        {"lead": uid, "recorded": done, "at": when},
+        as_json=as_json,
+        text=lambda console: console.print(f"the {done} of lead {uid} is recorded", markup=False),
+    )
 
 
 def _who(person: str, kind: IdentifierKind | None) -> Identifier | LeadUid:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.suppression import identifier_hash, identifiers_of_url, keyed_hash
 from socialanalyzer_dagster.domain.traces import Traces
@@ -47,12 +48,12 @@ class PersonRequest:
         return self.who.kind.value if isinstance(self.who, Identifier) else LEAD
 
     def keyed(self, key: bytes) -> str:
-        """The keyed hash of what named the person; raises WeakKey, ValueError for no identifier of its kind."""
+        """The keyed hash of what named the person; raises WeakKey, FilterProblems for no such identifier."""
         if not isinstance(self.who, Identifier):
             return keyed_hash(IdentifierKind.HANDLE, f"{LEAD}\n{self.who}", key)
         keyed = identifier_hash(self.who, key)
         if keyed is None:
-            raise ValueError(f"this is no {self.kind}")
+            raise FilterProblems((FieldProblem("PERSON", f"this is no {self.kind}"),))
         return keyed
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from socialanalyzer_dagster.domain.leads import Identifier
-from socialanalyzer_dagster.domain.suppression import identifier_hash
+from socialanalyzer_dagster.domain.spelling_sieve import SpellingSieve, sieve_of
+from socialanalyzer_dagster.domain.suppression import identifier_hash, identifiers_of_url
 from socialanalyzer_dagster.domain.traces import Traces, traces_of
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage import people
@@ -71,35 +72,49 @@ class PeopleSearch:
         if given:
             with self._database.read() as connection:
                 found.reduced = people.leads_by_hash(connection, [keyed for _, keyed in given])
+            wanted = _Wanted(given, sieve_of([identifier]))
             for part in people.everybody(self._database):
-                found.leads |= {each.uid: each for each in part if given & self.hashes(each.everything)}
+                found.leads |= {each.uid: each for each in part if self._hits(wanted, each)}
         return self._spread(found, (identifier,))
 
     def _spread(self, found: FoundPerson, given: tuple[Identifier, ...]) -> FoundPerson:
         """Follow links to accounts that are leads as well until no more turn up, and tell what is shared apart."""
-        known = self._known(found, given)
         grown = bool(found.leads)
         while grown:
-            claimed = self.hashes(each for lead in found.leads.values() for each in lead.linked)
+            claimed = self._wanted(each for lead in found.leads.values() for each in lead.linked)
+            known = self._wanted((*given, *(each for lead in found.leads.values() for each in lead.everything)))
             found.shared, grown = set(), False
             for part in people.everybody(self._database):
                 for lead in part:
                     if lead.uid in found.leads:
                         continue
-                    if claimed & self.hashes(lead.own):
+                    if claimed.hashes & self.hashes(filter(claimed.sieve.lets_through, lead.own)):
                         found.leads[lead.uid] = lead
                         grown = True
                     else:
-                        found.shared |= known & self.hashes(lead.everything)
-            known = self._known(found, given)
-        found.shared -= self._own(found) | found.given
+                        found.shared |= self._hits(known, lead)
+        own = self.hashes(each for lead in found.leads.values() for each in lead.own)
+        found.shared -= own | found.given
         everything = dict.fromkeys((*given, *(each for lead in found.leads.values() for each in lead.everything)))
         found.identifiers = tuple(each for each in everything if not self.hashes([each]) <= found.shared)
         found.reduced -= frozenset(found.leads)
         return found
 
-    def _known(self, found: FoundPerson, given: tuple[Identifier, ...]) -> set[Hash]:
-        return self.hashes((*given, *(each for lead in found.leads.values() for each in lead.everything)))
+    def _wanted(self, identifiers: Iterable[Identifier]) -> "_Wanted":
+        known = tuple(identifiers)
+        return _Wanted(self.hashes(known), sieve_of(known))
 
-    def _own(self, found: FoundPerson) -> set[Hash]:
-        return self.hashes(each for lead in found.leads.values() for each in lead.own)
+    def _hits(self, wanted: "_Wanted", lead: StoredPerson) -> set[Hash]:
+        """What is looked for among everything a lead is known by; links are taken apart only when they could be it."""
+        urls = filter(wanted.sieve.lets_link_through, lead.record.links.values())
+        linked = (each for url in urls for each in identifiers_of_url(url))
+        plain = (*lead.own, *lead.reached_by, *linked)
+        return wanted.hashes & self.hashes(filter(wanted.sieve.lets_through, plain))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is looked for: hashes, and the sieve that keeps most texts from being read for nothing."""
+
+    hashes: set[Hash]
+    sieve: SpellingSieve

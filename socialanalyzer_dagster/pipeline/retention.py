@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select
 
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_activity import quiet_leads
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase, finish_requests
@@ -40,20 +41,19 @@ class Periods:
     longer: tuple[Window, ...]
 
     @classmethod
-    def of(cls, parts: PrivacyParts) -> "Periods":
-        """Under the policy in force, now."""
-        policy, now = parts.policy.retention, parts.workplace.clock.now()
-        reuse = parts.policy.cache.reuse_days
+    def of(cls, policy: Policy, now: datetime) -> "Periods":
+        """Under a policy at an instant."""
+        kept, reuse = policy.retention, policy.cache.reuse_days
         return cls(
-            media=now - timedelta(days=policy.media_days),
-            raw=now - timedelta(days=policy.raw_days),
-            leads=now - timedelta(days=policy.lead_days),
-            synced=now - timedelta(days=policy.synced_days),
-            minors=now - timedelta(hours=policy.minor_hours),
+            media=now - timedelta(days=kept.media_days),
+            raw=now - timedelta(days=kept.raw_days),
+            leads=now - timedelta(days=kept.lead_days),
+            synced=now - timedelta(days=kept.synced_days),
+            minors=now - timedelta(hours=kept.minor_hours),
             longer=tuple(
                 Window(operation, now - timedelta(days=reuse[operation]))
                 for operation in sorted(PARSED)
-                if reuse.get(operation, 0) > policy.raw_days
+                if reuse.get(operation, 0) > kept.raw_days
             ),
         )
 
@@ -70,7 +70,7 @@ async def purge(parts: PrivacyParts) -> Counter[str]:
     done += Counter({f"requests_{state}": each for state, each in (await finish_requests(parts)).items()})
     done["media_objects"] = await _purge_media(parts)
     done += await asyncio.to_thread(_purge_rows, parts)
-    quiet = await quiet_leads(parts, Periods.of(parts).synced)
+    quiet = await quiet_leads(parts, _periods(parts).synced)
     done["synced_leads_reduced"] = await _reduce(parts, quiet.leads)
     unsynced = await asyncio.to_thread(_unsynced, parts)
     while unsynced:
@@ -81,13 +81,17 @@ async def purge(parts: PrivacyParts) -> Counter[str]:
 
 async def expired_left(parts: PrivacyParts) -> Mapping[str, int]:
     """What is past its period and still there, by kind; raises MediaStoreError and what the database raises."""
-    periods = Periods.of(parts)
+    periods = _periods(parts)
     left = await asyncio.to_thread(_read, parts, lambda connection: _count_rows(connection, periods))
     left["media_objects"] = len(await _old_media(parts, periods))
     quiet = await quiet_leads(parts, periods.synced)
     left["synced_leads"] = len(quiet.leads)
     left["synced_leads_unclear"] = quiet.unclear
     return left
+
+
+def _periods(parts: PrivacyParts) -> Periods:
+    return Periods.of(parts.policy, parts.workplace.clock.now())
 
 
 def _count_rows(connection: Connection, periods: Periods) -> dict[str, int]:
@@ -109,7 +113,7 @@ def _read(parts: PrivacyParts, question: Callable[[Connection], T]) -> T:
 
 
 def _purge_rows(parts: PrivacyParts) -> Counter[str]:
-    periods, done = Periods.of(parts), Counter[str]()
+    periods, done = _periods(parts), Counter[str]()
     done["answers_reduced"] = _until_none(parts, lambda connection: _reduce_answers(connection, parts, periods))
     done["answers"] = _until_none(
         parts,
@@ -163,7 +167,7 @@ def _minors(connection: Connection, before: datetime | None) -> list[LeadUid]:
 
 
 def _unsynced(parts: PrivacyParts) -> list[LeadUid]:
-    before = Periods.of(parts).leads
+    before = _periods(parts).leads
     return _read(parts, lambda connection: retention.some_uids(connection, retention.old_leads(before), AT_ONCE))
 
 
@@ -201,7 +205,7 @@ def _owner(found: StoredObject) -> str:
 
 
 async def _purge_media(parts: PrivacyParts) -> int:
-    old = await _old_media(parts, Periods.of(parts))
+    old = await _old_media(parts, _periods(parts))
     for each in old:
         await parts.media_store.delete(each.key)
     return len(old)

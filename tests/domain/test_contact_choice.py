@@ -172,3 +172,12 @@ def test_the_same_candidates_in_any_order_give_the_same_values(orders, statuses)
     assert email_problem(first, context, POLICY) == email_problem(second, context, POLICY)
     chosen = resolve(first, context, POLICY).get("email")
     assert chosen is None or statuses.get(chosen.canonical) not in {EmailStatus.INVALID, EmailStatus.DISPOSABLE}
+
+
+def test_what_the_person_corrected_comes_before_everything_that_was_found():
+    own = candidate("right@trail.com", kind=CandidateKind.PERSON, step="person", provider="person")
+    found = candidate("wrong@trail.com", kind=CandidateKind.DISCOVERY, step="discovery")
+    assert chosen_email(found, own, email_statuses={"wrong@trail.com": EmailStatus.VALID}) == "right@trail.com"
+    assert chosen_email(found, own, email_statuses={"right@trail.com": EmailStatus.INVALID}) == "wrong@trail.com"
+    city = [candidate("Bern", "city", CandidateKind.PERSON, "person"), candidate("Aarau", "city", step="discovery")]
+    assert resolve(city, ChoiceContext(), POLICY)["city"].value == "Bern"

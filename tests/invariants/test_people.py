@@ -26,6 +26,7 @@ from socialanalyzer_dagster.domain.leads import (
 )
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed
+from socialanalyzer_dagster.domain.spelling_sieve import sieve_of
 from socialanalyzer_dagster.domain.suppression import identifier_hash
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.approvals import approve
@@ -334,6 +335,8 @@ def test_a_suppressed_person_is_recognised_in_any_spelling_at_the_first_two_gate
         keyed = identifier_hash(Identifier(kind, known), KEY)
         listed = frozenset({(kind.value, keyed)})
         assert keyed is not None
+        assert sieve_of([Identifier(kind, known)]).lets_through(Identifier(kind, spelling))
+        assert sieve_of([Identifier(kind, spelling)]).lets_through(Identifier(kind, known))
         assert _listed_hash(item_of(kind, spelling, clock), listed, KEY) == keyed
         people = SuppressionList(sqlite_database, KEY)
         people._listed, people._checked_at = listed, float("inf")

@@ -29,6 +29,7 @@ from socialanalyzer_dagster.domain.scoring import compute_score, needs_repeats
 from socialanalyzer_dagster.domain.travel_flag import TextUnit, travel_flag
 from socialanalyzer_dagster.domain.types import PlatformKey
 from socialanalyzer_dagster.pipeline.pricing import PriceTable
+from socialanalyzer_dagster.pipeline.retention import Periods
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 
 PACKAGE = Path(socialanalyzer_dagster.__file__).parent
@@ -212,6 +213,10 @@ def started_from(policy: Policy) -> Any:
         return refused.problems
 
 
+def periods(policy: Policy) -> Any:
+    return Periods.of(policy, NOW)
+
+
 EFFECTS = [
     (tuned, "scoring.penalties.entertainment", "-0.2"), (tuned, "scoring.boosts.0.add", "0.2"),
     (tuned, "scoring.boosts.1.at_least", 90_000), (tuned, "scoring.boosts.2.add", "0.06"),
@@ -231,6 +236,8 @@ EFFECTS = [
     (searched, "search.defaults.patreon.location", "Peru"), (addresses, "emails.blocked_domains.0", "newdomain.org"),
     (addresses, "emails.blocked_local_parts.0", "ada"), (addresses, "emails.blocked_suffixes.0", ".org"),
     (stale, "novelty.stale_below", "0.5"), (estimated, "estimate.pass_rates.discovered", "0.5"),
+    (periods, "retention.media_days", 6), (periods, "retention.raw_days", 40), (periods, "retention.lead_days", 90),
+    (periods, "retention.synced_days", 365), (periods, "retention.minor_hours", 12),
     (estimated, "estimate.pass_rates.screened", "0.5"), (prices, "prices.openai.gpt-4o.input.per", 10),
     (ideas, "llm.keyword_ideas", 5), (ideas, "prompts.keyword_ideas_v1.max_output_tokens", 300),
     (started_from, "llm.keywords_shown", 40),

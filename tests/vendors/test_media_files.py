@@ -153,3 +153,14 @@ def test_the_kind_of_media_is_told_by_its_bytes(data, kind):
 
 def test_suffixes_are_those_of_the_kinds_we_use():
     assert (suffix_of("image/jpeg; q=1"), suffix_of("VIDEO/MP4"), suffix_of("text/html")) == ("jpg", "mp4", "bin")
+
+
+async def test_objects_below_a_folder_are_listed_with_the_time_they_were_stored(store):
+    assert await store.objects("media") == []
+    for key in ("media/lead-1/a.jpg", "media/lead-2/b.jpg", "grids/lead-1/c.jpg"):
+        await store.put(key, b"data", "image/jpeg")
+    listed = await store.objects("media/")
+    assert [each.key for each in listed] == ["media/lead-1/a.jpg", "media/lead-2/b.jpg"]
+    assert [each.key for each in await store.objects("media/lead-2")] == ["media/lead-2/b.jpg"]
+    assert all(each.stored_at.tzinfo is not None for each in listed)
+    await store.aclose()

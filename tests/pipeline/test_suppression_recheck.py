@@ -1,0 +1,97 @@
+"""The daily re-check: an objection takes effect within a day in open batches and in the CRM (spec 19.2, 19.4)."""
+
+from crm_world import CrmWorld, uid_of
+from privacy_world import email, erased, handle, places_of, privacy_parts
+from sqlalchemy import select
+
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.approvals import approve
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.suppression_recheck import recheck
+from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
+from socialanalyzer_dagster.sandbox.faults import Fault
+from socialanalyzer_dagster.storage import sync_plans
+from socialanalyzer_dagster.storage.leads import Collection, insert_leads, load_records
+from socialanalyzer_dagster.storage.models_leads import LeadRow
+
+
+def suppress(world: CrmWorld, who: Identifier) -> None:
+    request = SuppressionRequest(identifier=who, reason="objected", source="a rep", now=world.clock.now())
+    add(world.database, world.suppression_key.decode(), request)
+
+
+async def rechecked(world: CrmWorld) -> dict[str, int]:
+    async with privacy_parts(world) as parts:
+        return dict(+await recheck(parts))
+
+
+async def synced(world: CrmWorld, *names: str) -> str:
+    key = await world.scored(*names)
+    await world.plan(key)
+    approve(world.workplace, key, by="Mara")
+    await world.sync(key)
+    return key
+
+
+async def test_a_synced_person_who_objects_is_marked_in_the_crm_and_nothing_is_deleted(world_on_each: CrmWorld) -> None:
+    world = world_on_each
+    await synced(world, "walker1", "walker2")
+    suppress(world, email("Walker1@Example.org"))
+    assert await rechecked(world) == {"leads_listed": 1}
+    contact, other = world.contact("walker1"), world.contact("walker2")
+    assert contact is not None
+    assert other is not None
+    assert (contact.value("email_outreach"), other.value("email_outreach")) == ("not_allowed", "allowed")
+    assert contact.value("email") == "walker1@example.org"
+    writes = world.writes
+    assert await rechecked(world) == {}
+    assert world.writes == writes
+
+
+async def test_a_person_in_an_open_batch_who_objects_leaves_it_and_its_plan(world_on_each: CrmWorld) -> None:
+    world = world_on_each
+    key = await world.scored("walker1", "walker2")
+    await world.plan(key)
+    suppress(world, Identifier(IdentifierKind.PROFILE_URL, "https://testbook.example/walker1"))
+    assert await rechecked(world) == {"leads_listed": 1, "ways_ended": 1}
+    assert world.codes(Stage.SYNCED) == {"suppressed": 1}
+    batch = find_batch(world.workplace, key)
+    with world.database.read() as connection:
+        plan = sync_plans.newest_plan(connection, batch.batch_id)
+    assert plan is not None
+    assert (batch.status, plan.state) == ("queued", "superseded")
+    await world.plan(key)
+    assert world.actions(key) == {"walker2": ("create", None)}
+
+
+async def test_a_crm_that_does_not_answer_is_asked_again_the_next_day(world: CrmWorld) -> None:
+    await synced(world, "walker1")
+    suppress(world, handle("walker1"))
+    world.faults(Fault("hubspot", "*", "error_500"))
+    assert await rechecked(world) == {"leads_listed": 1, "crm_waiting": 1}
+    world.faults()
+    assert await rechecked(world) == {"leads_listed": 1}
+    contact = world.contact("walker1")
+    assert contact is not None
+    assert contact.value("email_outreach") == "not_allowed"
+
+
+async def test_somebody_erased_who_is_stored_again_all_the_same_is_erased_again(world: CrmWorld) -> None:
+    await synced(world, "walker1", "walker2")
+    with world.database.read() as connection:
+        record = load_records(connection, [uid_of("walker1")])[uid_of("walker1")]
+    await erased(world, handle("walker1"))
+    again = record.model_copy(update={"platform_id": "walker1-second", "bio": "back again"})
+    with world.database.write() as connection:
+        now = world.clock.now()
+        insert_leads(connection, [again], Collection(at=now, notice_due_at=now, lawful_basis=None))
+    assert (await rechecked(world))["erased_again"] == 1
+    assert places_of(world.database, "walker1", "back again") == set()
+
+
+async def test_nobody_listed_is_nothing_to_do(world: CrmWorld) -> None:
+    await synced(world, "walker1")
+    assert await rechecked(world) == {}
+    with world.database.read() as connection:
+        assert connection.execute(select(LeadRow.suppressed_at)).scalars().all() == [None]
