@@ -15,6 +15,7 @@ from socialanalyzer_dagster.domain.crm_properties import (
     PROFILE_PROPERTIES,
     SCORE_PROPERTIES,
     UNIQUE_PROPERTY,
+    WriteRule,
 )
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.leads import LeadRecord
@@ -72,7 +73,10 @@ class LeadFacts:
 
 
 def desired_properties(facts: LeadFacts, policy: Policy) -> dict[str, str]:
-    """Property -> text for every known fact; unknown and empty values are absent, text is cut to the CRM's limit."""
+    """Property -> text for every known fact that the policy lets anybody write, cut to the CRM's limit.
+
+    Unknown and empty values are absent. Raises KeyError for a property without an owner.
+    """
     pairs = [
         *_identity(facts),
         *_contact(facts),
@@ -82,7 +86,8 @@ def desired_properties(facts: LeadFacts, policy: Policy) -> dict[str, str]:
         *_analysis(facts.analysis, policy),
         *_lineage(facts, policy),
     ]
-    texts = ((name, known_text(value, LONGEST_VALUE)) for name, value in pairs)
+    owned = policy.crm.ownership
+    texts = ((name, known_text(value, LONGEST_VALUE)) for name, value in pairs if owned[name] is not WriteRule.NEVER)
     return {name: text for name, text in texts if text is not None}
 
 

@@ -14,8 +14,9 @@ from socialanalyzer_dagster.pipeline import audits
 from socialanalyzer_dagster.pipeline.audits import Audit, AuditedBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN
 from socialanalyzer_dagster.pipeline.crm_plan import refusal_of
-from socialanalyzer_dagster.pipeline.crm_plan_store import WRITTEN, sealed_hash
+from socialanalyzer_dagster.pipeline.crm_plan_store import sealed_hash
 from socialanalyzer_dagster.pipeline.crm_sync import close_batch, gate_of_plan
 from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync, Verdict
 from socialanalyzer_dagster.pipeline.crm_writing import PartWriter

@@ -10,29 +10,27 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.approval import needs_person
 from socialanalyzer_dagster.domain.assignment import deal
 from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, plan_hash, with_bdr, without_bdr
-from socialanalyzer_dagster.domain.outreach import QueueDecision
 from socialanalyzer_dagster.domain.types import LeadUid, Stage, sha256_of
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
+from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN, Draft
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import approval_gates, audit_log, batch_figures, batches, roster, sync_plans
+from socialanalyzer_dagster.storage import (
+    approval_gates,
+    audit_log,
+    batch_figures,
+    batches,
+    crm_links,
+    roster,
+    sync_plans,
+)
 from socialanalyzer_dagster.storage.approval_gates import CLEARED, GateDecision, GateState
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.roster import Assignment, Bdr
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 
-WRITTEN = frozenset({Action.CREATE, Action.UPDATE})
-"""Actions that write to the CRM."""
 _TRIES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A row before BDRs are dealt, and whether its lead is to get one."""
-
-    row: PlanRow
-    queue: QueueDecision
 
 
 def sealed_hash(number: int, rows: Sequence[PlanRow]) -> str:
@@ -82,6 +80,7 @@ class _Store:
         if cleared_plan(connection, batch_id) is not None:
             return False
         roster.lock_roster(connection)
+        crm_links.note_sightings(connection, [each.sighting for each in drafts if each.sighting is not None])
         before = sync_plans.newest_plan(connection, batch_id)
         open_plan = before if before is not None and before.state == PlanState.OPEN else None
         dealing = self._deal(drafts, open_plan)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls

@@ -41,7 +41,7 @@ class Verdict:
             return None
         planned = self.row.planned
         written = {name: change.new for name, change in planned.changes.items()}
-        return Link(lead=planned.uid, contact_id=self.contact_id, written=written)
+        return Link(lead=planned.uid, contact_id=self.contact_id, written=written, released=planned.released)
 
 
 def through(row: StoredRow, state: RowState, contact_id: str | None) -> Verdict:

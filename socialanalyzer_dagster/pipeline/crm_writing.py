@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from socialanalyzer_dagster.domain.crm_diff import Action
-from socialanalyzer_dagster.domain.crm_properties import BDR_PROPERTY, UNIQUE_PROPERTY, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import BDR_PROPERTY, UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.crm_recheck import Standing, standing
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.outreach import email_refusal
 from socialanalyzer_dagster.domain.ports import CallFailed, Gate
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed
 from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.pipeline.crm_comparison import listed_lead, suppressed_leads
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
 from socialanalyzer_dagster.pipeline.crm_facts import Proposal, load_proposals
-from socialanalyzer_dagster.pipeline.crm_plan import listed_lead, suppressed_leads
 from socialanalyzer_dagster.pipeline.crm_verdicts import (
     Verdict,
     broken,
@@ -24,6 +25,7 @@ from socialanalyzer_dagster.pipeline.crm_verdicts import (
 )
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage import crm_links, roster
+from socialanalyzer_dagster.storage.crm_links import Link
 from socialanalyzer_dagster.storage.sync_plans import RowState, StoredRow
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
 from socialanalyzer_dagster.vendors.hubspot_batches import WriteInput, WriteResult, WriteState
@@ -38,7 +40,7 @@ class _Loaded:
     """What the database says now about the leads of a part."""
 
     proposals: Mapping[LeadUid, Proposal]
-    links: Mapping[LeadUid, str]
+    links: Mapping[LeadUid, Link]
     owners: Mapping[str, str]
     """Active BDR -> CRM owner id."""
 

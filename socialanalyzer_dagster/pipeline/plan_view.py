@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from socialanalyzer_dagster.domain.crm_properties import CrmProperty, ValueKind, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import CrmProperty, ValueKind
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash

@@ -8,12 +8,8 @@ from sqlalchemy import Connection, Select, and_, case, exists, func, literal, no
 
 from socialanalyzer_dagster.domain.outcomes import GOES_ON, Result
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.storage.models_control import (
-    LedgerEntryRow,
-    ProviderAttemptRow,
-    SyncPlanLeadRow,
-    SyncPlanRow,
-)
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow
+from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow, SyncPlanRow
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadRow
 from socialanalyzer_dagster.storage.models_results import (
     ContactValueRow,

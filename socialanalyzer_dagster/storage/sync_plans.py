@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from socialanalyzer_dagster.domain.crm_diff import Action, Change, PlanRow
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage.database import table_of
-from socialanalyzer_dagster.storage.models_control import SyncPlanLeadRow, SyncPlanRow
+from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow, SyncPlanRow
 
 
 class PlanState(StrEnum):

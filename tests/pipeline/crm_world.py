@@ -15,6 +15,7 @@ from socialanalyzer_dagster.domain.outcomes import passed
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.types import LeadUid, Stage, lead_uid
+from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport, apply_plan
 from socialanalyzer_dagster.pipeline.crm_plan import PlanReport, make_plan
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
@@ -120,6 +121,28 @@ class CrmWorld(World):
         """A rep makes a contact."""
         return self.crm.contacts.create({"email": email, **values}, now=self.clock.now())
 
+    def merge(self, primary: Contact, other: Contact) -> None:
+        """A rep merges a contact into another one."""
+        self.crm.contacts.merge(primary, other, now=self.clock.now())
+
+    def delete(self, contact: Contact) -> None:
+        """A rep deletes a contact."""
+        self.crm.contacts.archive(contact, now=self.clock.now())
+
+    async def approved(self, *names: str, **request: Any) -> str:
+        """The key of a batch whose plan was approved; leads that were written before are looked at again."""
+        self.clock.advance(days=200)
+        key = await self.scored(*names, **request)
+        await self.plan(key)
+        approve(self.workplace, key, by="Mara")
+        return key
+
+    async def synced(self, *names: str, **request: Any) -> str:
+        """The key of a batch whose plan was written."""
+        key = await self.approved(*names, **request)
+        await self.sync(key)
+        return key
+
     async def scored(self, *names: str, **request: Any) -> str:
         """The key of a batch whose leads went through scored."""
         self.vendor.names = list(names)
@@ -175,7 +198,12 @@ class CrmWorld(World):
 
     def links(self, *names: str) -> dict[LeadUid, str]:
         with self.database.read() as connection:
-            return crm_links.links_of(connection, [uid_of(name) for name in names])
+            found = crm_links.links_of(connection, [uid_of(name) for name in names])
+        return {uid: link.contact_id for uid, link in found.items()}
+
+    def link(self, name: str) -> crm_links.Link:
+        with self.database.read() as connection:
+            return crm_links.links_of(connection, [uid_of(name)])[uid_of(name)]
 
 
 def uid_of(name: str) -> LeadUid:

@@ -62,6 +62,7 @@ def _version_routes(state: SandboxState, contacts: str, owners: str, properties:
         ("batch_read", "POST", f"{contacts}/batch/read", _batch_read),
         ("batch_archive", "POST", f"{contacts}/batch/archive", _batch_archive),
         ("search", "POST", f"{contacts}/search", _search),
+        ("contact_merge", "POST", f"{contacts}/merge", _merge),
         ("gdpr_delete", "POST", f"{contacts}/gdpr-delete", _gdpr_delete),
         ("contact_create", "POST", contacts, _create),
         ("contact_list", "GET", contacts, _list),
@@ -151,6 +152,22 @@ def _gdpr_delete(call: Call) -> Response:
     if found is not None:
         contacts.forget(found)
     return Response(status_code=204)
+
+
+def _merge(call: Call) -> Response:
+    body, contacts = body_object(call), crm_of(call.state).contacts
+    found = []
+    for name in ("primaryObjectId", "objectIdToMerge"):
+        if not isinstance(body.get(name), str):
+            raise invalid(f"{name} is required", about=name)
+        contact = contacts.find(body[name])
+        if contact is None:
+            raise RefusedError(404, Problem("OBJECT_NOT_FOUND", f"No contact is named by {body[name]}"))
+        found.append(contact)
+    primary, other = found
+    if primary is other:
+        raise invalid("A contact cannot be merged into itself", about="objectIdToMerge")
+    return json_response(contacts.merge(primary, other, now=call.state.clock.now()).body())
 
 
 def _create(call: Call) -> Response:

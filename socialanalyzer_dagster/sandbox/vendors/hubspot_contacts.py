@@ -20,6 +20,7 @@ from socialanalyzer_dagster.sandbox.vendors.hubspot_values import checked_values
 
 KIND = "hubspot.contact"
 _ALWAYS_READ = ("hs_object_id", "createdate", "lastmodifieddate")
+_MERGED = "hs_merged_object_ids"
 _READ_WHEN_UNASKED = ("email", "firstname", "lastname")
 
 
@@ -98,7 +99,7 @@ class ContactBook:
             raise RefusedError(404, Problem("OBJECT_NOT_FOUND", f"Property {name} does not exist", about="idProperty"))
         if name not in self.properties.unique_names():
             raise invalid(f"Property {name} is not a unique property", code="NOT_UNIQUE", about="idProperty")
-        found = self.contacts.get(value) if name == "hs_object_id" else self._by_key(name, value)
+        found = self._by_id(value) if name == "hs_object_id" else self._by_key(name, value)
         return None if found is None or found.archived else found
 
     def find_archived(self, contact_id: str) -> Contact | None:
@@ -133,6 +134,17 @@ class ContactBook:
             kept = self.properties.unique_names() | set(checked)
             checked = {**{name: "" for name in contact.properties if name not in kept}, **checked}
         return self._written(contact, checked, now)
+
+    def merge(self, primary: Contact, other: Contact, *, now: datetime) -> Contact:
+        """Return one contact of two: the primary's values, blanks filled from the other, answering for both ids."""
+        merged = ";".join(dict.fromkeys([*_merged_ids(primary), other.id, *_merged_ids(other)]))
+        values = {**other.properties, **primary.properties, _MERGED: merged}
+        self.archive(other, now=now)
+        self._unindex(primary)
+        primary.properties, primary.updated_at = values, now
+        self._index(primary)
+        self.store.put(KIND, primary.id, primary.row())
+        return primary
 
     def archive(self, contact: Contact, *, now: datetime) -> None:
         """Move a contact to the recycle bin; its unique values become free."""
@@ -170,6 +182,15 @@ class ContactBook:
         self.store.put(KIND, contact.id, contact.row())
         return contact
 
+    def _by_id(self, contact_id: str) -> Contact | None:
+        """The contact with this id, or the one it was merged into."""
+        found = self.contacts.get(contact_id)
+        if found is None or not found.archived:
+            return found
+        return next(
+            (one for one in self.contacts.values() if contact_id in _merged_ids(one) and not one.archived), found
+        )
+
     def _by_key(self, name: str, value: str) -> Contact | None:
         contact_id = self._keys.get((name, value.lower() if name == "email" else value))
         return self.contacts.get(contact_id) if contact_id else None
@@ -194,6 +215,10 @@ class ContactBook:
             if contact_id not in self.contacts and contact_id not in self._forgotten:
                 return contact_id
         raise AssertionError("more ids are taken than exist")
+
+
+def _merged_ids(contact: Contact) -> list[str]:
+    return [one for one in contact.properties.get(_MERGED, "").split(";") if one]
 
 
 def numeric_id(basis: str, ordinal: int = 0) -> str:
