@@ -1,18 +1,19 @@
 """What a sync would do with each lead, beside the contact it is in the CRM now: nothing is stored or written here."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from socialanalyzer_dagster.domain.crm_diff import RELEASED_NOTE, Action, PlanRow, plan_row, released_properties
 from socialanalyzer_dagster.domain.crm_table import crm_properties
+from socialanalyzer_dagster.domain.crm_validation import Definition, refused_values
 from socialanalyzer_dagster.domain.outreach import QueueDecision
 from socialanalyzer_dagster.domain.ports import Gate
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed, ProviderUnavailable
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
 from socialanalyzer_dagster.pipeline.crm_facts import Proposal, load_proposals
-from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady, shortcomings
+from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady, definitions_of, shortcomings
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage import crm_links
 from socialanalyzer_dagster.storage.crm_links import Link, Sighting
@@ -42,12 +43,14 @@ class Comparison:
         self._properties = crm_properties(batch.policy)
         self._reader = CrmReader(gate, hubspot, tuple(self._properties), batch.policy.crm.batch_size)
         self._new_emails: set[str] = set()
+        self._definitions: Mapping[str, Definition] = {}
 
     async def check_properties(self) -> None:
-        """Raises CrmNotReady naming every property that is missing."""
+        """Read what the account takes, once before the first draft; raises CrmNotReady naming what is missing."""
         answer = await self._gate.call(self._hubspot.properties(), leads=(), step=_PROPERTIES_STEP)
         if lacking := shortcomings(answer.value, self._batch.policy):
             raise CrmNotReady(lacking.sentence)
+        self._definitions = definitions_of(answer.value)
 
     async def drafts(self, window: list[tuple[LeadUid, int]]) -> list[Draft]:
         proposals, links = await asyncio.to_thread(self._load, window)
@@ -90,6 +93,9 @@ class Comparison:
     def _row(self, proposal: Proposal, known: Known | None) -> PlanRow:
         contact = known.contact if known is not None else None
         row = plan_row(proposal.contact, contact, properties=self._properties, policy=self._batch.policy)
+        if problems := refused_values({name: each.new for name, each in row.changes.items()}, self._definitions):
+            notes = (*row.notes, *(f"{name}: {problem}" for name, problem in problems.items()))
+            return replace(row, action=Action.REJECTED, reason="crm_refused", changes={}, notes=notes)
         if known is not None and row.action in WRITTEN and known.creator_uid not in (None, proposal.uid):
             return _belongs_to_another(row, "contact_of_another_lead")
         if row.action is Action.CREATE and proposal.email is not None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
@@ -40,6 +41,7 @@ class PlanReport:
     status: str
     plan_hash: str | None = None
     plan_state: str | None = None
+    expires_at: datetime | None = None
     actions: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
     tiers: Mapping[str, int] = field(default_factory=dict)
@@ -93,12 +95,12 @@ def _window(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
     """The leads to plan; a batch with none left, and no plan to wait for, ends here."""
     row = batch.refresh()
     with batch.workplace.database.read() as connection:
-        is_cleared = cleared_plan(connection, row.batch_id) is not None
+        cleared = cleared_plan(connection, row.batch_id)
         discovered = batches.stage_progress(connection, row.batch_id).get(Stage.DISCOVERED)
         on_their_way = 0 if row.canary is not None else unfinished_leads(connection, row.batch_id)
         pending = Pending(batch_id=row.batch_id, stage=Stage.SYNCED)
         window = outcome_sets.pending_window(connection, pending, after=0, limit=LATEST_POSITION)
-    if is_cleared:
+    if cleared is not None and not cleared.is_expired(batch.workplace.clock.now()):
         queue_sync(batch)
         return []
     if discovered is None or (discovered.finished_at is None and row.canary is None):
@@ -168,6 +170,7 @@ def plan_report(batch: OpenBatch, *, changed: bool = False, halt: str | None = N
         status=row.status,
         plan_hash=plan.plan_hash,
         plan_state=plan.state,
+        expires_at=plan.expires_at,
         actions=Counter(str(each.action) for each in planned),
         reasons=Counter(each.reason for each in planned if each.reason is not None),
         tiers=Counter(each.tier for each in planned if each.tier is not None and each.action in WRITTEN),

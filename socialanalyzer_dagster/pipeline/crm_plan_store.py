@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -77,21 +78,24 @@ class _Store:
 
     def run(self, drafts: Sequence[Draft]) -> bool:
         connection, batch_id = self._connection, self._row.batch_id
-        if cleared_plan(connection, batch_id) is not None:
+        cleared = cleared_plan(connection, batch_id)
+        if cleared is not None and not cleared.is_expired(self._now):
             return False
         roster.lock_roster(connection)
         crm_links.note_sightings(connection, [each.sighting for each in drafts if each.sighting is not None])
         before = sync_plans.newest_plan(connection, batch_id)
         open_plan = before if before is not None and before.state == PlanState.OPEN else None
         dealing = self._deal(drafts, open_plan)
-        if open_plan is not None and open_plan.plan_hash == sealed_hash(open_plan.number, dealing.rows):
+        lasts = open_plan is not None and not open_plan.is_expired(self._now)
+        if open_plan is not None and lasts and open_plan.plan_hash == sealed_hash(open_plan.number, dealing.rows):
             self._place(open_plan)
             return False
         if open_plan is None and before is not None and self._says_nothing_new(before, dealing.rows):
             return False
         self._row = change(connection, self._row, {})  # a decision about the plan before loses against this one (I-44)
         if open_plan is not None:
-            sync_plans.change_plan_state(connection, open_plan.plan_id, to=PlanState.SUPERSEDED)
+            to = PlanState.SUPERSEDED if lasts else PlanState.EXPIRED
+            sync_plans.change_plan_state(connection, open_plan.plan_id, to=to)
         plan = self._insert(1 if before is None else before.number + 1, dealing)
         self._place(plan)
         return True
@@ -146,6 +150,7 @@ class _Store:
             plan_hash=sealed_hash(number, dealing.rows),
             state=PlanState.OPEN,
             created_at=self._now,
+            expires_at=self._now + timedelta(hours=self._batch.policy.crm.plan_hours),
         )
         sync_plans.insert_plan(
             connection, plan, [StoredRow(row_id=str(uuid.uuid4()), planned=row) for row in dealing.rows]

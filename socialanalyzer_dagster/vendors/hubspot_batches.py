@@ -1,6 +1,5 @@
 """Reading HubSpot's batch answers: every record asked for ends up in exactly one state (vendor-contracts 8.2, I-34)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,9 +8,9 @@ from pydantic import Field
 
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 from socialanalyzer_dagster.vendors.http import UnexpectedBodyError, as_object
+from socialanalyzer_dagster.vendors.hubspot_errors import existing_id, refused_names
 from socialanalyzer_dagster.vendors.lenient import Lenient, Moment
 
-_EXISTING_ID = re.compile(r"Existing ID:\s*(\d+)")
 _MERGED_IDS = "hs_merged_object_ids"
 _UNFINISHED = {"PENDING", "PROCESSING"}
 _PASSING = {"RATE_LIMITS", "SERVER_ERROR", "TIMEOUT", "INTERNAL_ERROR", "TRANSIENT"}
@@ -171,16 +170,13 @@ def _eliminate(body: JsonValue, inputs: Sequence[WriteInput], states: dict[str, 
 def _failed(trace_id: str, error: JsonObject) -> WriteResult:
     category, message = error.get("category"), error.get("message")
     text = message if isinstance(message, str) else ""
-    existing = _EXISTING_ID.search(text)
-    details = error.get("errors")
-    names = [as_object(one).get("in") for one in details] if isinstance(details, list) else []
     return WriteResult(
         trace_id=trace_id,
         state=_state_of(category),
-        contact_id=existing[1] if existing and category == "CONFLICT" else None,
+        contact_id=existing_id(error) if category == "CONFLICT" else None,
         category=category if isinstance(category, str) else None,
         message=text or None,
-        property_names=tuple(name for name in names if isinstance(name, str)),
+        property_names=refused_names(error),
     )
 
 

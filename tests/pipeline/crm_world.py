@@ -1,5 +1,6 @@
 """The tests' own platform in front of the sandbox's CRM: batches go to scored, then to a plan and into HubSpot."""
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -84,8 +85,11 @@ class CrmWorld(World):
     @property
     def parts(self) -> SessionParts:
         plain = super().parts
-        gate = replace(plain.gate, sleep=self._sleep, suppression_key=self.suppression_key)
+        gate = replace(plain.gate, sleep=self._sleep, monotonic=self._monotonic, suppression_key=self.suppression_key)
         return replace(plain, vendors=replace(plain.vendors, hubspot=self.hubspot), gate=gate)
+
+    def _monotonic(self) -> float:
+        return time.monotonic() + sum(self.sleeps)
 
     async def _sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)

@@ -94,6 +94,8 @@ def _batch(work: Callable[[ContactBatches, Mapping[str, Any]], BatchAnswer]) -> 
         body = body_object(call)
         if call.fault == "partial":
             return _partial(call, body, work)
+        if call.fault == "whole_refusal":
+            _batches(call).refuse_whole(body)
         found = work(_batches(call), body)
         if call.fault == "missing_record" and found.body["results"]:
             found = replace(found, body=without_last_result(found.body))

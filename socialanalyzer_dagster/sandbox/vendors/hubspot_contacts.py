@@ -114,8 +114,12 @@ class ContactBook:
 
     def check_new(self, values: Mapping[str, object]) -> dict[str, str]:
         """Return the values a new contact would have; raises `RefusedError` (400; 409 naming the existing id)."""
+        return self.check(values, owner=None)
+
+    def check(self, values: Mapping[str, object], *, owner: str | None) -> dict[str, str]:
+        """Return the values that a write to the contact `owner` would store; raises what `check_new` raises."""
         checked = self._checked(values)
-        self._refuse_taken(checked, owner=None)
+        self._refuse_taken(checked, owner=owner)
         return checked
 
     def create(self, values: Mapping[str, object], *, now: datetime) -> Contact:
@@ -128,8 +132,7 @@ class ContactBook:
         self, contact: Contact, values: Mapping[str, object], *, now: datetime, blank_others: bool = False
     ) -> Contact:
         """Change a contact; `blank_others` clears what is not named, as a non-partial upsert may do (contracts 8.1)."""
-        checked = self._checked(values)
-        self._refuse_taken(checked, owner=contact.id)
+        checked = self.check(values, owner=contact.id)
         if blank_others:
             kept = self.properties.unique_names() | set(checked)
             checked = {**{name: "" for name in contact.properties if name not in kept}, **checked}
