@@ -79,6 +79,7 @@ _SANDBOX_PREFIXES = {
     "millionverifier_url": "/millionverifier",
     "openai_url": "/openai/v1",
     "hubspot_url": "/hubspot",
+    "hubspot_webhook_url": "/hubspot/automation/v4/webhook-triggers/0/sandbox",
 }
 
 
@@ -270,8 +271,11 @@ def _live_problems(values: Mapping[str, str]) -> list[str]:
         problems.append("INSIGHTIQ_CLIENT_ID with INSIGHTIQ_SECRET, or APIFY_API_TOKEN, is required to find creators")
     if 0 < len(values.get("SUPPRESSION_HMAC_KEY", "")) < _SHORTEST_HMAC_KEY:
         problems.append(f"SUPPRESSION_HMAC_KEY must have at least {_SHORTEST_HMAC_KEY} characters")
-    if not values.get("INSIGHTIQ_API_URL", "https://").startswith("https://"):
-        problems.append("INSIGHTIQ_API_URL must start with https://")
+    problems += [
+        f"{name} must start with https://"
+        for name in ("INSIGHTIQ_API_URL", "HUBSPOT_WEBHOOK_URL")
+        if not values.get(name, "https://").startswith("https://")
+    ]
     return problems
 
 

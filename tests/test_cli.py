@@ -15,7 +15,7 @@ COMMANDS = (
     "presets list", "presets show", "presets save", "presets delete", "batch create", "batch run", "batch show",
     "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject", "batch confirm",
     "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show", "policy validate",
-    "policy activate", "rescore", "ledger show", "list preview",
+    "policy activate", "rescore", "ledger show", "list preview", "batch undo", "leads override", "crm reconcile",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {
@@ -28,6 +28,9 @@ OPTIONS = {
     "batch stop": ("--by", "--reason"),
     "batch approve": ("--by", "--comment"),
     "batch reject": ("--by", "--reason"),
+    "batch plan": ("--fields", "--dry-run"),
+    "batch undo": ("--by", "--yes", "--plan"),
+    "leads override": ("--tier", "--remove", "--reason", "--by"),
     "prices confirm": ("--usd", "--by"),
     "leads list": ("--batch", "--stage", "--result", "--tier", "--limit", "--after"),
     "leads export": ("--csv", "--batch", "--out"),

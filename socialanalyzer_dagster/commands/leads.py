@@ -20,6 +20,7 @@ from socialanalyzer_dagster.pipeline.lead_exports import COLUMNS, as_csv, export
 from socialanalyzer_dagster.pipeline.lead_view import lead_list, lead_view
 from socialanalyzer_dagster.pipeline.rescore import Rescored
 from socialanalyzer_dagster.pipeline.rescore import rescore as rescored
+from socialanalyzer_dagster.pipeline.tier_overrides import OverrideRequest, override_tier
 from socialanalyzer_dagster.storage.lead_views import LeadPage
 
 app = typer.Typer(help="Leads: lists, one lead in full, export.", no_args_is_help=True)
@@ -113,6 +114,9 @@ def _print_lead(console: Console, view: Mapping[str, Any]) -> None:
     ]
     console.print("", table(("batch", "stage", "result", "why", "cost", "attempt"), outcomes))
     _print_score(console, view["score"])
+    for title, facts in (("override", view["override"]), ("CRM", view["crm"])):
+        if facts is not None:
+            console.print("", table((title, ""), [(name, _shown(value)) for name, value in facts.items()]))
     _print_sources(console, view)
     _print_costs(console, view)
 
@@ -139,6 +143,10 @@ def _print_sources(console: Console, view: Mapping[str, Any]) -> None:
     console.print("", table(("evidence", "provider", "model", "seen on", "what (in full with --json)"), evidence))
 
 
+def _shown(value: object) -> object:
+    return ", ".join(map(str, value)) or None if isinstance(value, list) else value
+
+
 def _glance(body: object) -> str:
     return shortened(str(body), _GLANCE_CHARS)
 
@@ -150,6 +158,30 @@ def _print_costs(console: Console, view: Mapping[str, Any]) -> None:
     ]
     console.print("", table(("stage", "step", "call", "kind", "cost"), calls))
     console.print(f"in all {usd(view['total_micros'])}")
+
+
+@app.command("override")
+def override(
+    name: Annotated[str, typer.Argument(metavar="LEAD", help="Its uid, platform:id, platform:handle or handle.")],
+    *,
+    tier: Annotated[str | None, typer.Option(help="The tier it is to have.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the override back.")] = False,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    by: Annotated[str, typer.Option("--by", help="The person who decides.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give a lead a tier beside its score: the next plan goes by it, for the CRM and the queue; no score changes."""
+    if (tier is None) is not remove:
+        raise typer.BadParameter("say one of --tier TIER and --remove")
+    with open_office() as office:
+        request = OverrideRequest(lead=name, tier=tier, reason=reason, by=by, at=office.clock.now())
+        uid = override_tier(office.database, request)
+    sentence = f"lead {uid} has its score's tier again" if remove else f"lead {uid} is {tier} in the next plan"
+    emit(
+        {"lead_uid": uid, "tier": tier, "by": by},
+        as_json=as_json,
+        text=lambda console: console.print(sentence, markup=False),
+    )
 
 
 @app.command("export")

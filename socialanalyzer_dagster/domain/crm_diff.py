@@ -193,6 +193,11 @@ def plan_hash(rows: Iterable[PlanRow]) -> str:
     return sha256_of(documents)
 
 
+def sealed_hash(number: int, rows: Iterable[PlanRow]) -> str:
+    """What an approval approves: these rows as the n-th plan of the batch, so that no later plan inherits it."""
+    return sha256_of({"number": number, "rows": plan_hash(rows)})
+
+
 def is_equal(kind: ValueKind, old: str | None, new: str) -> bool:
     """Whether the CRM already holds this value, written in its own way (case of an address, 0.5 for 0.5000, dashes)."""
     if old is None:

@@ -46,7 +46,7 @@ def approve(
 
     Raises NoSuchBatch and ApprovalRefused.
     """
-    name = _person(workplace, by)
+    name = person_of(workplace, by)
     decision = _Decision(state=GateState.APPROVED, action="plan.approve", by=name, comment=comment, plan_hash=plan_hash)
 
     def act(connection: Connection, batch: Batch) -> Batch:
@@ -61,7 +61,7 @@ def reject(workplace: Workplace, key: str, *, by: str, reason: str, plan_hash: s
 
     Raises NoSuchBatch and ApprovalRefused.
     """
-    name, why = _person(workplace, by), reason.strip()
+    name, why = person_of(workplace, by), reason.strip()
     if not why:
         raise ApprovalRefused("a rejection needs a reason")
     decision = _Decision(state=GateState.REJECTED, action="plan.reject", by=name, comment=why, plan_hash=plan_hash)
@@ -89,7 +89,8 @@ def _ending(workplace: Workplace, batch: Batch) -> Ending:
     )
 
 
-def _person(workplace: Workplace, by: str) -> str:
+def person_of(workplace: Workplace, by: str) -> str:
+    """The name of a person who may decide here; raises ApprovalRefused."""
     name = by.strip()
     if not name or len(name) > _LONGEST_NAME:
         raise ApprovalRefused("a decision carries the name of the person who takes it: --by NAME")

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.crm_diff import sealed_hash
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline import audits
 from socialanalyzer_dagster.pipeline.audits import Audit, AuditedBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN
-from socialanalyzer_dagster.pipeline.crm_plan_store import sealed_hash
 from socialanalyzer_dagster.pipeline.crm_sync import close_batch, gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.plan_ends import expire_plan
@@ -89,7 +89,7 @@ def _check_rows(key: str, plan: Plan, rows: Sequence[StoredRow]) -> None:
 def _check_batch(connection: Connection, batch: OpenBatch) -> None:
     """The audits that also stand as asset checks, asked again here: a failed check is no reason to hope (I-23)."""
     row = batch.row
-    audited = AuditedBatch(row.batch_id, batch.policy, may_wait=row.canary is not None)
+    audited = AuditedBatch(row.batch_id, batch.policy, row.canary is not None, batch.email_key)
     asked: list[tuple[Audit, Stage]] = [(audits.outcomes_add_up, stage) for stage in BEFORE]
     asked += [(audits.no_lead_twice, Stage.DISCOVERED), (audits.ledger_reconciles, Stage.SCORED)]
     verdicts = (audit(connection, audited, stage) for audit, stage in asked)

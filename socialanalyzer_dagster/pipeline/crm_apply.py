@@ -15,12 +15,14 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused, admit
 from socialanalyzer_dagster.pipeline.crm_plan import refusal_of
 from socialanalyzer_dagster.pipeline.crm_sync import close_batch, go_on_at, queue_changed
-from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync, Verdict
+from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync, Verdict, broken
+from socialanalyzer_dagster.pipeline.crm_webhook import tell_workflow
 from socialanalyzer_dagster.pipeline.crm_writing import PartWriter
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.outcome_writes import Finished, StoreResults
 from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress
+from socialanalyzer_dagster.pipeline.runner_buffer import DATABASE_FAULTS
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
 from socialanalyzer_dagster.storage import batches, roster, sync_plans
 from socialanalyzer_dagster.storage.leads import parts
@@ -104,7 +106,11 @@ class _SyncRun:
         self._batch = batch
         self._plan = plan
         self._tell = tell
-        self._writer = PartWriter(batch, batch.context(_STAGE).gate, hubspot)
+        self._gate = batch.context(_STAGE).gate
+        self._workflow = hubspot.workflow if batch.policy.crm.webhook_enabled else None
+        if batch.policy.crm.webhook_enabled and self._workflow is None:
+            raise SyncRefused("the policy tells a workflow about each contact, but HUBSPOT_WEBHOOK_URL is not set")
+        self._writer = PartWriter(batch, self._gate, hubspot)
         self.worked = 0
 
     async def work(self) -> None:
@@ -117,7 +123,9 @@ class _SyncRun:
             began = clock.now()
             verdicts = [self._dated(each) for each in await self._writer.write(part)]
             for group in parts(verdicts, runtime.commit_leads):
-                await self._batch.writer.submit(self._stored(group, began=began))
+                await self._store(group, began)
+            if self._workflow is not None:
+                await tell_workflow(self._batch, self._gate, self._workflow, self._plan)
             self.worked += len(part)
             meter.advance(len(part))
             meter.tell(0)
@@ -141,6 +149,22 @@ class _SyncRun:
         if due is None:
             _LOG.error("a contact of batch %s is given up after %d tries", self._batch.row.partition_key, tries)
         return replace(verdict, state=RowState.FAILED if due else RowState.DEAD, tries=tries, next_try_at=due)
+
+    async def _store(self, verdicts: Sequence[Verdict], began: datetime) -> None:
+        """Commit; a row that the database refuses harms only itself, a fault of the database ends the run (I-35)."""
+        try:
+            await self._batch.writer.submit(self._stored(verdicts, began=began))
+        except DATABASE_FAULTS:
+            raise
+        except Exception as error:  # noqa: BLE001 - told below, row by row
+            if len(verdicts) > 1:
+                for each in verdicts:
+                    await self._store([each], began)
+                return
+            cause = type(error).__name__
+            _LOG.exception("a row of batch %s could not be stored", self._batch.row.partition_key)
+            lost = broken(verdicts[0].row, "internal_error", error=cause, where="storage")
+            await self._batch.writer.submit(self._stored([lost], began=began))
 
     def _stored(self, verdicts: Sequence[Verdict], *, began: datetime) -> StoreSync:
         batch = self._batch

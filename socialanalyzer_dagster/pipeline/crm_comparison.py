@@ -11,7 +11,7 @@ from socialanalyzer_dagster.domain.outreach import QueueDecision
 from socialanalyzer_dagster.domain.ports import Gate
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed, ProviderUnavailable
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
+from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, GateReads, Known, Wanted
 from socialanalyzer_dagster.pipeline.crm_facts import Proposal, load_proposals
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady, definitions_of, shortcomings
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
@@ -41,7 +41,7 @@ class Comparison:
         self._gate = gate
         self._hubspot = hubspot
         self._properties = crm_properties(batch.policy)
-        self._reader = CrmReader(gate, hubspot, tuple(self._properties), batch.policy.crm.batch_size)
+        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), batch.policy.crm.batch_size)
         self._new_emails: set[str] = set()
         self._definitions: Mapping[str, Definition] = {}
 

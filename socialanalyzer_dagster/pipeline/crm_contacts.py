@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
+from socialanalyzer_dagster.domain.calls import VendorCall
 from socialanalyzer_dagster.domain.crm_diff import CrmContact
 from socialanalyzer_dagster.domain.crm_properties import MERGED_PROPERTY, UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.ports import Gate
@@ -12,6 +14,8 @@ from socialanalyzer_dagster.storage.crm_links import Link
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact
+
+T = TypeVar("T")
 
 STEP = "crm_read"
 _EMAIL = "email"
@@ -38,11 +42,30 @@ class Known:
         return self.creator_uid == uid
 
 
+class Asker(Protocol):
+    """Sends free calls: through a stage's gate, or outside any batch."""
+
+    async def send(self, call: VendorCall[T]) -> T:
+        """The typed answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateReads:
+    """Reads through a stage's gate."""
+
+    gate: Gate
+
+    async def send(self, call: VendorCall[T]) -> T:
+        """The typed answer; raises what the gate raises."""
+        return (await self.gate.call(call, leads=(), step=STEP)).value
+
+
 @dataclass(frozen=True, slots=True)
 class CrmReader:
     """Reads current contacts with `properties`, at most `batch_size` per call."""
 
-    gate: Gate
+    asker: Asker
     hubspot: HubSpot
     properties: Sequence[str]
     batch_size: int
@@ -77,10 +100,10 @@ class CrmReader:
         wanted = (*self.properties, UNIQUE_PROPERTY, MERGED_PROPERTY)
         for part in parts(dict.fromkeys(ids), self.batch_size):
             call = self.hubspot.batch_read(id_property=id_property, ids=part, properties=wanted)
-            answer = await self.gate.call(call, leads=(), step=STEP)
-            if answer.value.unknown:
+            answer = await self.asker.send(call)
+            if answer.unknown:
                 raise ProviderUnavailable("hubspot", "the contact look-up left out some of what was asked")
-            found |= answer.value.found
+            found |= answer.found
         return found
 
 

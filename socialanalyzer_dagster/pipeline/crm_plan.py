@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from socialanalyzer_dagster.domain.crm_diff import PlanRow
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
@@ -91,18 +92,37 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
     return await asyncio.to_thread(_closed, batch, changed)
 
 
+async def dry_plan(batch: OpenBatch) -> list[PlanRow]:
+    """What a plan made now would say; nothing is stored, dealt or asked, and no right to write is needed.
+
+    Raises PlanRefused, CrmNotReady, the gate's refusals and CallFailed.
+    """
+    window = await asyncio.to_thread(_leads_to_plan, batch)
+    return [draft.row for draft in await _drafts(batch, window)] if window else []
+
+
 def _window(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
     """The leads to plan; a batch with none left, and no plan to wait for, ends here."""
+    with batch.workplace.database.read() as connection:
+        cleared = cleared_plan(connection, batch.row.batch_id)
+    if cleared is not None and not cleared.is_expired(batch.workplace.clock.now()):
+        queue_sync(batch)
+        return []
+    window = _leads_to_plan(batch)
+    if not window:
+        close_batch(batch)
+    elif batch.row.status in _PARTIAL:
+        batch.begin(Stage.SCORED)
+    return window
+
+
+def _leads_to_plan(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
     row = batch.refresh()
     with batch.workplace.database.read() as connection:
-        cleared = cleared_plan(connection, row.batch_id)
         discovered = batches.stage_progress(connection, row.batch_id).get(Stage.DISCOVERED)
         on_their_way = 0 if row.canary is not None else unfinished_leads(connection, row.batch_id)
         pending = Pending(batch_id=row.batch_id, stage=Stage.SYNCED)
         window = outcome_sets.pending_window(connection, pending, after=0, limit=LATEST_POSITION)
-    if cleared is not None and not cleared.is_expired(batch.workplace.clock.now()):
-        queue_sync(batch)
-        return []
     if discovered is None or (discovered.finished_at is None and row.canary is None):
         raise PlanRefused(f"discovery of batch {row.partition_key} has not ended; materialize it first")
     if on_their_way:
@@ -110,10 +130,6 @@ def _window(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
             f"{on_their_way} leads of batch {row.partition_key} have not gone through scored yet; materialize the "
             "stages before the plan first"
         )
-    if not window:
-        close_batch(batch)
-    elif row.status in _PARTIAL:
-        batch.begin(Stage.SCORED)
     return window
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.approval import needs_person
 from socialanalyzer_dagster.domain.assignment import deal
-from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, plan_hash, with_bdr, without_bdr
-from socialanalyzer_dagster.domain.types import LeadUid, Stage, sha256_of
+from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, sealed_hash, with_bdr, without_bdr
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
 from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN, Draft
@@ -32,11 +32,6 @@ from socialanalyzer_dagster.storage.roster import Assignment, Bdr
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 
 _TRIES = 10
-
-
-def sealed_hash(number: int, rows: Sequence[PlanRow]) -> str:
-    """What an approval approves: these rows as the n-th plan of the batch, so that no later plan inherits it."""
-    return sha256_of({"number": number, "rows": plan_hash(rows)})
 
 
 def store_plan(batch: OpenBatch, drafts: Sequence[Draft]) -> bool:

@@ -50,7 +50,7 @@ def plan_to_try(connection: Connection, batch_id: str) -> Plan | None:
     plan = sync_plans.newest_plan(connection, batch_id)
     if plan is None or plan.state != PlanState.APPLIED or plan.resume_at is None:
         return None
-    return plan if sync_plans.has_tries(connection, plan.plan_id) else None
+    return plan if sync_plans.first_try(connection, plan.plan_id) is not None else None
 
 
 def unfinished_leads(connection: Connection, batch_id: str) -> int:

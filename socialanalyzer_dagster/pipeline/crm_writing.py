@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.outreach import email_refusal
 from socialanalyzer_dagster.domain.ports import Gate
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_comparison import suppressed_leads
-from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
+from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, GateReads, Known, Wanted
 from socialanalyzer_dagster.pipeline.crm_facts import Proposal, load_proposals
 from socialanalyzer_dagster.pipeline.crm_sending import CHANGED, SUPPRESSED, Sender, already_there, written_state
 from socialanalyzer_dagster.pipeline.crm_setup import definitions_of
@@ -58,7 +58,7 @@ class PartWriter:
         self._gate = gate
         self._hubspot = hubspot
         self._properties = crm_properties(batch.policy)
-        self._reader = CrmReader(gate, hubspot, tuple(self._properties), batch.policy.crm.batch_size)
+        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), batch.policy.crm.batch_size)
         self._sender = Sender(batch=batch, gate=gate, hubspot=hubspot, reader=self._reader, properties=self._properties)
         self._definitions: Mapping[str, Definition] | None = None
 

@@ -90,6 +90,16 @@ def _merged(before: Link | None, link: Link) -> Link:
     return replace(link, aliases=before.aliases | {before.contact_id})
 
 
+def take_back(connection: Connection, names: Mapping[LeadUid, Sequence[str]], now: datetime) -> None:
+    """Properties of contacts that an undo gave their earlier values: nothing of ours stands there any more."""
+    known = links_of(connection, list(names))
+    _store(
+        connection,
+        [replace(link, written={**link.written, **dict.fromkeys(names[lead])}) for lead, link in known.items()],
+        now,
+    )
+
+
 def note_sightings(connection: Connection, sightings: Sequence[Sighting]) -> int:
     """Follow merged contacts and keep what was released; returns how many links changed.
 
@@ -123,6 +133,8 @@ def _holders(connection: Connection, contacts: Sequence[str]) -> dict[str, Link]
 
 
 def _store(connection: Connection, links: Sequence[Link], now: datetime) -> None:
+    if not links:
+        return
     statement = upsert(connection, CrmLinkRow)
     stated = ("crm_object_id", "written", "aliases", "released", "written_at")
     connection.execute(

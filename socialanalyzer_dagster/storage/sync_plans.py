@@ -202,10 +202,11 @@ def forget_tries(connection: Connection, plan_id: str) -> None:
     connection.execute(update(SyncPlanLeadRow).where(*due).values(next_try_at=None))
 
 
-def has_tries(connection: Connection, plan_id: str) -> bool:
-    """True while a row of the plan is to be tried again."""
-    due = (SyncPlanLeadRow.plan_id == plan_id, SyncPlanLeadRow.next_try_at.is_not(None))
-    return connection.execute(select(SyncPlanLeadRow.row_id).where(*due).limit(1)).first() is not None
+def first_try(connection: Connection, plan_id: str) -> datetime | None:
+    """When the next row of the plan is tried again; None when none is."""
+    query = select(SyncPlanLeadRow.next_try_at).where(SyncPlanLeadRow.plan_id == plan_id)
+    due = query.where(SyncPlanLeadRow.next_try_at.is_not(None)).order_by(SyncPlanLeadRow.next_try_at).limit(1)
+    return connection.execute(due).scalar_one_or_none()
 
 
 def put_off(connection: Connection, plan_id: str, until: datetime | None) -> None:

@@ -27,6 +27,7 @@ from socialanalyzer_dagster.vendors.hubspot_batches import (
     write_results,
 )
 from socialanalyzer_dagster.vendors.hubspot_errors import VENDOR, classify
+from socialanalyzer_dagster.vendors.hubspot_workflow import Workflow
 from socialanalyzer_dagster.vendors.lenient import Lenient
 
 T = TypeVar("T")
@@ -117,9 +118,11 @@ class Paths:
 class HubSpot:
     """Describes HubSpot calls; nothing is sent before the gate does it. All of them are free."""
 
-    def __init__(self, connection: Connection, version: str = "v3") -> None:
+    def __init__(self, connection: Connection, version: str = "v3", workflow: Workflow | None = None) -> None:
         self._http = VendorHttp(VENDOR, connection, classify)
         self._paths = Paths.of(version)
+        self.workflow = workflow
+        """The trigger of a workflow; None where nobody named one."""
 
     def batch_read(
         self, *, id_property: str | None, ids: Sequence[str], properties: Sequence[str]
@@ -211,6 +214,8 @@ class HubSpot:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        if self.workflow is not None:
+            await self.workflow.aclose()
 
     def _write(
         self, kind: str, rows: Sequence[JsonObject], inputs: Sequence[WriteInput]

@@ -19,7 +19,9 @@ from socialanalyzer_dagster.domain.types import LeadUid, Stage, lead_uid
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport, apply_plan
 from socialanalyzer_dagster.pipeline.crm_plan import PlanReport, make_plan
+from socialanalyzer_dagster.pipeline.crm_reconcile import ReconcileReport, reconcile
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
+from socialanalyzer_dagster.pipeline.crm_undo import UndoReport, UndoRequest, undo
 from socialanalyzer_dagster.pipeline.session import SessionParts
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -199,6 +201,17 @@ class CrmWorld(World):
         """Leads per BDR by the assignments."""
         with self.database.read() as connection:
             return Counter(roster.totals(connection))
+
+    async def undo(self, key: str, *, yes: bool = False, **request: Any) -> UndoReport:
+        """What an undo would restore, or restored."""
+        assert self.hubspot is not None
+        wanted = UndoRequest(key=key, by="Mara", is_confirmed=yes, **request)
+        return await undo(self.workplace, self.hubspot, self.suppression_key, wanted)
+
+    async def reconcile(self) -> ReconcileReport:
+        """Our contacts read back."""
+        assert self.hubspot is not None
+        return await reconcile(self.workplace, self.hubspot, self.suppression_key)
 
     def links(self, *names: str) -> dict[LeadUid, str]:
         with self.database.read() as connection:

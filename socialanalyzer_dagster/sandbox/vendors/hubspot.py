@@ -17,6 +17,7 @@ from socialanalyzer_dagster.sandbox.vendors.hubspot_properties import Problem, P
 from socialanalyzer_dagster.sandbox.vendors.hubspot_property_calls import property_routes
 from socialanalyzer_dagster.sandbox.vendors.hubspot_search import SearchRequest
 from socialanalyzer_dagster.sandbox.vendors.hubspot_wire import WIRE, answering, body_object, without_last_result
+from socialanalyzer_dagster.sandbox.vendors.hubspot_workflow import workflow_routes
 from socialanalyzer_dagster.sandbox.wire import Call, endpoint, json_response
 
 DATED_VERSIONS = ("2026-03", "2026-09")
@@ -51,7 +52,7 @@ def routes(state: SandboxState) -> list[Route]:
     for version in DATED_VERSIONS:
         contacts, owners = f"/crm/objects/{version}/contacts", f"/crm/owners/{version}"
         found += _version_routes(state, contacts, owners, f"/crm/properties/{version}")
-    return found
+    return found + workflow_routes(state)
 
 
 def _version_routes(state: SandboxState, contacts: str, owners: str, properties: str) -> list[Route]:
