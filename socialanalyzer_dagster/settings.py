@@ -202,9 +202,7 @@ def normalized_database_url(url: str) -> str:
 
 def _places(values: Mapping[str, str]) -> dict[str, object]:
     home = Path(values.get("SOCIALANALYZER_HOME", ".socialanalyzer")).expanduser().absolute()
-    dagster_home = (
-        Path(values["DAGSTER_HOME"]).expanduser().absolute() if "DAGSTER_HOME" in values else home / "dagster"
-    )
+    dagster_home = Path(values.get("DAGSTER_HOME", home / "dagster")).expanduser().absolute()
     database = normalized_database_url(values.get("DATABASE_URL", f"sqlite:///{home / 'socialanalyzer.db'}"))
     return {
         "home": home,
@@ -271,11 +269,8 @@ def _live_problems(values: Mapping[str, str]) -> list[str]:
         problems.append("INSIGHTIQ_CLIENT_ID with INSIGHTIQ_SECRET, or APIFY_API_TOKEN, is required to find creators")
     if 0 < len(values.get("SUPPRESSION_HMAC_KEY", "")) < _SHORTEST_HMAC_KEY:
         problems.append(f"SUPPRESSION_HMAC_KEY must have at least {_SHORTEST_HMAC_KEY} characters")
-    problems += [
-        f"{name} must start with https://"
-        for name in ("INSIGHTIQ_API_URL", "HUBSPOT_WEBHOOK_URL")
-        if not values.get(name, "https://").startswith("https://")
-    ]
+    urls = {name: values.get(name, "https://") for name in ("INSIGHTIQ_API_URL", "HUBSPOT_WEBHOOK_URL")}
+    problems += [f"{name} must start with https://" for name, url in urls.items() if not url.startswith("https://")]
     return problems
 
 
