@@ -1,7 +1,6 @@
 """Reading our contacts back: owners, merges, edits, opt-outs and outcomes; nothing is written there (spec 11.7)."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,7 +36,7 @@ class ReconcileReport:
     """People who went onto the suppression list now."""
     edited: int = 0
     """Contacts with properties that somebody edited since we wrote them."""
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, int] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -151,5 +150,5 @@ class _Reconciliation:
         self.report.contacts += 1
         self.report.deleted += standing.deleted
         if standing.outcome is not None:
-            self.report.outcomes[standing.outcome] += 1
+            self.report.outcomes[standing.outcome] = self.report.outcomes.get(standing.outcome, 0) + 1
         self.report.owners_changed += before is not None and before.owner_id != standing.owner_id
