@@ -93,7 +93,7 @@ def undo(
 ) -> None:
     """Restore what a sync changed in the CRM, field by field; what anybody edited since stays as it is.
 
-    A contact that the sync created is not deleted: its values go, its address, owner and our mark stay.
+    A contact that the sync created is not deleted: its values go, but its address and what is written on create stay.
     """
     request = UndoRequest(key=key, by=by, plan_hash=plan_hash, is_confirmed=yes)
     with open_office(needs_vendors=True) as office:

@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow, is_equal
-from socialanalyzer_dagster.domain.crm_properties import BDR_PROPERTY, UNIQUE_PROPERTY, CrmProperty, ValueKind
+from socialanalyzer_dagster.domain.crm_properties import CrmProperty, ValueKind, WriteRule
 
 EDITED, GONE, STAYS = "edited since", "the contact is gone", "stays with the contact"
-_STAYS_ALWAYS = frozenset({UNIQUE_PROPERTY})
-_STAYS_WITH_NEW = frozenset({UNIQUE_PROPERTY, BDR_PROPERTY, "email"})
-"""A contact that we made is never deleted: who it is and whose it is stay, so that it is not made a second time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +26,12 @@ def undo_row(row: PlanRow, contact: CrmContact | None, properties: Mapping[str, 
     restored: dict[str, Change] = {}
     kept: dict[str, str] = {}
     back: list[str] = []
-    stays = _STAYS_WITH_NEW if row.action is Action.CREATE else _STAYS_ALWAYS
     for name, change in row.changes.items():
         kind = properties[name].kind if name in properties else ValueKind.TEXT
         now = contact.value(name) if contact is not None else None
         if contact is None:
             kept[name] = GONE
-        elif name in stays:
+        elif _stays(row, name, properties):
             kept[name] = STAYS
         elif is_equal(kind, now, change.new):
             restored[name] = Change(now, change.old or "")
@@ -44,3 +40,13 @@ def undo_row(row: PlanRow, contact: CrmContact | None, properties: Mapping[str, 
         else:
             kept[name] = EDITED
     return UndoRow(restored=restored, kept=kept, back=tuple(back))
+
+
+def _stays(row: PlanRow, name: str, properties: Mapping[str, CrmProperty]) -> bool:
+    """What is said once stays: our mark, the owner, the legal basis; no later sync could say it again.
+
+    A contact that we made also keeps its address: it is never deleted, and is not to be made a second time.
+    """
+    known = properties.get(name)
+    is_said_once = known is not None and known.rule is WriteRule.ON_CREATE
+    return is_said_once or (row.action is Action.CREATE and known is not None and known.kind is ValueKind.EMAIL)

@@ -74,10 +74,16 @@ async def apply_plan(batch: OpenBatch, tell: Report = log_progress) -> SyncRepor
         halt = await asyncio.to_thread(_halted, batch, error, run.worked)
         return await asyncio.to_thread(sync_report, batch, run.worked, halt=halt)
     except asyncio.CancelledError:
-        await asyncio.shield(asyncio.to_thread(pause_cancelled, batch))
+        await asyncio.shield(asyncio.to_thread(_cancelled, batch))
         raise
     await asyncio.to_thread(run.close)
     return await asyncio.to_thread(sync_report, batch, run.worked)
+
+
+def _cancelled(batch: OpenBatch) -> None:
+    """Somebody ended the run: it does not go on by itself."""
+    go_on_at(batch, None)
+    pause_cancelled(batch)
 
 
 def _halted(batch: OpenBatch, error: Refusal | CallFailed, worked: int) -> str | None:
@@ -161,8 +167,8 @@ class _SyncRun:
                 for each in verdicts:
                     await self._store([each], began)
                 return
-            cause = type(error).__name__
-            _LOG.exception("a row of batch %s could not be stored", self._batch.row.partition_key)
+            cause = type(error).__name__  # its text may hold what was to be stored
+            _LOG.error("a row of batch %s could not be stored: %s", self._batch.row.partition_key, cause)
             lost = broken(verdicts[0].row, "internal_error", error=cause, where="storage")
             await self._batch.writer.submit(self._stored([lost], began=began))
 

@@ -94,8 +94,8 @@ async def undo(workplace: Workplace, hubspot: HubSpot, suppression_key: bytes, r
     """Show what would be restored; with `is_confirmed`, restore it in the CRM.
 
     Values are compared right before they are written, so that what anybody edited since stays. A contact that the sync
-    created is not deleted: its values go, who it is and whose it is stay. Raises NoSuchBatch, UndoRefused,
-    ApprovalRefused for a name that may not decide, CallFailed, ProviderUnavailable.
+    created is not deleted: its values go, but its address and what is written on create alone stay. Raises NoSuchBatch,
+    UndoRefused, ApprovalRefused for a name that may not decide, CallFailed, ProviderUnavailable.
     """
     name = person_of(workplace, request.by)
     batch = find_batch(workplace, request.key)

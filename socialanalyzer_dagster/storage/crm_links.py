@@ -51,11 +51,12 @@ class Sighting:
     released: frozenset[str] = frozenset()
 
 
-def links_of(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, Link]:
-    """The links of the leads that have one."""
+def links_of(connection: Connection, leads: Sequence[LeadUid], *, to_change: bool = False) -> dict[LeadUid, Link]:
+    """The links of the leads that have one; nobody else changes them until the transaction ends with `to_change`."""
     found: dict[LeadUid, Link] = {}
     for part in parts(leads):
-        rows = connection.execute(select(CrmLinkRow.__table__).where(CrmLinkRow.lead_uid.in_(part)))
+        query = select(CrmLinkRow.__table__).where(CrmLinkRow.lead_uid.in_(part)).order_by(CrmLinkRow.lead_uid)
+        rows = connection.execute(query.with_for_update() if to_change else query)
         found |= {link.lead: link for link in map(_link, rows.mappings())}
     return found
 
@@ -77,7 +78,7 @@ def save_links(connection: Connection, links: Sequence[Link], now: datetime) -> 
             tuple_(CrmLinkRow.lead_uid, CrmLinkRow.crm_object_id).not_in(pairs),
         )
     )
-    known = links_of(connection, [link.lead for link in links])
+    known = links_of(connection, [link.lead for link in links], to_change=True)
     _store(connection, [_merged(known.get(link.lead), link) for link in links], now)
 
 
@@ -92,7 +93,7 @@ def _merged(before: Link | None, link: Link) -> Link:
 
 def take_back(connection: Connection, names: Mapping[LeadUid, Sequence[str]], now: datetime) -> None:
     """Properties of contacts that an undo gave their earlier values: nothing of ours stands there any more."""
-    known = links_of(connection, list(names))
+    known = links_of(connection, list(names), to_change=True)
     _store(
         connection,
         [replace(link, written={**link.written, **dict.fromkeys(names[lead])}) for lead, link in known.items()],
@@ -105,7 +106,7 @@ def note_sightings(connection: Connection, sightings: Sequence[Sighting]) -> int
 
     A contact that was merged into another lead's stays known under its old id, as an alias of that lead's contact.
     """
-    before = links_of(connection, [each.lead for each in sightings])
+    before = links_of(connection, [each.lead for each in sightings], to_change=True)
     holders = _holders(connection, [each.contact_id for each in sightings])
     before |= {holder.lead: holder for holder in holders.values()}
     now = dict(before)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_world import book_policy
+from batch_world import PLATFORM, book_policy
 from crm_world import CrmWorld, crm_world, uid_of
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused, approve, reject
@@ -20,6 +21,7 @@ from socialanalyzer_dagster.pipeline.audited_batch import audited_batch
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_due import attend_plans
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
+from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.pipeline.sync_audits import never_suppressed, plan_matches_approval, plan_rows_accounted
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.serve import SandboxServer
@@ -27,6 +29,7 @@ from socialanalyzer_dagster.storage import crm_links, roster, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import GateState, decide_gate, gate_of
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow
+from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow
 from socialanalyzer_dagster.storage.sync_plans import PlanState
 from tests.conftest import MovableClock
 from tests.invariants.conftest import Town
@@ -67,6 +70,20 @@ async def test_i_34_every_crm_row_is_accounted_whatever_the_crm_answers(crm: Crm
     said = {name for name, state in crm.states(key).items() if state in ("created", "updated")}
     assert said == written, "synced is said of those who are there, and of nobody else"
     assert verdicts(crm, key) == [True, True, True]
+
+
+async def test_i_34_the_checks_of_the_sync_see_what_must_never_be(crm: CrmWorld):
+    key = await crm.synced("p1", "p2")
+    assert verdicts(crm, key) == [True, True, True]
+    person = Identifier(IdentifierKind.HANDLE, f"{PLATFORM}:p1")
+    listed = SuppressionRequest(identifier=person, reason="asked", source="test", now=crm.clock.now())
+    add(crm.database, crm.suppression_key.decode(), listed)
+    with crm.database.write() as connection:
+        connection.execute(update(SyncPlanLeadRow).where(SyncPlanLeadRow.lead_uid == uid_of("p2")).values(bdr="Nobody"))
+        connection.execute(
+            update(SyncPlanLeadRow).where(SyncPlanLeadRow.lead_uid == uid_of("p1")).values(state="pending")
+        )
+    assert verdicts(crm, key) == [False, False, False]
 
 
 async def test_i_34_a_row_whose_answer_is_lost_is_read_back_before_it_is_sent_again(crm: CrmWorld):
