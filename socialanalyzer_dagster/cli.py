@@ -53,6 +53,7 @@ def program() -> typer.Typer:
         leads,
         ledger,
         people,
+        plans,
         policies,
         presets,
         privacy,
@@ -67,6 +68,7 @@ def program() -> typer.Typer:
     searches.register(app)
     app.command("demo")(demo.demo)
     app.command("rescore")(leads.rescore)
+    plans.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(leads.app, name="leads")
     app.add_typer(ledger.app, name="ledger")

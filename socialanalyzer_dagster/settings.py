@@ -79,6 +79,7 @@ _SANDBOX_PREFIXES = {
     "millionverifier_url": "/millionverifier",
     "openai_url": "/openai/v1",
     "hubspot_url": "/hubspot",
+    "hubspot_webhook_url": "/hubspot/automation/v4/webhook-triggers/0/sandbox",
 }
 
 
@@ -201,9 +202,7 @@ def normalized_database_url(url: str) -> str:
 
 def _places(values: Mapping[str, str]) -> dict[str, object]:
     home = Path(values.get("SOCIALANALYZER_HOME", ".socialanalyzer")).expanduser().absolute()
-    dagster_home = (
-        Path(values["DAGSTER_HOME"]).expanduser().absolute() if "DAGSTER_HOME" in values else home / "dagster"
-    )
+    dagster_home = Path(values.get("DAGSTER_HOME", home / "dagster")).expanduser().absolute()
     database = normalized_database_url(values.get("DATABASE_URL", f"sqlite:///{home / 'socialanalyzer.db'}"))
     return {
         "home": home,
@@ -270,8 +269,8 @@ def _live_problems(values: Mapping[str, str]) -> list[str]:
         problems.append("INSIGHTIQ_CLIENT_ID with INSIGHTIQ_SECRET, or APIFY_API_TOKEN, is required to find creators")
     if 0 < len(values.get("SUPPRESSION_HMAC_KEY", "")) < _SHORTEST_HMAC_KEY:
         problems.append(f"SUPPRESSION_HMAC_KEY must have at least {_SHORTEST_HMAC_KEY} characters")
-    if not values.get("INSIGHTIQ_API_URL", "https://").startswith("https://"):
-        problems.append("INSIGHTIQ_API_URL must start with https://")
+    urls = {name: values.get(name, "https://") for name in ("INSIGHTIQ_API_URL", "HUBSPOT_WEBHOOK_URL")}
+    problems += [f"{name} must start with https://" for name, url in urls.items() if not url.startswith("https://")]
     return problems
 
 

@@ -14,12 +14,19 @@ import pytest
 from sqlalchemy import URL, create_engine, delete, text
 
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
-from socialanalyzer_dagster.storage import models_control, models_leads, models_results, schema
+from socialanalyzer_dagster.storage import (
+    models_control,
+    models_crm,
+    models_leads,
+    models_people,
+    models_results,
+    schema,
+)
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import Database, normalized_url
 
 ENGINES = ("sqlite", "postgresql")
-MODELS = (models_control, models_leads, models_results)
+MODELS = (models_control, models_crm, models_leads, models_people, models_results)
 LONGEST_VALUE = 120
 """Characters or bytes of a parameter that a test's name may repeat."""
 

@@ -18,6 +18,7 @@ COMMANDS = (
     "policy activate", "rescore", "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
+    "batch undo", "leads override", "crm reconcile",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {
@@ -30,6 +31,9 @@ OPTIONS = {
     "batch stop": ("--by", "--reason"),
     "batch approve": ("--by", "--comment"),
     "batch reject": ("--by", "--reason"),
+    "batch plan": ("--fields", "--dry-run"),
+    "batch undo": ("--by", "--yes", "--plan"),
+    "leads override": ("--tier", "--remove", "--reason", "--by"),
     "prices confirm": ("--usd", "--by"),
     "leads list": ("--batch", "--stage", "--result", "--tier", "--limit", "--after"),
     "leads export": ("--csv", "--batch", "--out"),

@@ -26,6 +26,8 @@ def plan_metadata(report: PlanReport, workplace: Workplace) -> Metadata:
     if report.plan_hash is not None:
         rows = plan_markdown(plan_view(workplace, report.key, hide=True))
         shown["plan_hash"] = dg.MetadataValue.text(report.plan_hash)
+        if report.expires_at is not None:
+            shown["expires_at"] = dg.MetadataValue.timestamp(report.expires_at)
         shown["rows"] = dg.MetadataValue.md(rows)
         shown["see_the_fields"] = dg.MetadataValue.text(f"socialanalyzer batch plan {report.key}")
     if report.halt is not None:

@@ -15,9 +15,10 @@ from socialanalyzer_dagster.assets.screened_leads import screened_leads
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
-from socialanalyzer_dagster.pipeline import audits
+from socialanalyzer_dagster.pipeline import audits, sync_audits
 from socialanalyzer_dagster.pipeline.audited_batch import audited_batch
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
+from socialanalyzer_dagster.settings import Settings
 
 STAGE_ASSETS: Mapping[Stage, dg.AssetsDefinition] = {
     Stage.DISCOVERED: discovered_leads,
@@ -52,7 +53,8 @@ def batch_check(statement: CheckOf) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext, database: DatabaseResource) -> dg.AssetCheckResult:
         with database.opened() as opened, opened.read() as connection:
-            batch = audited_batch(connection, context.partition_key)
+            suppression_key = Settings.from_environment().suppression_hmac_key.get_secret_value().encode()
+            batch = audited_batch(connection, context.partition_key, suppression_key=suppression_key)
             verdict = statement.audit(connection, batch, statement.stage)
         return dg.AssetCheckResult(
             passed=verdict.holds,
@@ -93,7 +95,14 @@ def batch_checks() -> list[dg.AssetChecksDefinition]:
         ),
         CheckOf(name="score_recompute", asset=scored_leads, stage=Stage.SCORED, audit=audits.scores_recompute),
         CheckOf(name="ledger_balanced", asset=crm_sync_plan, stage=Stage.SCORED, audit=audits.ledger_reconciles),
-        CheckOf(name="rows_accounted", asset=synced_leads, stage=Stage.SYNCED, audit=audits.plan_rows_accounted),
+    ]
+    of_the_sync = {
+        "plan_matches_approval": sync_audits.plan_matches_approval,
+        "rows_accounted": sync_audits.plan_rows_accounted,
+        "never_suppressed": sync_audits.never_suppressed,
+    }
+    statements += [
+        CheckOf(name=name, asset=synced_leads, stage=Stage.SYNCED, audit=audit) for name, audit in of_the_sync.items()
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are a preview; Dagster is pinned for it

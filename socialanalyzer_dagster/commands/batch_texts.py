@@ -25,8 +25,21 @@ def print_batch(console: Console, view: Mapping[str, Any]) -> None:
     console.print("", table(("money", "USD"), _money(view)))
     if view["held_by"] is not None:
         console.print(f"\nnot launched, because {view['held_by']}", markup=False)
+    if (sync := view["sync"]) is not None:
+        console.print("", table(("CRM write", ""), _sync(sync)))
     if step := next_step(view):
         console.print(f"\n{step}", markup=False)
+
+
+def _sync(sync: Mapping[str, Any]) -> list[tuple[str, object]]:
+    facts = {
+        "plan": f"{sync['plan'][:12]}, {sync['state']}",
+        "expires": sync["expires_at"] if sync["state"] == "open" else None,
+        "goes on": sync["resume_at"],
+        "next try": sync["next_try_at"],
+        **{f"rows {state}": number for state, number in sync["rows"].items()},
+    }
+    return [(name, value) for name, value in facts.items() if value is not None]
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

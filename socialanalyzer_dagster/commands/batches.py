@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands import batch_texts, plan_texts
+from socialanalyzer_dagster.commands import batch_texts
 from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, usd, warn
@@ -16,7 +16,7 @@ from socialanalyzer_dagster.commands.sandbox_crm import furnish_sandbox_crm
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.types import BatchKey
-from socialanalyzer_dagster.pipeline import approvals, batch_actions
+from socialanalyzer_dagster.pipeline import batch_actions
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
@@ -25,15 +25,12 @@ from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
 from socialanalyzer_dagster.pipeline.launch_queue import held_batches
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
-from socialanalyzer_dagster.pipeline.plan_view import plan_view
 from socialanalyzer_dagster.storage.batches import Batch, BatchPage
 
 app = typer.Typer(help="Lead batches: make, run, look at, approve.", no_args_is_help=True)
 
 By = Annotated[str, typer.Option("--by", help="Who does this.")]
-Person = Annotated[str, typer.Option("--by", help="The person who decides.")]
 Reason = Annotated[str | None, typer.Option(help="Why.")]
-PlanHash = Annotated[str | None, typer.Option("--plan", metavar="HASH", help="Only if the plan is still this one.")]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The batch's key: <day>.<platform>.<search>.")]
 
 _TO_PLAN = STEPS[: STEPS.index(Step.PLAN) + 1]
@@ -187,7 +184,8 @@ def list_batches(
     emit({"batches": shown, "next": following}, as_json=as_json, text=text)
 
 
-def _emit_change(batch: Batch, sentence: str, *, as_json: bool) -> None:
+def emit_change(batch: Batch, sentence: str, *, as_json: bool) -> None:
+    """Where a batch stands after somebody did something with it."""
     result = {"key": batch.partition_key, "status": batch.status, "cause": batch.cause, "cap_micros": batch.cap_micros}
     emit(result, as_json=as_json, text=lambda console: console.print(sentence, markup=False))
 
@@ -198,7 +196,7 @@ def stop(key: Key, *, by: By = "operator", reason: Reason = None, as_json: AsJso
     with open_office() as office:
         batch = batch_actions.stop(office.workplace(), key, Deed(by=by, reason=reason))
     word = "is stopped" if batch.is_terminal else "stops as soon as its calls in flight have settled"
-    _emit_change(batch, f"batch {key} {word}", as_json=as_json)
+    emit_change(batch, f"batch {key} {word}", as_json=as_json)
 
 
 @app.command("set-cap")
@@ -215,7 +213,7 @@ def set_cap(
         cap = micros_from_usd(_usd(max_spend))
         batch = batch_actions.set_cap(office.workplace(), key, Deed(by=by, reason=reason), cap_micros=cap)
     again = f"; go on with: socialanalyzer batch run {key}" if batch.status == BatchStatus.QUEUED else ""
-    _emit_change(batch, f"the cap of batch {key} is {usd(batch.cap_micros)} now{again}", as_json=as_json)
+    emit_change(batch, f"the cap of batch {key} is {usd(batch.cap_micros)} now{again}", as_json=as_json)
 
 
 def _usd(text: str) -> Decimal:
@@ -239,7 +237,7 @@ def confirm(
     """Accept the estimate of a batch that waits for it."""
     with open_office() as office:
         batch = batch_actions.confirm(office.workplace(), key, Deed(by=by), estimate_micros=micros)
-    _emit_change(batch, f"confirmed; go on with: socialanalyzer batch run {key}", as_json=as_json)
+    emit_change(batch, f"confirmed; go on with: socialanalyzer batch run {key}", as_json=as_json)
 
 
 @app.command("retry")
@@ -247,7 +245,7 @@ def retry(key: Key, *, by: By = "operator", reason: Reason = None, as_json: AsJs
     """Queue a paused or ended batch again for the leads that can still be attempted."""
     with open_office() as office:
         batch = batch_actions.retry(office.workplace(), key, Deed(by=by, reason=reason))
-    _emit_change(batch, f"queued; go on with: socialanalyzer batch run {key}", as_json=as_json)
+    emit_change(batch, f"queued; go on with: socialanalyzer batch run {key}", as_json=as_json)
 
 
 @app.command("release")
@@ -255,47 +253,4 @@ def release(key: Key, *, by: By = "operator", as_json: AsJson = False) -> None:
     """Let the leads follow that waited for the canary."""
     with open_office() as office:
         batch = batch_actions.release_canary(office.workplace(), key, Deed(by=by))
-    _emit_change(batch, f"released; go on with: socialanalyzer batch run {key}", as_json=as_json)
-
-
-@app.command("plan")
-def plan(
-    key: Key,
-    *,
-    fields: Annotated[bool, typer.Option("--fields", help="Every field of new contacts too.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """What would be written to the CRM: create, update, unchanged, held, rejected, field by field."""
-    with open_office() as office:
-        view = plan_view(office.workplace(), key)
-    emit(view, as_json=as_json, text=lambda console: plan_texts.print_plan(console, view, all_fields=fields))
-
-
-@app.command("approve")
-def approve(
-    key: Key,
-    *,
-    by: Person,
-    comment: Annotated[str | None, typer.Option(help="For the record.")] = None,
-    plan_hash: PlanHash = None,
-    as_json: AsJson = False,
-) -> None:
-    """Approve exactly the plan that waits; it can be written once."""
-    with open_office() as office:
-        batch = approvals.approve(office.workplace(), key, by=by, comment=comment, plan_hash=plan_hash)
-    _emit_change(batch, f"approved by {by}; go on with: socialanalyzer batch run {key}", as_json=as_json)
-
-
-@app.command("reject")
-def reject(
-    key: Key,
-    *,
-    by: Person,
-    reason: Annotated[str, typer.Option(help="Why.")],
-    plan_hash: PlanHash = None,
-    as_json: AsJson = False,
-) -> None:
-    """Reject the plan: nothing is written, the batch ends."""
-    with open_office() as office:
-        batch = approvals.reject(office.workplace(), key, by=by, reason=reason, plan_hash=plan_hash)
-    _emit_change(batch, f"the plan of batch {key} is rejected", as_json=as_json)
+    emit_change(batch, f"released; go on with: socialanalyzer batch run {key}", as_json=as_json)

@@ -14,17 +14,20 @@ from socialanalyzer_dagster.domain.list_columns import ListRefused
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import PolicyError
 from socialanalyzer_dagster.domain.ports import CallFailed
+from socialanalyzer_dagster.domain.refusals import Refusal
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_requests import UnknownPreset
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile, StatusRefused
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
+from socialanalyzer_dagster.pipeline.crm_undo import UndoRefused
 from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
 from socialanalyzer_dagster.pipeline.limits import LimitTooFar
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
 from socialanalyzer_dagster.pipeline.roster import RosterError
+from socialanalyzer_dagster.pipeline.tier_overrides import OverrideRefused
 from socialanalyzer_dagster.platforms.registry import UnknownPlatform
 from socialanalyzer_dagster.sandbox.serve import SandboxStartError
 from socialanalyzer_dagster.settings import SettingsError
@@ -35,11 +38,11 @@ FAILED, BAD_INPUT = 1, 2
 
 _BAD_INPUTS = (
     AnotherWorldError, ApprovalRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead, NoSuchPreset,
-    PolicyError, RosterError, SandboxStartError, SchemaMismatch, SettingsError, StatusRefused, UnknownPlatform,
-    UnknownPreset,
+    OverrideRefused, PolicyError, RosterError, SandboxStartError, SchemaMismatch, SettingsError, StatusRefused,
+    UndoRefused, UnknownPlatform, UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
-_FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, MediaStoreError, Timeout)
+_FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, MediaStoreError, Refusal, Timeout)
 """What was asked rightly and could not be done now; anything else is an error of the program."""
 
 

@@ -21,6 +21,7 @@ from socialanalyzer_dagster.pipeline.lead_exports import COLUMNS, as_csv, export
 from socialanalyzer_dagster.pipeline.lead_view import lead_list, lead_view
 from socialanalyzer_dagster.pipeline.rescore import Rescored
 from socialanalyzer_dagster.pipeline.rescore import rescore as rescored
+from socialanalyzer_dagster.pipeline.tier_overrides import OverrideRequest, override_tier
 from socialanalyzer_dagster.storage.lead_views import LeadPage
 
 app = typer.Typer(help="Leads: lists, one lead in full, export.", no_args_is_help=True)
@@ -115,6 +116,9 @@ def _print_lead(console: Console, view: Mapping[str, Any]) -> None:
     ]
     console.print("", table(("batch", "stage", "result", "why", "cost", "attempt"), outcomes))
     _print_score(console, view["score"])
+    for title, facts in (("override", view["override"]), ("CRM", view["crm"])):
+        if facts is not None:
+            console.print("", table((title, ""), [(name, _shown(value)) for name, value in facts.items()]))
     _print_sources(console, view)
     _print_costs(console, view)
 
@@ -147,6 +151,10 @@ def _print_sources(console: Console, view: Mapping[str, Any]) -> None:
         for each in view["evidence"]
     ]
     console.print("", table(("evidence", "provider", "model", "seen on", "what (in full with --json)"), evidence))
+
+
+def _shown(value: object) -> object:
+    return ", ".join(map(str, value)) or None if isinstance(value, list) else value
 
 
 def _glance(body: object) -> str:
@@ -184,6 +192,30 @@ def correct_lead(
         {"lead": uid, "field": field},
         as_json=as_json,
         text=lambda console: console.print(f"{field} of lead {uid} is corrected", markup=False),
+    )
+
+
+@app.command("override")
+def override(
+    name: Annotated[str, typer.Argument(metavar="LEAD", help="Its uid, platform:id, platform:handle or handle.")],
+    *,
+    tier: Annotated[str | None, typer.Option(help="The tier it is to have.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the override back.")] = False,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    by: Annotated[str, typer.Option("--by", help="The person who decides.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give a lead a tier beside its score: the next plan goes by it, for the CRM and the queue; no score changes."""
+    if (tier is None) is not remove:
+        raise typer.BadParameter("say one of --tier TIER and --remove")
+    with open_office() as office:
+        request = OverrideRequest(lead=name, tier=tier, reason=reason, by=by, at=office.clock.now())
+        uid = override_tier(office.database, request)
+    sentence = f"lead {uid} has its score's tier again" if remove else f"lead {uid} is {tier} in the next plan"
+    emit(
+        {"lead_uid": uid, "tier": tier, "by": by},
+        as_json=as_json,
+        text=lambda console: console.print(sentence, markup=False),
     )
 
 

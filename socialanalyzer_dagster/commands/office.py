@@ -1,8 +1,8 @@
 """Where a command works: settings, an up-to-date home, and in sandbox mode a sandbox that answers."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,15 @@ from socialanalyzer_dagster.commands.output import notes
 from socialanalyzer_dagster.commands.sandbox import sandbox_config
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import policies, roster
+from socialanalyzer_dagster.pipeline.gate import GateOptions
+from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.sandbox.serve import SandboxProcess, sandbox_state, start_process
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import schema
 from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.vendors.connect import connect_vendors
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -61,6 +64,23 @@ class Office:
             mode=self.settings.environment,
             announce=self._announce,
         )
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[PipelineSession]:
+        """A session for work on batches outside Dagster that pays for nothing."""
+        vendors = connect_vendors(self.settings)
+        key = self.settings.suppression_hmac_key.get_secret_value().encode()
+        parts = SessionParts(
+            workplace=self.workplace(),
+            vendors=vendors,
+            gate=GateOptions(clock=self.clock, suppression_key=key, live=not self.settings.is_sandbox),
+            boundary_secret=self.settings.boundary_secret,
+        )
+        try:
+            async with PipelineSession(parts) as session:
+                yield session
+        finally:
+            await vendors.close()
 
     def _announce(self, key: BatchKey) -> None:
         from socialanalyzer_dagster.partitions import LEAD_BATCHES

@@ -1,4 +1,4 @@
-"""`bdr`, `suppress` and `crm setup`: who receives leads, who must not be processed, what the CRM must have."""
+"""`bdr`, `suppress` and `crm`: who receives leads, who must not be processed, what the CRM must have and says."""
 
 import asyncio
 from pathlib import Path
@@ -12,6 +12,7 @@ from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.pipeline import crm_setup, roster
 from socialanalyzer_dagster.pipeline import suppressions as suppression_list
+from socialanalyzer_dagster.pipeline.crm_reconcile import ReconcileReport, reconcile
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.vendors.connect import connect_hubspot
 
@@ -153,5 +154,24 @@ async def create_properties(office: Office) -> list[str]:
         raise typer.BadParameter("HUBSPOT_API_KEY is not set")
     try:
         return await crm_setup.create_missing(client, active_policy(office.database))
+    finally:
+        await client.aclose()
+
+
+@crm_app.command("reconcile")
+def crm_reconcile(*, as_json: AsJson = False) -> None:
+    """Read our contacts back: owners, merges, edits, opt-outs (onto the suppression list) and outcomes."""
+    with open_office(needs_vendors=True) as office:
+        report = asyncio.run(_read_back(office))
+    emit(report, as_json=as_json, text=lambda console: console.print(report.sentence, markup=False))
+
+
+async def _read_back(office: Office) -> ReconcileReport:
+    client = connect_hubspot(office.settings)
+    if client is None:
+        raise typer.BadParameter("HUBSPOT_API_KEY is not set")
+    key = office.settings.suppression_hmac_key.get_secret_value().encode()
+    try:
+        return await reconcile(office.workplace(), client, key)
     finally:
         await client.aclose()

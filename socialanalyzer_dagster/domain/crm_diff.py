@@ -1,6 +1,6 @@
 """Compares what a lead should be in the CRM with what is there: plan rows with old -> new, and the hash (11.2)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -20,6 +20,8 @@ from socialanalyzer_dagster.domain.outreach import OutreachDecision, email_refus
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import JsonObject, LeadUid, sha256_of
 
+RELEASED_NOTE = "released:"
+"""Beginning of the mark of a property that is left to the people who edited it."""
 _MILLISECONDS = 1000
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
 
@@ -44,22 +46,32 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmContact:
-    """A contact as it is now; `is_ours` = this project made it for this lead (by creator_uid or by our link table)."""
+    """A contact as it is now; `is_ours` = this project made it for this lead (by creator_uid or by our link table).
+
+    `written` are the values we last wrote, `released` the properties that somebody edited since: theirs for good.
+    """
 
     object_id: str
     properties: Mapping[str, str | None]
     is_ours: bool
+    written: Mapping[str, str] = field(default_factory=dict)
+    released: frozenset[str] = frozenset()
+
+    def value(self, name: str) -> str | None:
+        """The value of a property; None when it is blank."""
+        return self.properties.get(name) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedContact:
-    """A lead that passed scored, with the values it should have."""
+    """A lead that passed scored, with the values it should have; `is_overridden` = a person set its tier."""
 
     uid: LeadUid
     properties: Mapping[str, str]
     tier: str | None
     email_status: EmailStatus | None
     outreach: OutreachDecision
+    is_overridden: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +89,12 @@ class PlanRow:
     tier: str | None = None
     bdr: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def released(self) -> frozenset[str]:
+        """Properties that the row leaves to the people who edited them."""
+        marks = (note for note in self.notes if note.startswith(RELEASED_NOTE))
+        return frozenset(mark.removeprefix(RELEASED_NOTE) for mark in marks)
 
     def document(self) -> JsonObject:
         """The canonical JSON of the row: what is stored and hashed."""
@@ -100,37 +118,63 @@ def plan_row(
     policy: Policy,
 ) -> PlanRow:
     """What to do with one lead: refusals first, then the fields by their write rules (spec 8.6, 11.2, 11.4, 19.3)."""
-    notes = ("country_assumed",) if proposed.outreach.is_assumed else ()
-    if not proposed.outreach.email_allowed:
-        notes = (*notes, "no_email_outreach")
     row = PlanRow(
         uid=proposed.uid,
         action=Action.CREATE,
         crm_object_id=None if contact is None else contact.object_id,
         tier=proposed.tier,
-        notes=notes,
+        notes=_notes(proposed),
     )
     if (code := _refusal(proposed, contact, policy)) is not None:
         return replace(row, action=Action.HELD if code in HELD else Action.REJECTED, reason=code)
     changes = field_changes(proposed.properties, contact, properties)
     if contact is None:
         return replace(row, changes=changes)
-    return replace(row, action=Action.UPDATE if changes else Action.UNCHANGED, changes=changes)
+    notes = (*row.notes, *(f"{RELEASED_NOTE}{name}" for name in _left_alone(proposed.properties, contact, properties)))
+    return replace(row, action=Action.UPDATE if changes else Action.UNCHANGED, changes=changes, notes=notes)
 
 
 def field_changes(
     desired: Mapping[str, str], contact: CrmContact | None, properties: Mapping[str, CrmProperty]
 ) -> dict[str, Change]:
-    """Property -> change, in the order of names; raises KeyError for a property that the table does not list."""
-    current = {} if contact is None else contact.properties
+    """Property -> change, in the order of names; raises KeyError for a property that the table does not list.
+
+    An existing contact that does not carry our unique value gets it, so that the next upsert finds it (spec 11.3).
+    """
+    rules = {name: properties[name] for name in sorted(desired)}
+    if contact is None:
+        return {name: Change(None, desired[name]) for name in rules}
+    released = released_properties(contact, properties)
     changes = {}
-    for name in sorted(desired):
-        known, old, new = properties[name], current.get(name) or None, desired[name]
-        if contact is None or _is_written(known, old, new):
+    for name, known in rules.items():
+        old, new = contact.value(name), desired[name]
+        is_key = name == UNIQUE_PROPERTY and old is None
+        if is_key or (name not in released and _is_written(known, old, new)):
             changes[name] = Change(old, new)
-    if contact is not None and not contact.is_ours and UNIQUE_PROPERTY in desired:
-        changes[UNIQUE_PROPERTY] = Change(current.get(UNIQUE_PROPERTY) or None, desired[UNIQUE_PROPERTY])
     return changes
+
+
+def _left_alone(
+    desired: Mapping[str, str], contact: CrmContact, properties: Mapping[str, CrmProperty]
+) -> Iterator[str]:
+    """Released properties that would be written otherwise."""
+    for name in sorted(released_properties(contact, properties) & set(desired)):
+        if _is_written(properties[name], contact.value(name), desired[name]):
+            yield name
+
+
+def released_properties(contact: CrmContact, properties: Mapping[str, CrmProperty]) -> frozenset[str]:
+    """What belongs to the people of the CRM now: edited or cleared since we wrote it, or filled before we came."""
+    edited = {
+        name
+        for name, value in contact.written.items()
+        if name in properties and name != UNIQUE_PROPERTY
+        if not is_equal(properties[name].kind, contact.value(name), value)
+    }
+    if contact.is_ours:
+        return contact.released | edited
+    theirs = {name for name, known in properties.items() if known.rule is WriteRule.OURS and contact.value(name)}
+    return contact.released | edited | theirs
 
 
 def with_bdr(row: PlanRow, name: str, owner_id: str) -> PlanRow:
@@ -149,6 +193,11 @@ def plan_hash(rows: Iterable[PlanRow]) -> str:
     return sha256_of(documents)
 
 
+def sealed_hash(number: int, rows: Iterable[PlanRow]) -> str:
+    """What an approval approves: these rows as the n-th plan of the batch, so that no later plan inherits it."""
+    return sha256_of({"number": number, "rows": plan_hash(rows)})
+
+
 def is_equal(kind: ValueKind, old: str | None, new: str) -> bool:
     """Whether the CRM already holds this value, written in its own way (case of an address, 0.5 for 0.5000, dashes)."""
     if old is None:
@@ -162,6 +211,15 @@ def is_equal(kind: ValueKind, old: str | None, new: str) -> bool:
     if kind is ValueKind.CHOICES:
         return set(old.split(CHOICE_SEPARATOR)) == set(new.split(CHOICE_SEPARATOR))
     return _plain(old) == _plain(new)
+
+
+def _notes(proposed: ProposedContact) -> tuple[str, ...]:
+    marks = {
+        "country_assumed": proposed.outreach.is_assumed,
+        "no_email_outreach": not proposed.outreach.email_allowed,
+        "tier_overridden": proposed.is_overridden,
+    }
+    return tuple(mark for mark, holds in marks.items() if holds)
 
 
 def _refusal(proposed: ProposedContact, contact: CrmContact | None, policy: Policy) -> str | None:

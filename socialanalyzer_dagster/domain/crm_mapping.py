@@ -15,6 +15,7 @@ from socialanalyzer_dagster.domain.crm_properties import (
     PROFILE_PROPERTIES,
     SCORE_PROPERTIES,
     UNIQUE_PROPERTY,
+    WriteRule,
 )
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.leads import LeadRecord
@@ -56,7 +57,7 @@ class LeadFacts:
 
     `values` are the resolved contact fields (field -> value), which stand above the record's own; `platform_properties`
     are the ones only the lead's platform fills, flagship platform and handle included; `warnings` are the codes of
-    steps and evidence blocks that are missing.
+    steps and evidence blocks that are missing; `override` is the tier a person gave the lead, whatever its score says.
     """
 
     record: LeadRecord
@@ -69,20 +70,31 @@ class LeadFacts:
     email_allowed: bool
     platform_properties: Mapping[str, str | None]
     warnings: tuple[str, ...] = ()
+    override: str | None = None
+
+    @property
+    def tier(self) -> str | None:
+        """The tier that the CRM and the queue go by."""
+        return self.override or self.score.tier
 
 
 def desired_properties(facts: LeadFacts, policy: Policy) -> dict[str, str]:
-    """Property -> text for every known fact; unknown and empty values are absent, text is cut to the CRM's limit."""
+    """Property -> text for every known fact that the policy lets anybody write, cut to the CRM's limit.
+
+    Unknown and empty values are absent. Raises KeyError for a property without an owner.
+    """
     pairs = [
         *_identity(facts),
         *_contact(facts),
         *facts.platform_properties.items(),
         *policy.crm.constants.get(facts.record.platform, {}).items(),
         *_score(facts.score),
+        ("priority_tier", facts.tier),
         *_analysis(facts.analysis, policy),
         *_lineage(facts, policy),
     ]
-    texts = ((name, known_text(value, LONGEST_VALUE)) for name, value in pairs)
+    owned = policy.crm.ownership
+    texts = ((name, known_text(value, LONGEST_VALUE)) for name, value in pairs if owned[name] is not WriteRule.NEVER)
     return {name: text for name, text in texts if text is not None}
 
 
@@ -123,7 +135,6 @@ def _score(score: ScoreRecord) -> _Pairs:
     yield "follower_boost_applied", _decimals(score.boost)
     yield "engagement_adjustment_applied", _decimals(score.adjustment)
     yield "category_penalty_applied", _decimals(score.penalty)
-    yield "priority_tier", score.tier
     if score.expected_precision is not None:
         yield "expected_precision", _decimals(score.expected_precision)
     yield "score_reasoning", score.reasoning

@@ -1,11 +1,8 @@
-"""The CRM's contact properties with their write rules and types, as data (spec 11.4); CRM names appear only here."""
+"""The CRM's contact properties by name and kind, as data (spec 11.4); who owns each is in the policy (crm_table)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-
-from socialanalyzer_dagster.domain.emails import EmailStatus
-from socialanalyzer_dagster.domain.policy import Policy
 
 UNIQUE_PROPERTY = "creator_uid"
 """Our own unique property: the upsert key (spec 11.3)."""
@@ -13,12 +10,23 @@ BDR_PROPERTY = "bdr_"
 CHOICE_SEPARATOR = ";"
 
 
-class WriteRule(StrEnum):
-    """O = ours, always current; B = only if blank; C = only on create."""
+LIFECYCLE_PROPERTY = "lifecyclestage"
+OWNER_PROPERTY = "hubspot_owner_id"
+MERGED_PROPERTY = "hs_merged_object_ids"
+"""Ids of the contacts that were merged into one, which the CRM itself keeps."""
 
-    OURS = "O"
-    IF_BLANK = "B"
-    ON_CREATE = "C"
+
+class WriteRule(StrEnum):
+    """Who owns a property: ours, always current; only if blank; only on create; never written at all (spec 11.4)."""
+
+    OURS = "ours"
+    IF_BLANK = "if_blank"
+    ON_CREATE = "on_create"
+    NEVER = "never"
+
+
+FIXED_RULES = {UNIQUE_PROPERTY: WriteRule.ON_CREATE, BDR_PROPERTY: WriteRule.ON_CREATE}
+"""Not for a policy to change: who a contact is, and whose it is, are said once (spec 11.3, 11.5)."""
 
 
 class ValueKind(StrEnum):
@@ -93,81 +101,32 @@ PROFILE_PROPERTIES = {
 """Property -> field of the creator profile S-7."""
 EMAIL_ALLOWED, EMAIL_NOT_ALLOWED = "allowed", "not_allowed"
 
-_TEXT_BY_RULE: tuple[tuple[WriteRule, ValueKind, tuple[str, ...]], ...] = (
-    (WriteRule.IF_BLANK, ValueKind.TEXT, ("first_and_last_name", *(p for p in LINK_PROPERTIES if p != "website"))),
-    (WriteRule.OURS, ValueKind.TEXT, ("flagship_social_platform", "flagship_social_platform_handle", "patreon_title",
-                                      "facebook_group_link", "facebook_group_name", "enrichment_error_details",
-                                      "lead_batch_id", "policy_version", "evidence_link", "contact_source")),
-    (WriteRule.OURS, ValueKind.LONG_TEXT, ("instagram_bio", "patreon_description", "facebook_group_description",
-                                           "score_reasoning", "content_summary_structured", *PROFILE_PROPERTIES)),
-    (WriteRule.OURS, ValueKind.NUMBER, ("instagram_followers", "average_engagement", "total_patrons", "paid_patrons",
-                                        "facebook_group_size", "lead_score", "manual_score", "follower_boost_applied",
-                                        "engagement_adjustment_applied", "category_penalty_applied",
-                                        "expected_precision", *SCORE_PROPERTIES.values(), "items_analyzed")),
-    (WriteRule.OURS, ValueKind.FLAG, ("has_community_platform",)),
-    (WriteRule.OURS, ValueKind.MOMENT, ("analyzed_at",)),
-    (WriteRule.ON_CREATE, ValueKind.MOMENT, ("notice_due_at",)),
-    (WriteRule.ON_CREATE, ValueKind.TEXT, (BDR_PROPERTY,)),
-)  # fmt: skip
-_VENDORS = ("firstname", "phone", "website", "twitterhandle", "city", "state", "country")
+VENDORS_OWN = frozenset({"email", "firstname", "phone", "website", "twitterhandle", "city", "state", "country"})
+"""Properties of the table that every account has."""
 
-
-def crm_properties(policy: Policy) -> dict[str, CrmProperty]:
-    """Every property of spec 11.4 by name, with the options that the policy's words need."""
-    found = [*_fixed(), *_chosen(policy)]
-    return {one.name: one for one in found}
-
-
-def _fixed() -> Iterator[CrmProperty]:
-    yield CrmProperty(
-        name=UNIQUE_PROPERTY, rule=WriteRule.ON_CREATE, kind=ValueKind.TEXT, label="Creator uid", is_unique=True
-    )
-    yield CrmProperty(name="email", rule=WriteRule.IF_BLANK, kind=ValueKind.EMAIL, label="Email", is_vendors=True)
-    for name in _VENDORS:
-        yield CrmProperty(name=name, rule=WriteRule.IF_BLANK, kind=ValueKind.TEXT, label=_label(name), is_vendors=True)
-    for rule, kind, names in _TEXT_BY_RULE:
-        for name in names:
-            yield CrmProperty(name=name, rule=rule, kind=kind, label=_label(name))
-
-
-def _chosen(policy: Policy) -> Iterator[CrmProperty]:
-    communities = (*policy.crm.community_labels.values(), policy.crm.no_community_label)
-    ours: tuple[tuple[str, ValueKind, tuple[str, ...]], ...] = (
-        (
-            "email_verification_status",
-            ValueKind.CHOICE,
-            (EmailStatus.VALID, EmailStatus.CATCH_ALL, EmailStatus.UNKNOWN),
-        ),
-        ("email_outreach", ValueKind.CHOICE, (EMAIL_ALLOWED, EMAIL_NOT_ALLOWED)),
-        ("priority_tier", ValueKind.CHOICE, tuple(dict.fromkeys(row.tier for row in policy.tiers.rows))),
-        ("primary_category", ValueKind.CHOICE, tuple(policy.categories.labels.values())),
-        ("community_platforms_detected", ValueKind.CHOICES, communities),
-        ("enrichment_status", ValueKind.CHOICE, ("success", "warning")),
-    )
-    for name, kind, options in ours:
-        yield CrmProperty(
-            name=name, rule=WriteRule.OURS, kind=kind, label=_label(name), options=tuple(map(str, options))
-        )
-    constants: dict[str, list[str]] = {}
-    for values in policy.crm.constants.values():
-        for name, value in values.items():
-            constants.setdefault(name, []).append(value)
-    for name, values_seen in constants.items():
-        yield CrmProperty(
-            name=name,
-            rule=WriteRule.ON_CREATE,
-            kind=ValueKind.CHOICE,
-            label=_label(name),
-            options=tuple(dict.fromkeys(values_seen)),
-        )
-    yield CrmProperty(
-        name=policy.crm.legal_basis_property,
-        rule=WriteRule.ON_CREATE,
-        kind=ValueKind.TEXT,
-        label="Legal basis",
-        is_vendors=True,
-    )
-
-
-def _label(name: str) -> str:
-    return name.strip("_").replace("_", " ").capitalize()
+_NAMES_BY_KIND: Mapping[ValueKind, tuple[str, ...]] = {
+    ValueKind.TEXT: (
+        UNIQUE_PROPERTY, BDR_PROPERTY, "first_and_last_name", "flagship_social_platform",
+        "flagship_social_platform_handle", "patreon_title", "facebook_group_link", "facebook_group_name",
+        "enrichment_error_details", "lead_batch_id", "policy_version", "evidence_link", "contact_source",
+        *LINK_PROPERTIES, *sorted(VENDORS_OWN - {"email"}),
+    ),
+    ValueKind.EMAIL: ("email",),
+    ValueKind.LONG_TEXT: (
+        "instagram_bio", "patreon_description", "facebook_group_description", "score_reasoning",
+        "content_summary_structured", *PROFILE_PROPERTIES,
+    ),
+    ValueKind.NUMBER: (
+        "instagram_followers", "average_engagement", "total_patrons", "paid_patrons", "facebook_group_size",
+        "lead_score", "manual_score", "follower_boost_applied", "engagement_adjustment_applied",
+        "category_penalty_applied", "expected_precision", *SCORE_PROPERTIES.values(), "items_analyzed",
+    ),
+    ValueKind.FLAG: ("has_community_platform",),
+    ValueKind.MOMENT: ("analyzed_at", "notice_due_at"),
+    ValueKind.CHOICE: (
+        "email_verification_status", "email_outreach", "priority_tier", "primary_category", "enrichment_status",
+    ),
+    ValueKind.CHOICES: ("community_platforms_detected",),
+}  # fmt: skip
+KINDS: Mapping[str, ValueKind] = {name: kind for kind, names in _NAMES_BY_KIND.items() for name in names}
+"""Every property that code fills; a policy adds those of its constants and its legal basis."""

@@ -78,6 +78,7 @@ OPERATIONS: dict[str, Operation] = _table(
     Operation("hubspot.search", "hubspot", _N, _SAFE, "hubspot_search"),
     Operation("hubspot.write", "hubspot", _N, _SAFE, "hubspot_write"),
     Operation("hubspot.gdpr_delete", "hubspot", _N, _SAFE, "hubspot_write"),
+    Operation("hubspot.webhook", "hubspot", _N, _PAYS, "hubspot"),  # free, but a second one starts the workflow again
     Operation("media.download", "media", _N, _SAFE, "media"),
     Operation("page.fetch", "page_fetcher", _N, _SAFE, "page_fetcher"),
 )

@@ -1,29 +1,94 @@
 """Policy sections for the CRM, people's data and the running of batches (spec 2, 11, 15.2, 19)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from enum import StrEnum
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, model_validator
 
+from socialanalyzer_dagster.domain.crm_properties import FIXED_RULES, KINDS, LIFECYCLE_PROPERTY, WriteRule
 from socialanalyzer_dagster.domain.policy_search import Positive, Section, Share
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 
 
+class CrmOutcome(StrEnum):
+    """What became of a contact in the hands of sales (spec 11.7)."""
+
+    CONTACTED = "contacted"
+    MEETING = "meeting"
+    WON = "won"
+    LOST = "lost"
+
+
+class OutcomeRule(Section):
+    """A contact whose `property` has this `value` has this outcome."""
+
+    property: str
+    value: str
+    outcome: CrmOutcome
+
+
 class CrmPolicy(Section):
-    """How contacts are written (spec 6.6, 11)."""
+    """How contacts are written and read back (spec 6.6, 11)."""
 
     existing_contact: str = Field(pattern="^(skip|update)$")
+    deleted_contact: str = Field(pattern="^(leave|recreate)$")
+    """What a contact becomes that somebody deleted in the CRM after we wrote it."""
     sync_without_email: bool
+    ownership: Mapping[str, WriteRule]
+    """Who owns each property that can be written: exactly one rule each, those of FIXED_RULES as they are there."""
     constants: Mapping[PlatformKey, Mapping[str, str]]
-    """Property -> value written on create only, e.g. channel, funnel, lead_list_fit."""
+    """Property -> value written where its ownership says so, e.g. channel, funnel, lead_list_fit."""
     legal_basis_property: str
     legal_basis_value: str
     batch_size: int = Field(ge=1, le=100)
     read_back_seconds: Decimal = Field(ge=0)
     """How long after a write without an answer its contacts are looked for (vendor-contracts 8.2)."""
+    plan_hours: Positive
+    """How long a plan may be decided about and written (spec 11.2)."""
+    plans_by_itself: Positive
+    """A batch makes a new plan for changed contacts by itself while it has fewer plans than this."""
+    retry_minutes: tuple[Positive, ...]
+    """Waits before a row that the CRM did not answer for is tried again; after the last it is dead (spec 11.6)."""
+    portal_time_zone: str
+    """Where the CRM account's day ends: a used-up daily limit is waited out until then (spec 11.6)."""
+    webhook_enabled: bool
+    """Whether a workflow of the CRM is told about each contact after it was written (spec 11.6)."""
+    opt_out_property: str
+    """A contact with `true` here asked not to be written to (spec 11.7)."""
+    outcomes: tuple[OutcomeRule, ...]
+    """The first rule that fits a contact says what became of it."""
     community_labels: Mapping[str, str]
     """Community key -> option of `community_platforms_detected`; other communities are not shown (spec 11.4)."""
     no_community_label: str
+
+    @model_validator(mode="after")
+    def _is_usable(self) -> "CrmPolicy":
+        if problems := [*_ownership_problems(self)]:
+            raise ValueError("; ".join(problems))
+        if self.portal_time_zone not in available_timezones():
+            raise ValueError(f"portal_time_zone '{self.portal_time_zone}' is no time zone, as Europe/Berlin or UTC is")
+        return self
+
+    @property
+    def portal_zone(self) -> ZoneInfo:
+        """The time zone of the CRM account."""
+        return ZoneInfo(self.portal_time_zone)
+
+
+def _ownership_problems(crm: CrmPolicy) -> Iterator[str]:
+    constants = {name for values in crm.constants.values() for name in values}
+    known = {*KINDS, *constants, crm.legal_basis_property}
+    if unknown := sorted(set(crm.ownership) - known):
+        yield f"ownership names unknown properties: {', '.join(unknown)}"
+    if missing := sorted(known - set(crm.ownership)):
+        yield f"ownership lacks {', '.join(missing)}"
+    for name, rule in FIXED_RULES.items():
+        if crm.ownership.get(name, rule) is not rule:
+            yield f"ownership.{name} is always {rule}"
+    if crm.ownership.get(LIFECYCLE_PROPERTY) is WriteRule.OURS:
+        yield f"ownership.{LIFECYCLE_PROPERTY} cannot be {WriteRule.OURS}: the stage of a contact would move back"
 
 
 class GatesPolicy(Section):

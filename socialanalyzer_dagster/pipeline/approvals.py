@@ -5,19 +5,17 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.outcomes import skipped
-from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
-from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, stage_of
+from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, change
 from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.locks import batch_lock
+from socialanalyzer_dagster.pipeline.plan_ends import end_plan, skip_leads
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import approval_gates, audit_log, batches, crm_links, outcomes, roster, sync_plans
+from socialanalyzer_dagster.storage import approval_gates, audit_log, batches, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import GateDecision, GateState
 from socialanalyzer_dagster.storage.batches import Batch
-from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
-from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, RowState
+from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState
 
 DEMO_APPROVER = "demo-approver"
 """The name demonstrations and simulations approve with; live installations refuse it."""
@@ -48,7 +46,7 @@ def approve(
 
     Raises NoSuchBatch and ApprovalRefused.
     """
-    name = _person(workplace, by)
+    name = person_of(workplace, by)
     decision = _Decision(state=GateState.APPROVED, action="plan.approve", by=name, comment=comment, plan_hash=plan_hash)
 
     def act(connection: Connection, batch: Batch) -> Batch:
@@ -63,16 +61,15 @@ def reject(workplace: Workplace, key: str, *, by: str, reason: str, plan_hash: s
 
     Raises NoSuchBatch and ApprovalRefused.
     """
-    name, why = _person(workplace, by), reason.strip()
+    name, why = person_of(workplace, by), reason.strip()
     if not why:
         raise ApprovalRefused("a rejection needs a reason")
     decision = _Decision(state=GateState.REJECTED, action="plan.reject", by=name, comment=why, plan_hash=plan_hash)
 
     def act(connection: Connection, batch: Batch) -> Batch:
         plan = _decide(connection, workplace, batch, decision)
-        if not sync_plans.change_plan_state(connection, plan.plan_id, to=PlanState.REJECTED):
-            raise ChangedMeanwhile(f"the plan of batch {batch.partition_key} was changed by somebody else meanwhile")
-        _end_leads(connection, workplace, batch, plan)
+        skip_leads(connection, workplace, batch, "gate_rejected")
+        end_plan(connection, plan, to=PlanState.REJECTED)
         return change(connection, batch, {"cause": f"the plan was rejected by {name}: {why}"})
 
     lock = batch_lock(workplace.database, workplace.home, find_batch(workplace, key).batch_id)
@@ -92,24 +89,8 @@ def _ending(workplace: Workplace, batch: Batch) -> Ending:
     )
 
 
-def _end_leads(connection: Connection, workplace: Workplace, batch: Batch, plan: Plan) -> None:
-    """Every lead of the plan is skipped; what was dealt to BDRs is given back, in the same transaction."""
-    now = workplace.clock.now()
-    leads = [row.planned.uid for row in sync_plans.plan_rows(connection, plan.plan_id)]
-    outcome = skipped(Stage.SYNCED, "gate_rejected")
-    writes = [
-        OutcomeWrite(lead=lead, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now) for lead in leads
-    ]
-    if writes:
-        outcomes.write_outcomes(connection, stage_of(batch, Stage.SYNCED), writes)
-    sync_plans.end_open_rows(connection, plan.plan_id, state=RowState.REJECTED)
-    roster.lock_roster(connection)
-    written = crm_links.links_of(connection, leads)
-    dealt = roster.assignments_of_plan(connection, plan.plan_id)
-    roster.return_assignments(connection, [each for each in dealt if each.lead not in written])
-
-
-def _person(workplace: Workplace, by: str) -> str:
+def person_of(workplace: Workplace, by: str) -> str:
+    """The name of a person who may decide here; raises ApprovalRefused."""
     name = by.strip()
     if not name or len(name) > _LONGEST_NAME:
         raise ApprovalRefused("a decision carries the name of the person who takes it: --by NAME")
@@ -154,6 +135,11 @@ def _decide(connection: Connection, workplace: Workplace, batch: Batch, decision
     """Write the decision and its audit entry; returns the plan it is about."""
     plan, gate = _open_plan(connection, batch, decision.plan_hash)
     now = workplace.clock.now()
+    if plan.is_expired(now):
+        raise ApprovalRefused(
+            f"the plan of batch {batch.partition_key} expired at {plan.expires_at}, undecided; make a new one with "
+            f"`socialanalyzer batch run {batch.partition_key} --from plan`"
+        )
     decided = replace(gate, state=decision.state, decided_by=decision.by, decided_at=now, comment=decision.comment)
     if not approval_gates.decide_gate(connection, decided):
         raise ChangedMeanwhile("somebody else decided meanwhile")

@@ -12,13 +12,13 @@ from socialanalyzer_dagster.storage.batches import Batch, batch_by_key
 _WAITING = frozenset({BatchStatus.PAUSED, BatchStatus.AWAITING_PROVIDER})
 
 
-def audited_batch(connection: Connection, key: str) -> AuditedBatch:
+def audited_batch(connection: Connection, key: str, *, suppression_key: bytes) -> AuditedBatch:
     """The batch of a key under the policy it pins; raises NoSuchBatch."""
     row = batch_by_key(connection, key)
     stored = policies.by_hash(connection, row.policy_hash) if row is not None else None
     if row is None or stored is None:
         raise NoSuchBatch(f"there is no batch '{key}'")
-    return AuditedBatch(row.batch_id, parse_policy(stored.document), may_wait=_may_wait(row))
+    return AuditedBatch(row.batch_id, parse_policy(stored.document), _may_wait(row), suppression_key)
 
 
 def _may_wait(row: Batch) -> bool:

@@ -34,6 +34,7 @@ class AuditedBatch:
     batch_id: str
     policy: Policy
     may_wait: bool
+    suppression_key: bytes
 
 
 Audit = Callable[[Connection, AuditedBatch, Stage], Verdict]
@@ -140,14 +141,6 @@ def scores_recompute(connection: Connection, batch: AuditedBatch, _stage: Stage)
         differing += recompute(record, batch.policy) != record
     figures = {"checked": len(rows), "differing": differing}
     return Verdict(not differing, f"{differing} of {len(rows)} scores differ from their recomputation.", figures)
-
-
-def plan_rows_accounted(connection: Connection, batch: AuditedBatch, _stage: Stage) -> Verdict:
-    """After the sync no row of the plan is without an end (I-34)."""
-    counts = audits.plan_row_counts(connection, batch.batch_id)
-    waiting = counts.get("pending", 0)
-    text = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no rows"
-    return Verdict(waiting == 0, f"The plan ended with {text}.", dict(counts))
 
 
 def _fits(schema: type[BaseModel] | None, body: JsonValue) -> bool:

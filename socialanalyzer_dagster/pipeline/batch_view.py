@@ -15,7 +15,7 @@ from socialanalyzer_dagster.pipeline.launch_queue import held_batches
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.summaries import read_facts
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batch_figures, batches
+from socialanalyzer_dagster.storage import batch_figures, batches, sync_plans
 from socialanalyzer_dagster.storage.batches import Batch, BatchPage
 
 
@@ -25,6 +25,9 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
     policy = policy_of_hash(workplace.database, batch.policy_hash)
     with workplace.database.read() as connection:
         facts = read_facts(connection, workplace, batch)
+        plan = sync_plans.newest_plan(connection, batch.batch_id)
+        rows = sync_plans.state_counts(connection, plan.plan_id) if plan is not None else {}
+        due = sync_plans.first_try(connection, plan.plan_id) if plan is not None else None
     held = _held_in_queue(workplace, [batch])
     return {
         "key": batch.partition_key,
@@ -48,6 +51,16 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "filters": dict(batch.filters),
         "policy_version": batch.policy_version,
         "policy_hash": batch.policy_hash,
+        "sync": None
+        if plan is None
+        else {
+            "plan": plan.plan_hash,
+            "state": plan.state,
+            "expires_at": _time(plan.expires_at),
+            "rows": rows,
+            "next_try_at": _time(due),
+            "resume_at": _time(plan.resume_at),
+        },
         "attempt": batch.attempt,
         "created_at": _time(batch.created_at),
         "started_at": _time(batch.started_at),

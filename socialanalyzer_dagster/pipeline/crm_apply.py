@@ -1,40 +1,37 @@
-"""Writing an approved plan to the CRM: refused unless exactly that plan was approved and the batch adds up (11.6)."""
+"""Writing an approved plan to the CRM: every row gets an end, or a time when it is tried again (spec 11.6, I-34)."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Connection
-
+from socialanalyzer_dagster.domain.calls import ErrorClass
+from socialanalyzer_dagster.domain.crm_waits import next_try_at, resume_at
 from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult
 from socialanalyzer_dagster.domain.refusals import Refusal
-from socialanalyzer_dagster.domain.types import STAGES, Stage
-from socialanalyzer_dagster.pipeline import audits
-from socialanalyzer_dagster.pipeline.audits import Audit, AuditedBatch
-from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
+from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused, admit
 from socialanalyzer_dagster.pipeline.crm_plan import refusal_of
-from socialanalyzer_dagster.pipeline.crm_plan_store import WRITTEN, sealed_hash
-from socialanalyzer_dagster.pipeline.crm_sync import close_batch, gate_of_plan
-from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync, Verdict
+from socialanalyzer_dagster.pipeline.crm_sync import close_batch, go_on_at, queue_changed
+from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync, Verdict, broken
+from socialanalyzer_dagster.pipeline.crm_webhook import tell_workflow
 from socialanalyzer_dagster.pipeline.crm_writing import PartWriter
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.outcome_writes import Finished, StoreResults
 from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress
+from socialanalyzer_dagster.pipeline.runner_buffer import DATABASE_FAULTS
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
 from socialanalyzer_dagster.storage import batches, roster, sync_plans
-from socialanalyzer_dagster.storage.approval_gates import CLEARED
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, RowState, StoredRow
 
+_LOG = logging.getLogger(__name__)
 _STAGE = Stage.SYNCED
-_BEFORE = tuple(stage for stage in STAGES if stage is not _STAGE)
-
-
-class SyncRefused(BatchRefused):
-    """Nothing was written; the text says what has to happen first."""
+_PASSING = frozenset({ErrorClass.THROTTLED, ErrorClass.TRANSIENT})
+_WITHOUT_ANSWER = frozenset({"crm_error", "crm_outcome_unknown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,74 +53,53 @@ class SyncReport:
 async def apply_plan(batch: OpenBatch, tell: Report = log_progress) -> SyncReport:
     """Write what is left of the batch's approved plan, then end the batch; an applied plan is left as it is.
 
-    Raises SyncRefused, however the run was launched, when the newest plan was not approved, is not the one that was
-    approved, or the batch's outcomes or ledger do not add up; StorageFault when the database fails; CancelledError.
+    Rows that the CRM gave no answer for are tried again in later runs; a CRM that may not be asked now puts the whole
+    sync off. Raises SyncRefused, however the run was launched, when the newest plan was not approved, is not the one
+    that was approved, or the batch's outcomes or ledger do not add up; StorageFault when the database fails;
+    CancelledError.
     """
     if batch.is_halted:
         return await asyncio.to_thread(sync_report, batch, 0)
-    plan = await asyncio.to_thread(_admitted, batch)
-    if plan is None:
-        return await asyncio.to_thread(sync_report, batch, 0)
-    run = _SyncRun(batch, plan, tell)
+    try:
+        admission = await asyncio.to_thread(admit, batch)
+    except SyncRefused:
+        await asyncio.to_thread(go_on_at, batch, None)
+        raise
+    if admission.plan is None:
+        return await asyncio.to_thread(sync_report, batch, 0, halt=admission.halt)
+    run = _SyncRun(batch, admission.plan, tell)
     try:
         await run.work()
     except (Refusal, CallFailed) as error:
-        ended = StageEnd(reason=refusal_of(error), worked=run.worked)
-        stage = await asyncio.to_thread(end_stage, batch, _STAGE, ended)
-        return await asyncio.to_thread(sync_report, batch, run.worked, stage)
+        halt = await asyncio.to_thread(_halted, batch, error, run.worked)
+        return await asyncio.to_thread(sync_report, batch, run.worked, halt=halt)
     except asyncio.CancelledError:
-        await asyncio.shield(asyncio.to_thread(pause_cancelled, batch))
+        await asyncio.shield(asyncio.to_thread(_cancelled, batch))
         raise
     await asyncio.to_thread(run.close)
     return await asyncio.to_thread(sync_report, batch, run.worked)
 
 
-def _admitted(batch: OpenBatch) -> Plan | None:
-    """The plan that may be written now; None when it was applied. Raises SyncRefused."""
-    row = batch.refresh()
-    key = row.partition_key
-    with batch.workplace.database.read() as connection:
-        plan = sync_plans.newest_plan(connection, row.batch_id)
-        if plan is None:
-            raise SyncRefused(f"batch {key} has no CRM plan yet: materialize crm_sync_plan first")
-        gate = gate_of_plan(connection, plan)
-        rows = sync_plans.plan_rows(connection, plan.plan_id)
-        if plan.state == PlanState.OPEN and gate is not None and gate.state in CLEARED:
-            _check_rows(key, plan, rows)
-            _check_batch(connection, batch)
-    if plan.state == PlanState.APPLIED:
-        if row.status == BatchStatus.SYNCING:
-            close_batch(batch)
-        return None
-    if plan.state == PlanState.REJECTED:
-        by = gate.decided_by if gate is not None else None
-        raise SyncRefused(f"the plan of batch {key} was rejected by {by}; nothing is written")
-    if plan.state != PlanState.OPEN or gate is None or gate.state not in CLEARED:
-        contacts = sum(each.planned.action in WRITTEN for each in rows)
-        raise SyncRefused(
-            f"the plan of batch {key} ({contacts} contacts, {plan.plan_hash[:12]}) is not approved: look at it with "
-            f"`socialanalyzer batch plan {key}`, then `socialanalyzer batch approve {key} --by NAME`"
-        )
-    return plan
+def _cancelled(batch: OpenBatch) -> None:
+    """Somebody ended the run: it does not go on by itself."""
+    go_on_at(batch, None)
+    pause_cancelled(batch)
 
 
-def _check_rows(key: str, plan: Plan, rows: Sequence[StoredRow]) -> None:
-    if sealed_hash(plan.number, [each.planned for each in rows]) != plan.plan_hash:
-        raise SyncRefused(
-            f"the stored rows of the plan of batch {key} are not the ones that were approved ({plan.plan_hash[:12]}); "
-            "nothing is written"
-        )
+def _halted(batch: OpenBatch, error: Refusal | CallFailed, worked: int) -> str | None:
+    """The batch waits until the CRM may be asked again and goes on by itself, or a person acts; rows are as they were.
 
-
-def _check_batch(connection: Connection, batch: OpenBatch) -> None:
-    """The audits that also stand as asset checks, asked again here: a failed check is no reason to hope (I-23)."""
-    row = batch.row
-    audited = AuditedBatch(row.batch_id, batch.policy, may_wait=row.canary is not None)
-    asked: list[tuple[Audit, Stage]] = [(audits.outcomes_add_up, stage) for stage in _BEFORE]
-    asked += [(audits.no_lead_twice, Stage.DISCOVERED), (audits.ledger_reconciles, Stage.SCORED)]
-    verdicts = (audit(connection, audited, stage) for audit, stage in asked)
-    if wrong := [verdict.sentence for verdict in verdicts if not verdict.holds]:
-        raise SyncRefused(f"batch {row.partition_key} does not add up, so nothing is written: {' '.join(wrong)}")
+    See spec 11.6: a daily limit is waited out until the account's next day.
+    """
+    if isinstance(error, Refusal) or error.error.error_class not in _PASSING:
+        go_on_at(batch, None)
+        return end_stage(batch, _STAGE, StageEnd(reason=refusal_of(error), worked=worked)).halt
+    until = resume_at(error.error, batch.workplace.clock.now(), batch.policy.crm)
+    sentence = f"{error}; the sync goes on by itself at {until:%Y-%m-%d %H:%M} UTC"
+    go_on_at(batch, until)
+    batch.halt()
+    batch.become(BatchStatus.PAUSED, sentence)
+    return sentence
 
 
 class _SyncRun:
@@ -136,7 +112,11 @@ class _SyncRun:
         self._batch = batch
         self._plan = plan
         self._tell = tell
-        self._writer = PartWriter(batch, batch.context(_STAGE).gate, hubspot)
+        self._gate = batch.context(_STAGE).gate
+        self._workflow = hubspot.workflow if batch.policy.crm.webhook_enabled else None
+        if batch.policy.crm.webhook_enabled and self._workflow is None:
+            raise SyncRefused("the policy tells a workflow about each contact, but HUBSPOT_WEBHOOK_URL is not set")
+        self._writer = PartWriter(batch, self._gate, hubspot)
         self.worked = 0
 
     async def work(self) -> None:
@@ -147,9 +127,11 @@ class _SyncRun:
         meter = ProgressMeter(_STAGE, total=len(rows), clock=clock, report=self._tell)
         for part in parts(rows, self._batch.policy.crm.batch_size):
             began = clock.now()
-            verdicts = await self._writer.write(part)
+            verdicts = [self._dated(each) for each in await self._writer.write(part)]
             for group in parts(verdicts, runtime.commit_leads):
-                await self._batch.writer.submit(self._stored(group, began=began))
+                await self._store(group, began)
+            if self._workflow is not None:
+                await tell_workflow(self._batch, self._gate, self._workflow, self._plan)
             self.worked += len(part)
             meter.advance(len(part))
             meter.tell(0)
@@ -159,10 +141,36 @@ class _SyncRun:
         database, batch_id = self._batch.workplace.database, self._batch.row.batch_id
         with database.write() as connection:
             rows = sync_plans.plan_rows(connection, self._plan.plan_id)
-            waiting = [row for row in rows if row.state == RowState.PENDING]
+            waiting = [row for row in rows if row.is_waiting]
             now = self._batch.workplace.clock.now()
             batches.begin_stage(connection, batch_id, _STAGE, total=len(waiting), now=now)
         return waiting
+
+    def _dated(self, verdict: Verdict) -> Verdict:
+        """A row without an answer is tried again later, so many times; then it is dead, and the log says so."""
+        if verdict.outcome.code not in _WITHOUT_ANSWER:
+            return verdict
+        tries = verdict.row.tries + 1
+        due = next_try_at(self._batch.workplace.clock.now(), tries, self._batch.policy.crm)
+        if due is None:
+            _LOG.error("a contact of batch %s is given up after %d tries", self._batch.row.partition_key, tries)
+        return replace(verdict, state=RowState.FAILED if due else RowState.DEAD, tries=tries, next_try_at=due)
+
+    async def _store(self, verdicts: Sequence[Verdict], began: datetime) -> None:
+        """Commit; a row that the database refuses harms only itself, a fault of the database ends the run (I-35)."""
+        try:
+            await self._batch.writer.submit(self._stored(verdicts, began=began))
+        except DATABASE_FAULTS:
+            raise
+        except Exception as error:  # noqa: BLE001 - told below, row by row
+            if len(verdicts) > 1:
+                for each in verdicts:
+                    await self._store([each], began)
+                return
+            cause = type(error).__name__  # its text may hold what was to be stored
+            _LOG.error("a row of batch %s could not be stored: %s", self._batch.row.partition_key, cause)
+            lost = broken(verdicts[0].row, "internal_error", error=cause, where="storage")
+            await self._batch.writer.submit(self._stored([lost], began=began))
 
     def _stored(self, verdicts: Sequence[Verdict], *, began: datetime) -> StoreSync:
         batch = self._batch
@@ -192,13 +200,15 @@ class _SyncRun:
             dealt = roster.assignments_of_plan(connection, self._plan.plan_id)
             roster.return_assignments(connection, [each for each in dealt if each.lead in gone])
             sync_plans.change_plan_state(connection, self._plan.plan_id, to=PlanState.APPLIED)
+            sync_plans.put_off(connection, self._plan.plan_id, None)
             batches.end_stage(connection, batch.row.batch_id, _STAGE, batch.workplace.clock.now())
-        close_batch(batch)
+        if self._plan.number >= batch.policy.crm.plans_by_itself or not queue_changed(batch):
+            close_batch(batch)
 
 
-def sync_report(batch: OpenBatch, worked: int, stage: StageReport | None = None) -> SyncReport:
+def sync_report(batch: OpenBatch, worked: int, *, halt: str | None = None) -> SyncReport:
     """The newest plan's rows as they stand."""
-    shown = stage if stage is not None else stage_report(batch, _STAGE, worked)
+    shown = stage_report(batch, _STAGE, worked, halt=halt)
     with batch.workplace.database.read() as connection:
         plan = sync_plans.newest_plan(connection, batch.row.batch_id)
         if plan is None:

@@ -1,27 +1,33 @@
-"""The contacts that leads are in the CRM now: by our own unique property first, then by e-mail (spec 11.3)."""
+"""The contacts that leads are in the CRM now: by our unique property, by stored id, then by e-mail (spec 11.3)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
+from socialanalyzer_dagster.domain.calls import VendorCall
 from socialanalyzer_dagster.domain.crm_diff import CrmContact
-from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
+from socialanalyzer_dagster.domain.crm_properties import MERGED_PROPERTY, UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.ports import Gate
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.storage.crm_links import Link
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact
 
+T = TypeVar("T")
+
+STEP = "crm_read"
 _EMAIL = "email"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A lead to look for; `linked_id` is the contact it was when we last wrote it."""
+    """A lead to look for; `link` is the contact it was when we last wrote it, None for a lead we never wrote."""
 
     uid: LeadUid
     email: str | None
-    linked_id: str | None
+    link: Link | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +42,34 @@ class Known:
         return self.creator_uid == uid
 
 
+class Asker(Protocol):
+    """Sends free calls: through a stage's gate, or outside any batch."""
+
+    async def send(self, call: VendorCall[T]) -> T:
+        """The typed answer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class CrmReader:
-    """Reads current contacts with `properties`, at most `batch_size` per call, as a step of the stage."""
+class GateReads:
+    """Reads through a stage's gate, as a step of the stage."""
 
     gate: Gate
+    step: str = STEP
+
+    async def send(self, call: VendorCall[T]) -> T:
+        """The typed answer; raises what the gate raises."""
+        return (await self.gate.call(call, leads=(), step=self.step)).value
+
+
+@dataclass(frozen=True, slots=True)
+class CrmReader:
+    """Reads current contacts with `properties`, at most `batch_size` per call."""
+
+    asker: Asker
     hubspot: HubSpot
     properties: Sequence[str]
     batch_size: int
-    step: str = "crm_read"
 
     async def find(self, wanted: Sequence[Wanted]) -> dict[LeadUid, Known]:
         """The contacts of leads; a lead that is not in the answer has none.
@@ -53,27 +78,43 @@ class CrmReader:
         (I-36). CallFailed and the gate's refusals as usual.
         """
         by_uid = await self.read([each.uid for each in wanted], UNIQUE_PROPERTY)
-        found = {each.uid: _known(by_uid[each.uid], is_ours=True) for each in wanted if each.uid in by_uid}
-        emails = {each.uid: each.email.lower() for each in wanted if each.email is not None and each.uid not in found}
+        found = {each.uid: _known(by_uid[each.uid], each, is_ours=True) for each in wanted if each.uid in by_uid}
+        left = [each for each in wanted if each.uid not in found]
+        linked = {each.uid: each.link.contact_id for each in left if each.link is not None}
+        by_id = await self.read(linked.values(), None)
+        found |= {
+            each.uid: _known(by_id[linked[each.uid]], each, is_ours=True)
+            for each in left
+            if linked.get(each.uid) in by_id
+        }
+        emails = {each.uid: each.email.lower() for each in left if each.email is not None and each.uid not in found}
         by_email = await self.read(emails.values(), _EMAIL)
-        for each in wanted:
+        for each in left:
             contact = by_email.get(emails.get(each.uid, ""))
             if contact is not None:
-                found[each.uid] = _known(contact, is_ours=contact.id == each.linked_id)
+                found[each.uid] = _known(contact, each, is_ours=False)
         return found
 
-    async def read(self, ids: Iterable[str], id_property: str) -> Mapping[str, Contact]:
-        """Contacts by the value of a unique property; raises as `find` does."""
+    async def read(self, ids: Iterable[str], id_property: str | None) -> Mapping[str, Contact]:
+        """Contacts by what was asked for, a unique property's values or contact ids; raises what `find` does."""
         found: dict[str, Contact] = {}
+        wanted = (*self.properties, UNIQUE_PROPERTY, MERGED_PROPERTY)
         for part in parts(dict.fromkeys(ids), self.batch_size):
-            call = self.hubspot.batch_read(id_property=id_property, ids=part, properties=self.properties)
-            answer = await self.gate.call(call, leads=(), step=self.step)
-            if answer.value.unknown:
+            call = self.hubspot.batch_read(id_property=id_property, ids=part, properties=wanted)
+            answer = await self.asker.send(call)
+            if answer.unknown:
                 raise ProviderUnavailable("hubspot", "the contact look-up left out some of what was asked")
-            found |= answer.value.found
+            found |= answer.found
         return found
 
 
-def _known(contact: Contact, *, is_ours: bool) -> Known:
-    current = CrmContact(object_id=contact.id, properties=contact.properties, is_ours=is_ours)
+def _known(contact: Contact, wanted: Wanted, *, is_ours: bool) -> Known:
+    link = wanted.link if is_ours else None
+    current = CrmContact(
+        object_id=contact.id,
+        properties=contact.properties,
+        is_ours=is_ours,
+        written={} if link is None else link.values,
+        released=frozenset() if link is None else link.released,
+    )
     return Known(current, contact.properties.get(UNIQUE_PROPERTY) or None)

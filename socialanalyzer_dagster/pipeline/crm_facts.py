@@ -29,9 +29,10 @@ from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.runner_work import load_works
 from socialanalyzer_dagster.platforms.evidence_kinds import ENRICHMENT_SUMMARY, EnrichmentSummary
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
-from socialanalyzer_dagster.storage import crm_facts
+from socialanalyzer_dagster.storage import crm_facts, tier_overrides
 from socialanalyzer_dagster.storage.crm_facts import ContactFacts
 from socialanalyzer_dagster.storage.scores import ScoresOf
+from socialanalyzer_dagster.storage.tier_overrides import TierOverride
 
 _BLOCKS = (
     "niche",
@@ -80,12 +81,13 @@ def load_proposals(connection: Connection, batch: OpenBatch, window: list[tuple[
     of = ScoresOf(batch_id=row.batch_id, policy_hash=row.policy_hash)
     scores = crm_facts.live_scores(connection, of, leads)
     analyzed = crm_facts.analyzed_at(connection, row.batch_id, leads)
+    overrides = tier_overrides.overrides_of(connection, leads)
     proposals = []
     for work in works:
         score = scores.get(work.uid)
         if score is None:
             raise ScoreMissing(f"lead {work.uid} passed at scored without a score")
-        found = _Found(batch, work, contacts[work.uid], score, analyzed.get(work.uid))
+        found = _Found(batch, work, contacts[work.uid], score, analyzed.get(work.uid), overrides.get(work.uid))
         proposals.append(found.proposal())
     return proposals
 
@@ -97,6 +99,7 @@ class _Found:
     contact: ContactFacts
     score: ScoreRecord
     analyzed_at: datetime | None
+    override: TierOverride | None
 
     def proposal(self) -> Proposal:
         policy = self.batch.policy
@@ -114,18 +117,20 @@ class _Found:
             email_allowed=outreach.email_allowed,
             platform_properties=self.batch.platform.crm_properties(self.work.record),
             warnings=_warnings(self.work, material),
+            override=None if self.override is None else self.override.tier,
         )
         contact = ProposedContact(
             uid=self.work.uid,
             properties=desired_properties(facts, policy),
-            tier=self.score.tier,
+            tier=facts.tier,
             email_status=status,
             outreach=outreach,
+            is_overridden=self.override is not None,
         )
         return Proposal(
             contact=contact,
             identifiers=self._identifiers(),
-            queue=queue_decision(self.score.tier, status, outreach, policy),
+            queue=queue_decision(facts.tier, status, outreach, policy),
         )
 
     def _analysis(self, material: ScoringMaterial | None) -> AnalysisFacts:

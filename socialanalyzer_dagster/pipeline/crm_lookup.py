@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.ports import CallFailed, Gate
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
+from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, GateReads
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact
 
@@ -22,7 +22,7 @@ async def foreign_contacts(
     Reads only. A lead found by our own unique property is ours. Raises ProviderUnavailable when the CRM's answer leaves
     out some of what was asked: not knowing must not look like 'not there' (I-36).
     """
-    reader = CrmReader(gate, hubspot, (UNIQUE_PROPERTY, _EMAIL), batch_size, step=_STEP)
+    reader = CrmReader(GateReads(gate, _STEP), hubspot, (UNIQUE_PROPERTY, _EMAIL), batch_size)
     ours = await _contacts_of_ours(reader, list(emails))
     asked = {email.lower(): uid for uid, addresses in emails.items() if uid not in ours for email in addresses}
     found = await reader.read(asked, _EMAIL)

@@ -3,29 +3,26 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, plan_row
-from socialanalyzer_dagster.domain.crm_properties import crm_properties
-from socialanalyzer_dagster.domain.ports import CallFailed, Gate
-from socialanalyzer_dagster.domain.refusals import PersonSuppressed, ProviderUnavailable, Refusal
+from socialanalyzer_dagster.domain.crm_diff import PlanRow
+from socialanalyzer_dagster.domain.ports import CallFailed
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
-from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
-from socialanalyzer_dagster.pipeline.crm_facts import Proposal, load_proposals
-from socialanalyzer_dagster.pipeline.crm_plan_store import WRITTEN, Draft, store_plan
-from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady, shortcomings
+from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN, Comparison, Draft
+from socialanalyzer_dagster.pipeline.crm_plan_store import store_plan
+from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, close_batch, queue_sync, unfinished_leads
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, end_stage, pause_cancelled
-from socialanalyzer_dagster.storage import batches, crm_links, outcome_sets, sync_plans
+from socialanalyzer_dagster.storage import batches, outcome_sets, sync_plans
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Pending
 from socialanalyzer_dagster.storage.sync_plans import PlanState
-from socialanalyzer_dagster.vendors.hubspot import HubSpot
 
-_PROPERTIES_STEP = "crm_properties"
 _WINDOW = 200
 _PARTIAL = frozenset({BatchStatus.STOPPED, BatchStatus.FAILED})
 
@@ -45,6 +42,7 @@ class PlanReport:
     status: str
     plan_hash: str | None = None
     plan_state: str | None = None
+    expires_at: datetime | None = None
     actions: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
     tiers: Mapping[str, int] = field(default_factory=dict)
@@ -94,18 +92,37 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
     return await asyncio.to_thread(_closed, batch, changed)
 
 
+async def dry_plan(batch: OpenBatch) -> list[PlanRow]:
+    """What a plan made now would say; nothing is stored, dealt or asked, and no right to write is needed.
+
+    Raises PlanRefused, CrmNotReady, the gate's refusals and CallFailed.
+    """
+    window = await asyncio.to_thread(_leads_to_plan, batch)
+    return [draft.row for draft in await _drafts(batch, window)] if window else []
+
+
 def _window(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
     """The leads to plan; a batch with none left, and no plan to wait for, ends here."""
+    with batch.workplace.database.read() as connection:
+        cleared = cleared_plan(connection, batch.row.batch_id)
+    if cleared is not None and not cleared.is_expired(batch.workplace.clock.now()):
+        queue_sync(batch)
+        return []
+    window = _leads_to_plan(batch)
+    if not window:
+        close_batch(batch)
+    elif batch.row.status in _PARTIAL:
+        batch.begin(Stage.SCORED)
+    return window
+
+
+def _leads_to_plan(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
     row = batch.refresh()
     with batch.workplace.database.read() as connection:
-        is_cleared = cleared_plan(connection, row.batch_id) is not None
         discovered = batches.stage_progress(connection, row.batch_id).get(Stage.DISCOVERED)
         on_their_way = 0 if row.canary is not None else unfinished_leads(connection, row.batch_id)
         pending = Pending(batch_id=row.batch_id, stage=Stage.SYNCED)
         window = outcome_sets.pending_window(connection, pending, after=0, limit=LATEST_POSITION)
-    if is_cleared:
-        queue_sync(batch)
-        return []
     if discovered is None or (discovered.finished_at is None and row.canary is None):
         raise PlanRefused(f"discovery of batch {row.partition_key} has not ended; materialize it first")
     if on_their_way:
@@ -113,10 +130,6 @@ def _window(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
             f"{on_their_way} leads of batch {row.partition_key} have not gone through scored yet; materialize the "
             "stages before the plan first"
         )
-    if not window:
-        close_batch(batch)
-    elif row.status in _PARTIAL:
-        batch.begin(Stage.SCORED)
     return window
 
 
@@ -151,78 +164,12 @@ async def _drafts(batch: OpenBatch, window: Sequence[tuple[LeadUid, int]]) -> li
     if hubspot is None:
         raise CrmNotReady("no CRM is configured: set HUBSPOT_API_KEY")
     gate = batch.context(Stage.SYNCED).gate
-    comparison = _Comparison(batch, gate, hubspot)
+    comparison = Comparison(batch, gate, hubspot)
     await comparison.check_properties()
     drafts: list[Draft] = []
     for part in parts(window, _WINDOW):
         drafts += await comparison.drafts(part)
     return drafts
-
-
-class _Comparison:
-    """Compares leads with the CRM, part by part."""
-
-    def __init__(self, batch: OpenBatch, gate: Gate, hubspot: HubSpot) -> None:
-        self._batch = batch
-        self._gate = gate
-        self._hubspot = hubspot
-        self._properties = crm_properties(batch.policy)
-        self._reader = CrmReader(gate, hubspot, tuple(self._properties), batch.policy.crm.batch_size)
-        self._new_emails: set[str] = set()
-
-    async def check_properties(self) -> None:
-        """Raises CrmNotReady naming every property that is missing."""
-        answer = await self._gate.call(self._hubspot.properties(), leads=(), step=_PROPERTIES_STEP)
-        if lacking := shortcomings(answer.value, self._batch.policy):
-            raise CrmNotReady(lacking.sentence)
-
-    async def drafts(self, window: list[tuple[LeadUid, int]]) -> list[Draft]:
-        proposals, links = await asyncio.to_thread(self._load, window)
-        suppressed = await suppressed_leads(self._gate, proposals)
-        wanted = [Wanted(each.uid, each.email, links.get(each.uid)) for each in proposals if each.uid not in suppressed]
-        known = await self._reader.find(wanted)
-        return [Draft(self._row(each, known.get(each.uid), suppressed), each.queue) for each in proposals]
-
-    def _load(self, window: list[tuple[LeadUid, int]]) -> tuple[list[Proposal], dict[LeadUid, str]]:
-        with self._batch.workplace.database.read() as connection:
-            links = crm_links.links_of(connection, [uid for uid, _ in window])
-            return load_proposals(connection, self._batch, window), links
-
-    def _row(self, proposal: Proposal, known: Known | None, suppressed: frozenset[LeadUid]) -> PlanRow:
-        if proposal.uid in suppressed:
-            return PlanRow(uid=proposal.uid, action=Action.REJECTED, reason="suppressed", tier=proposal.contact.tier)
-        contact = known.contact if known is not None else None
-        row = plan_row(proposal.contact, contact, properties=self._properties, policy=self._batch.policy)
-        if known is not None and row.action in WRITTEN and known.creator_uid not in (None, proposal.uid):
-            return _belongs_to_another(row, "contact_of_another_lead")
-        if row.action is Action.CREATE and proposal.email is not None:
-            if proposal.email.lower() in self._new_emails:
-                return _belongs_to_another(row, "same_email_as_an_earlier_lead")
-            self._new_emails.add(proposal.email.lower())
-        return row
-
-
-def _belongs_to_another(row: PlanRow, note: str) -> PlanRow:
-    """Two accounts of one person, or of one agency: the contact is the first one's."""
-    return replace(row, action=Action.REJECTED, reason="already_in_crm", changes={}, notes=(*row.notes, note))
-
-
-async def suppressed_leads(gate: Gate, proposals: Sequence[Proposal]) -> frozenset[LeadUid]:
-    """Who of them is on the suppression list; raises ProviderUnavailable when the list itself cannot be read."""
-    found: set[LeadUid] = set()
-    for each in proposals:
-        try:
-            await gate.identify(each.uid, each.identifiers)
-        except PersonSuppressed as refusal:
-            found.add(listed_lead(refusal))
-    return frozenset(found)
-
-
-def listed_lead(refusal: PersonSuppressed) -> LeadUid:
-    """The lead that is on the list; raises ProviderUnavailable when the list could not be read (the gate is closed)."""
-    if refusal.__cause__ is not None:
-        raise ProviderUnavailable("suppression list", "it cannot be read") from refusal
-    return refusal.lead
 
 
 def plan_report(batch: OpenBatch, *, changed: bool = False, halt: str | None = None) -> PlanReport:
@@ -239,6 +186,7 @@ def plan_report(batch: OpenBatch, *, changed: bool = False, halt: str | None = N
         status=row.status,
         plan_hash=plan.plan_hash,
         plan_state=plan.state,
+        expires_at=plan.expires_at,
         actions=Counter(str(each.action) for each in planned),
         reasons=Counter(each.reason for each in planned if each.reason is not None),
         tiers=Counter(each.tier for each in planned if each.tier is not None and each.action in WRITTEN),

@@ -4,40 +4,34 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.approval import needs_person
 from socialanalyzer_dagster.domain.assignment import deal
-from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, plan_hash, with_bdr, without_bdr
-from socialanalyzer_dagster.domain.outreach import QueueDecision
-from socialanalyzer_dagster.domain.types import LeadUid, Stage, sha256_of
+from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, sealed_hash, with_bdr, without_bdr
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
+from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN, Draft
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import approval_gates, audit_log, batch_figures, batches, roster, sync_plans
+from socialanalyzer_dagster.storage import (
+    approval_gates,
+    audit_log,
+    batch_figures,
+    batches,
+    crm_links,
+    roster,
+    sync_plans,
+)
 from socialanalyzer_dagster.storage.approval_gates import CLEARED, GateDecision, GateState
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.roster import Assignment, Bdr
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 
-WRITTEN = frozenset({Action.CREATE, Action.UPDATE})
-"""Actions that write to the CRM."""
 _TRIES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A row before BDRs are dealt, and whether its lead is to get one."""
-
-    row: PlanRow
-    queue: QueueDecision
-
-
-def sealed_hash(number: int, rows: Sequence[PlanRow]) -> str:
-    """What an approval approves: these rows as the n-th plan of the batch, so that no later plan inherits it."""
-    return sha256_of({"number": number, "rows": plan_hash(rows)})
 
 
 def store_plan(batch: OpenBatch, drafts: Sequence[Draft]) -> bool:
@@ -79,20 +73,24 @@ class _Store:
 
     def run(self, drafts: Sequence[Draft]) -> bool:
         connection, batch_id = self._connection, self._row.batch_id
-        if cleared_plan(connection, batch_id) is not None:
+        cleared = cleared_plan(connection, batch_id)
+        if cleared is not None and not cleared.is_expired(self._now):
             return False
         roster.lock_roster(connection)
+        crm_links.note_sightings(connection, [each.sighting for each in drafts if each.sighting is not None])
         before = sync_plans.newest_plan(connection, batch_id)
         open_plan = before if before is not None and before.state == PlanState.OPEN else None
         dealing = self._deal(drafts, open_plan)
-        if open_plan is not None and open_plan.plan_hash == sealed_hash(open_plan.number, dealing.rows):
+        lasts = open_plan is not None and not open_plan.is_expired(self._now)
+        if open_plan is not None and lasts and open_plan.plan_hash == sealed_hash(open_plan.number, dealing.rows):
             self._place(open_plan)
             return False
         if open_plan is None and before is not None and self._says_nothing_new(before, dealing.rows):
             return False
         self._row = change(connection, self._row, {})  # a decision about the plan before loses against this one (I-44)
         if open_plan is not None:
-            sync_plans.change_plan_state(connection, open_plan.plan_id, to=PlanState.SUPERSEDED)
+            to = PlanState.SUPERSEDED if lasts else PlanState.EXPIRED
+            sync_plans.change_plan_state(connection, open_plan.plan_id, to=to)
         plan = self._insert(1 if before is None else before.number + 1, dealing)
         self._place(plan)
         return True
@@ -147,6 +145,7 @@ class _Store:
             plan_hash=sealed_hash(number, dealing.rows),
             state=PlanState.OPEN,
             created_at=self._now,
+            expires_at=self._now + timedelta(hours=self._batch.policy.crm.plan_hours),
         )
         sync_plans.insert_plan(
             connection, plan, [StoredRow(row_id=str(uuid.uuid4()), planned=row) for row in dealing.rows]

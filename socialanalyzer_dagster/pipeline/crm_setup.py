@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty
+from socialanalyzer_dagster.domain.crm_table import crm_properties
+from socialanalyzer_dagster.domain.crm_validation import Definition
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
@@ -52,6 +54,14 @@ def shortcomings(existing: Sequence[Property], policy: Policy) -> Shortcomings:
             )
         ),
     )
+
+
+def definitions_of(existing: Sequence[Property]) -> dict[str, Definition]:
+    """The account's properties by name, as values are checked against them; no options = any value is taken."""
+    return {
+        each.name: Definition(type=each.type, options=frozenset(option.value for option in each.options) or None)
+        for each in existing
+    }
 
 
 async def missing_properties(client: HubSpot, policy: Policy) -> Shortcomings:

@@ -1,5 +1,7 @@
 """Where a batch stands between its plan and the CRM: whether somebody must say yes, and what runs next (spec 15.2)."""
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.types import STAGES, Stage
@@ -32,8 +34,23 @@ def cleared_plan(connection: Connection, batch_id: str) -> Plan | None:
 
 
 def next_stretch(connection: Connection, batch: Batch) -> Stretch:
-    """What a queued batch is launched for: its sync when a plan waits that may be written, else the stages before."""
-    return Stretch.SYNC if cleared_plan(connection, batch.batch_id) is not None else Stretch.TO_PLAN
+    """What a queued batch is launched for: its sync when a plan waits that may be written, else the stages before.
+
+    A plan past its time is launched too: the sync refuses it and queues the batch for a new one.
+    """
+    waits = cleared_plan(connection, batch.batch_id) is not None or plan_to_try(connection, batch.batch_id) is not None
+    return Stretch.SYNC if waits else Stretch.TO_PLAN
+
+
+def plan_to_try(connection: Connection, batch_id: str) -> Plan | None:
+    """The batch's newest plan when its sync is to go on with rows that the CRM gave no answer for (spec 11.6).
+
+    Somebody who queues the batch for another cause gets a new plan instead, which holds those leads too.
+    """
+    plan = sync_plans.newest_plan(connection, batch_id)
+    if plan is None or plan.state != PlanState.APPLIED or plan.resume_at is None:
+        return None
+    return plan if sync_plans.first_try(connection, plan.plan_id) is not None else None
 
 
 def unfinished_leads(connection: Connection, batch_id: str) -> int:
@@ -69,6 +86,28 @@ def close_batch(batch: OpenBatch) -> None:
     cause = row.cause if row.capped else None
     ending = Ending(status=BatchStatus.COMPLETED, cause=cause, now=batch.workplace.clock.now())
     batch.row = finish_batch(batch.workplace, row, ending)
+
+
+def go_on_at(batch: OpenBatch, at: datetime | None) -> None:
+    """When the sync of the batch's newest plan goes on by itself; None when it waits for a person, or has ended."""
+    with batch.workplace.database.write() as connection:
+        plan = sync_plans.newest_plan(connection, batch.row.batch_id)
+        if plan is not None and plan.resume_at != at:
+            sync_plans.put_off(connection, plan.plan_id, at)
+
+
+def queue_changed(batch: OpenBatch) -> bool:
+    """Queue the batch for a new plan when contacts changed after the one that was just written (spec 11.2)."""
+    with batch.workplace.database.write() as connection:
+        counts = outcome_sets.outcome_counts(connection, batch.row.batch_id)
+        plan = sync_plans.newest_plan(connection, batch.row.batch_id)
+        row = batches.batch_by_id(connection, batch.row.batch_id)
+        if plan is None or row is None or not any(count.code == "plan_changed" for count in counts):
+            return False
+        sync_plans.forget_tries(connection, plan.plan_id)
+        queue_again(connection, batch.workplace, row)
+    batch.refresh()
+    return True
 
 
 def queue_sync(batch: OpenBatch) -> None:

@@ -28,11 +28,20 @@ class Verdict:
     outcome: Outcome
     contact_id: str | None = None
     error: str | None = None
+    tries: int = 0
+    next_try_at: datetime | None = None
 
     @property
     def end(self) -> RowEnd:
         """What is stored with the row."""
-        return RowEnd(row_id=self.row.row_id, state=self.state, contact_id=self.contact_id, error=self.error)
+        return RowEnd(
+            row_id=self.row.row_id,
+            state=self.state,
+            contact_id=self.contact_id,
+            error=self.error,
+            tries=self.tries or self.row.tries,
+            next_try_at=self.next_try_at,
+        )
 
     @property
     def link(self) -> Link | None:
@@ -41,7 +50,7 @@ class Verdict:
             return None
         planned = self.row.planned
         written = {name: change.new for name, change in planned.changes.items()}
-        return Link(lead=planned.uid, contact_id=self.contact_id, written=written)
+        return Link(lead=planned.uid, contact_id=self.contact_id, written=written, released=planned.released)
 
 
 def through(row: StoredRow, state: RowState, contact_id: str | None) -> Verdict:

@@ -8,7 +8,7 @@ from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import FoundItem
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.ports import CallFailed
-from socialanalyzer_dagster.domain.refusals import Refusal
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
 from socialanalyzer_dagster.domain.suppression import (
     identifier_hash,
     identifiers_of_candidates,
@@ -177,7 +177,10 @@ async def _foreign(batch: OpenBatch, context: StageContext, mine: Sequence[Draft
     emails = {
         lead.uid: tuple(dict.fromkeys(each.value for each in lead.candidates if each.field == "email")) for lead in mine
     }
-    return await foreign_contacts(context.gate, hubspot, emails, batch_size=batch.policy.crm.batch_size)
+    try:
+        return await foreign_contacts(context.gate, hubspot, emails, batch_size=batch.policy.crm.batch_size)
+    except CallFailed as failed:  # the search itself did not fail: it is stored, and only who is known is not
+        raise ProviderUnavailable(failed.error.vendor, failed.error.code) from failed
 
 
 def _is_finished(batch: OpenBatch) -> bool:

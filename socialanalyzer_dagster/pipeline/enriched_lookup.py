@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from socialanalyzer_dagster.domain.outcomes import Result, rejected
-from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
+from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult, LeadWork
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.crm_lookup import foreign_contacts
 from socialanalyzer_dagster.platforms.base import Process, StageContext
@@ -41,7 +42,10 @@ async def _without_foreign(results: Sequence[LeadResult], context: StageContext)
     asked = {result.uid: addresses for result in results if (addresses := _new_addresses(result))}
     foreign: frozenset[LeadUid] = frozenset()
     if asked and hubspot is not None and context.policy.crm.existing_contact == _SKIP:
-        foreign = await foreign_contacts(context.gate, hubspot, asked, batch_size=context.policy.crm.batch_size)
+        try:
+            foreign = await foreign_contacts(context.gate, hubspot, asked, batch_size=context.policy.crm.batch_size)
+        except CallFailed as failed:  # nobody's lead failed: who is in the CRM is not known now
+            raise ProviderUnavailable(failed.error.vendor, failed.error.code) from failed
     known = rejected(Stage.ENRICHED, "already_in_crm")
     return [replace(result, outcome=known) if result.uid in foreign else result for result in results]
 

@@ -81,7 +81,7 @@ class ErasureEnd:
             links = crm_links.links_of(connection, self._leads)
         addresses = {address.lower(): address for address in (*self._addresses(), *extra)}
         return CrmPerson(
-            contact_ids=sorted(links.values()),
+            contact_ids=sorted({each for link in links.values() for each in (link.contact_id, *link.aliases)}),
             leads=self._leads,
             addresses=[addresses[each] for each in sorted(addresses)],
         )

@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.reason_texts import REASONS
+from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.lead_provenance import contact_provenance, country_known_from
-from socialanalyzer_dagster.storage import lead_views
+from socialanalyzer_dagster.storage import crm_links, crm_standings, lead_views, roster, tier_overrides
 from socialanalyzer_dagster.storage.lead_views import LeadPage
 
 
@@ -56,6 +57,40 @@ def lead_view(connection: Connection, name: str) -> dict[str, Any]:
         "total_micros": sum(int(each["amount_micros"]) for each in costs),
         "bdr": lead_views.bdr_of_lead(connection, uid),
         "crm_object_id": lead_views.contact_of_lead(connection, uid),
+        "override": _override(connection, uid),
+        "crm": _crm(connection, uid),
+    }
+
+
+def _override(connection: Connection, uid: LeadUid) -> dict[str, Any] | None:
+    found = tier_overrides.overrides_of(connection, [uid]).get(uid)
+    if found is None:
+        return None
+    return {"tier": found.tier, "reason": found.reason, "by": found.decided_by, "at": found.decided_at}
+
+
+def _crm(connection: Connection, uid: LeadUid) -> dict[str, Any] | None:
+    """The lead's contact: what is ours there, and how it stood when it was read back last."""
+    link = crm_links.links_of(connection, [uid]).get(uid)
+    if link is None:
+        return None
+    known: dict[str, Any] = {
+        "contact_id": link.contact_id,
+        "earlier_ids": sorted(link.aliases),
+        "released": sorted(link.released),
+    }
+    standing = crm_standings.standings_of(connection, [uid]).get(uid)
+    if standing is None:
+        return {**known, "read_at": None}
+    names = {bdr.owner_id: bdr.name for bdr in roster.roster(connection)}
+    return {
+        **known,
+        "owner_id": standing.owner_id,
+        "owner": names.get(standing.owner_id or ""),
+        "outcome": standing.outcome,
+        "opted_out": standing.opted_out,
+        "deleted": standing.deleted,
+        "read_at": standing.read_at,
     }
 
 

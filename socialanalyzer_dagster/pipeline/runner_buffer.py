@@ -12,7 +12,8 @@ from socialanalyzer_dagster.domain.ports import LeadResult
 from socialanalyzer_dagster.pipeline.outcome_writes import Finished, StoreResults
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 
-_DATABASE_FAULTS = (OperationalError, InterfaceError)
+DATABASE_FAULTS = (OperationalError, InterfaceError)
+"""Errors that say nothing about the row that was written, but that the database itself cannot be used."""
 _GROUPS_IN_FLIGHT = 8
 
 
@@ -86,7 +87,7 @@ class ResultBuffer:
     async def _store(self, group: tuple[Finished, ...]) -> None:
         try:
             await self._parts.writer.submit(self._parts.write(group))
-        except _DATABASE_FAULTS:
+        except DATABASE_FAULTS:
             raise
         except Exception as error:  # noqa: BLE001 - a bad row must harm only itself (I-35)
             if len(group) > 1:

@@ -67,7 +67,7 @@ async def _stopped_in_crm(parts: PrivacyParts, leads: list[LeadUid]) -> list[Lea
     if not links or parts.crm is None:
         return [uid for uid in leads if uid not in links]
     try:
-        marked = await parts.crm.forbid_email(links)
+        marked = await parts.crm.forbid_email({uid: link.contact_id for uid, link in links.items()})
     except CRM_SILENT:
         marked = frozenset()
     return [uid for uid in leads if uid not in links or uid in marked]

@@ -60,6 +60,11 @@ class PipelineResource(dg.ConfigurableResource[None]):
                 ui_url=settings.ui_url,
             )
 
+    @property
+    def suppression_key(self) -> bytes:
+        """The key of the suppression list's hashes; raises SettingsError."""
+        return Settings.from_environment().suppression_hmac_key.get_secret_value().encode()
+
     @asynccontextmanager
     async def session(self, instance: dg.DagsterInstance) -> AsyncIterator[PipelineSession]:
         """A session of this process; raises SettingsError and SchemaMismatch before anything is done."""

@@ -46,6 +46,7 @@ VENDOR_KINDS: Mapping[str, Mapping[str, str]] = {
     "hubspot": {
         "partial": "a batch: the first record is put off (RATE_LIMITS), the others are done",
         "missing_record": "a batch: all is done, but the last record stands in neither list",
+        "whole_refusal": "a batch: refused as a whole (400 or 409) when one record would be, nothing done",
         "pending": "a batch: all is done, but the answer says PENDING",
         "upsert_blanks_omitted": "batch_upsert: properties that are not sent are cleared",
         "locked": "423, nothing done",

@@ -11,12 +11,13 @@ from socialanalyzer_dagster.storage.models_control import GateRow
 
 
 class GateState(StrEnum):
-    """Where a decision stands; `waived` = the policy asks nobody for this one."""
+    """Where a decision stands; `waived` = the policy asks nobody for this one, `expired` = nobody decided in time."""
 
     OPEN = "open"
     APPROVED = "approved"
     REJECTED = "rejected"
     WAIVED = "waived"
+    EXPIRED = "expired"
 
 
 CLEARED = frozenset({GateState.APPROVED, GateState.WAIVED})

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, exists, func, literal, not_, or_, select
 
 from socialanalyzer_dagster.domain.outcomes import GOES_ON, Result
-from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.storage.models_control import (
-    LedgerEntryRow,
-    ProviderAttemptRow,
-    SyncPlanLeadRow,
-    SyncPlanRow,
-)
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow, SuppressionRow
+from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow, SyncPlanRow
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadRow
 from socialanalyzer_dagster.storage.models_results import (
     ContactValueRow,
@@ -220,3 +217,22 @@ def yield_counts(connection: Connection, batch_id: str, stage: Stage) -> tuple[i
     counts = {Result(result): count for result, count in rows}
     passed = counts.get(Result.PASSED, 0)
     return sum(counts.values()) - counts.get(Result.SKIPPED, 0), passed
+
+
+def written_leads(connection: Connection, batch_id: str) -> dict[LeadUid, datetime]:
+    """Leads that a batch wrote to the CRM, with the time of their outcome."""
+    rows = connection.execute(
+        select(StageOutcomeRow.lead_uid, StageOutcomeRow.finished_at).where(
+            StageOutcomeRow.batch_id == batch_id,
+            StageOutcomeRow.stage == Stage.SYNCED,
+            StageOutcomeRow.is_current,
+            StageOutcomeRow.code.in_(("created", "updated")),
+        )
+    )
+    return {LeadUid(uid): finished_at for uid, finished_at in rows}
+
+
+def suppressed_since(connection: Connection) -> dict[tuple[str, str], datetime]:
+    """(kind, keyed hash) -> since when it is on the suppression list."""
+    rows = connection.execute(select(SuppressionRow.kind, SuppressionRow.keyed_hash, SuppressionRow.added_at))
+    return {(kind, keyed): added_at for kind, keyed, added_at in rows}

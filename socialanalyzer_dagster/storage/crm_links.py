@@ -1,39 +1,74 @@
-"""Which CRM contact is which lead, and what we last wrote there (spec 11.3)."""
+"""Which CRM contact is which lead, what we last wrote there, and what belongs to others since (spec 11.3, 11.4)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, tuple_, update
 
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.models_control import CrmLinkRow
+from socialanalyzer_dagster.storage.models_crm import CrmLinkRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One lead's contact with the property values of the last write."""
+    """One lead's contact: the values of our last writes, ids it had before it was merged, and released properties.
+
+    A `written` value of None was taken back: nothing of ours stands there any more.
+    """
 
     lead: LeadUid
     contact_id: str
-    written: Mapping[str, str]
+    written: Mapping[str, str | None] = field(default_factory=dict)
+    aliases: frozenset[str] = frozenset()
+    released: frozenset[str] = frozenset()
 
+    @property
+    def values(self) -> dict[str, str]:
+        """What we wrote and did not take back."""
+        return {name: value for name, value in self.written.items() if value is not None}
 
-def links_of(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, str]:
-    """Lead -> contact id, for the leads that have one."""
-    found: dict[LeadUid, str] = {}
-    for part in parts(leads):
-        rows = connection.execute(
-            select(CrmLinkRow.lead_uid, CrmLinkRow.crm_object_id).where(CrmLinkRow.lead_uid.in_(part))
+    def after(self, later: "Link") -> "Link":
+        """The same lead's link after something new was learned; what was released stays so."""
+        return Link(
+            lead=self.lead,
+            contact_id=later.contact_id,
+            written={**self.written, **later.written},
+            aliases=(self.aliases | later.aliases | {self.contact_id}) - {later.contact_id},
+            released=self.released | later.released,
         )
-        found |= {LeadUid(row.lead_uid): row.crm_object_id for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A linked lead's contact as it was just read: its id now, and the properties that somebody edited."""
+
+    lead: LeadUid
+    contact_id: str
+    released: frozenset[str] = frozenset()
+
+
+def links_of(connection: Connection, leads: Sequence[LeadUid], *, to_change: bool = False) -> dict[LeadUid, Link]:
+    """The links of the leads that have one; nobody else changes them until the transaction ends with `to_change`."""
+    found: dict[LeadUid, Link] = {}
+    for part in parts(leads):
+        query = select(CrmLinkRow.__table__).where(CrmLinkRow.lead_uid.in_(part)).order_by(CrmLinkRow.lead_uid)
+        rows = connection.execute(query.with_for_update() if to_change else query)
+        found |= {link.lead: link for link in map(_link, rows.mappings())}
     return found
 
 
+def link_pages(connection: Connection, *, after: str, limit: int) -> list[Link]:
+    """Links in the order of their leads, so many at a time, behind a lead."""
+    query = select(CrmLinkRow.__table__).where(CrmLinkRow.lead_uid > after).order_by(CrmLinkRow.lead_uid).limit(limit)
+    return [_link(row) for row in connection.execute(query).mappings()]
+
+
 def save_links(connection: Connection, links: Sequence[Link], now: datetime) -> None:
-    """Remember contacts; a contact that was another lead's belongs to the lead whose uid it carries now."""
+    """Remember what was written; a contact that was another lead's belongs to the lead whose uid it carries now."""
     if not links:
         return
     pairs = [(link.lead, link.contact_id) for link in links]
@@ -43,19 +78,100 @@ def save_links(connection: Connection, links: Sequence[Link], now: datetime) -> 
             tuple_(CrmLinkRow.lead_uid, CrmLinkRow.crm_object_id).not_in(pairs),
         )
     )
+    known = links_of(connection, [link.lead for link in links], to_change=True)
+    _store(connection, [_merged(known.get(link.lead), link) for link in links], now)
+
+
+def _merged(before: Link | None, link: Link) -> Link:
+    """A contact under another id is a new one: merged ones were followed when the plan was made."""
+    if before is None:
+        return link
+    if before.contact_id == link.contact_id:
+        return before.after(link)
+    return replace(link, aliases=before.aliases | {before.contact_id})
+
+
+def take_back(connection: Connection, names: Mapping[LeadUid, Sequence[str]], now: datetime) -> None:
+    """Properties of contacts that an undo gave their earlier values: nothing of ours stands there any more."""
+    known = links_of(connection, list(names), to_change=True)
+    _store(
+        connection,
+        [replace(link, written={**link.written, **dict.fromkeys(names[lead])}) for lead, link in known.items()],
+        now,
+    )
+
+
+def note_sightings(connection: Connection, sightings: Sequence[Sighting]) -> int:
+    """Follow merged contacts and keep what was released; returns how many links changed.
+
+    A contact that was merged into another lead's stays known under its old id, as an alias of that lead's contact.
+    """
+    before = links_of(connection, [each.lead for each in sightings], to_change=True)
+    holders = _holders(connection, [each.contact_id for each in sightings])
+    before |= {holder.lead: holder for holder in holders.values()}
+    now = dict(before)
+    for each in sightings:
+        if each.lead not in now:
+            continue
+        link, holder = now[each.lead], holders.get(each.contact_id)
+        if holder is None or holder.lead == each.lead:
+            seen = Link(lead=each.lead, contact_id=each.contact_id, released=each.released)
+            holders[each.contact_id] = now[each.lead] = link.after(seen)
+        else:
+            held = now[holder.lead]
+            now[holder.lead] = replace(held, aliases=held.aliases | {link.contact_id})
+    changed = [link for lead, link in now.items() if link != before[lead]]
+    _follow(connection, changed)
+    return len(changed)
+
+
+def _holders(connection: Connection, contacts: Sequence[str]) -> dict[str, Link]:
+    found: dict[str, Link] = {}
+    for part in parts(contacts):
+        rows = connection.execute(select(CrmLinkRow.__table__).where(CrmLinkRow.crm_object_id.in_(part)))
+        found |= {link.contact_id: link for link in map(_link, rows.mappings())}
+    return found
+
+
+def _store(connection: Connection, links: Sequence[Link], now: datetime) -> None:
+    if not links:
+        return
     statement = upsert(connection, CrmLinkRow)
+    stated = ("crm_object_id", "written", "aliases", "released", "written_at")
     connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["lead_uid"],
-            set_={name: statement.excluded[name] for name in ("crm_object_id", "written", "written_at")},
+            index_elements=["lead_uid"], set_={name: statement.excluded[name] for name in stated}
         ),
-        [
-            {
-                "lead_uid": link.lead,
-                "crm_object_id": link.contact_id,
-                "written": dict(link.written),
-                "written_at": now,
-            }
-            for link in links
-        ],
+        [{**_columns(link), "lead_uid": link.lead, "written": link.values, "written_at": now} for link in links],
+    )
+
+
+def _follow(connection: Connection, links: Sequence[Link]) -> None:
+    if not links:
+        return
+    table = table_of(CrmLinkRow)
+    names = ("crm_object_id", "aliases", "released")
+    connection.execute(
+        update(table)
+        .where(table.c.lead_uid == bindparam("lead"))
+        .values({name: bindparam(f"to_{name}") for name in names}),
+        [{"lead": link.lead, **{f"to_{name}": _columns(link)[name] for name in names}} for link in links],
+    )
+
+
+def _columns(link: Link) -> dict[str, Any]:
+    return {
+        "crm_object_id": link.contact_id,
+        "aliases": sorted(link.aliases),
+        "released": sorted(link.released),
+    }
+
+
+def _link(row: RowMapping) -> Link:
+    return Link(
+        lead=LeadUid(row["lead_uid"]),
+        contact_id=row["crm_object_id"],
+        written=row["written"],
+        aliases=frozenset(row["aliases"]),
+        released=frozenset(row["released"]),
     )

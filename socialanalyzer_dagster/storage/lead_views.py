@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, or_, select, tuple_
 
 from socialanalyzer_dagster.domain.types import STAGES
-from socialanalyzer_dagster.storage.models_control import AssignmentRow, CrmLinkRow, LedgerEntryRow
+from socialanalyzer_dagster.storage.models_control import AssignmentRow, LedgerEntryRow
+from socialanalyzer_dagster.storage.models_crm import CrmLinkRow
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadRow
 from socialanalyzer_dagster.storage.models_results import (
     ContactValueRow,

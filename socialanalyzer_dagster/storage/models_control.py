@@ -1,4 +1,4 @@
-"""Tables of money, policies, approvals, CRM and people's data (spec 18)."""
+"""Tables of money, policies, approvals, sales representatives and people's data (spec 18)."""
 
 from datetime import datetime
 from typing import Any
@@ -174,51 +174,6 @@ class GateRow(Base):
     decided_by: Mapped[Label | None]
     decided_at: Mapped[datetime | None]
     comment: Mapped[LongText | None]
-
-
-class SyncPlanRow(Base):
-    """The proposed CRM write of a batch; the approval approves its hash. Plans of a batch are numbered from 1."""
-
-    __tablename__ = "sync_plans"
-    __table_args__ = (UniqueConstraint("batch_id", "plan_hash"), UniqueConstraint("batch_id", "number"))
-
-    plan_id: Mapped[Uid] = mapped_column(primary_key=True)
-    batch_id: Mapped[Uid] = mapped_column(ForeignKey("lead_batches.batch_id", ondelete="CASCADE"))
-    number: Mapped[int]
-    plan_hash: Mapped[Digest]
-    state: Mapped[Short]
-    created_at: Mapped[datetime]
-
-
-class SyncPlanLeadRow(Base):
-    """One contact of a plan: action, field changes old -> new, and how the write ended."""
-
-    __tablename__ = "sync_plan_rows"
-    __table_args__ = (UniqueConstraint("plan_id", "lead_uid"),)
-
-    row_id: Mapped[Uid] = mapped_column(primary_key=True)
-    plan_id: Mapped[Uid] = mapped_column(ForeignKey("sync_plans.plan_id", ondelete="CASCADE"))
-    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), index=True)
-    action: Mapped[Short]
-    reason: Mapped[Short | None]
-    changes: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
-    crm_object_id: Mapped[Label | None]
-    tier: Mapped[Short | None]
-    bdr: Mapped[Label | None]
-    notes: Mapped[list[str]] = mapped_column(JsonColumn)
-    state: Mapped[Short]
-    error: Mapped[LongText | None]
-
-
-class CrmLinkRow(Base):
-    """Which CRM contact is which lead, and what we last wrote there."""
-
-    __tablename__ = "crm_links"
-
-    lead_uid: Mapped[Uid] = mapped_column(ForeignKey("leads.lead_uid", ondelete="CASCADE"), primary_key=True)
-    crm_object_id: Mapped[Label] = mapped_column(unique=True)
-    written: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
-    written_at: Mapped[datetime]
 
 
 class BdrRow(Base):

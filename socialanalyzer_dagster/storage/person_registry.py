@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlalchemy import Table
 
 from socialanalyzer_dagster.storage import models_control as control
+from socialanalyzer_dagster.storage import models_crm as crm
 from socialanalyzer_dagster.storage import models_leads, models_people, models_results
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import table_of
@@ -167,13 +168,15 @@ RULES: tuple[TableRule, ...] = (
     _searched(
         control.GateRow, "comment", "gate_id batch_id stage subject_hash state requested_at decided_by decided_at"
     ),
-    _nobody(control.SyncPlanRow, "plan_id batch_id number plan_hash state created_at"),
+    _nobody(crm.SyncPlanRow, "plan_id batch_id number plan_hash state created_at expires_at resume_at"),
     _blanked(
-        control.SyncPlanLeadRow,
-        {"changes": {}, "error": None, "crm_object_id": None},
-        "row_id plan_id lead_uid action reason tier bdr notes state",
+        crm.SyncPlanLeadRow,
+        {"changes": {}, "error": None, "crm_object_id": None, "undone": None},
+        "row_id plan_id lead_uid action reason tier bdr notes state tries next_try_at webhook",
     ),
-    _deleted(control.CrmLinkRow, holds_identity=True),
+    _deleted(crm.CrmLinkRow, holds_identity=True),
+    _deleted(crm.CrmStandingRow),
+    _deleted(crm.TierOverrideRow),
     _nobody(control.BdrRow, "name owner_id is_active position"),
     _nobody(control.BdrEpochRow, "epoch active_names started_at"),
     _nobody(control.BdrCounterRow, "epoch tier bdr dealt"),

@@ -12,7 +12,7 @@ from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind, Lead
 from socialanalyzer_dagster.domain.suppression import identity_hash
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
 from socialanalyzer_dagster.storage.database import table_of
-from socialanalyzer_dagster.storage.models_control import CrmLinkRow
+from socialanalyzer_dagster.storage.models_crm import CrmLinkRow
 from socialanalyzer_dagster.storage.models_leads import LeadAliasRow, LeadRow
 from socialanalyzer_dagster.storage.models_results import (
     ContactCandidateRow,

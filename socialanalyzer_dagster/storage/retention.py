@@ -31,12 +31,8 @@ from socialanalyzer_dagster.storage.attempts import unpacked
 from socialanalyzer_dagster.storage.batches import TERMINAL
 from socialanalyzer_dagster.storage.claims import NO_JUDGEMENT
 from socialanalyzer_dagster.storage.database import table_of
-from socialanalyzer_dagster.storage.models_control import (
-    CrmLinkRow,
-    ProviderAnswerRow,
-    ProviderAttemptRow,
-    VendorJobRow,
-)
+from socialanalyzer_dagster.storage.models_control import ProviderAnswerRow, ProviderAttemptRow, VendorJobRow
+from socialanalyzer_dagster.storage.models_crm import CrmLinkRow
 from socialanalyzer_dagster.storage.models_leads import (
     BatchLeadRow,
     FoundItemRow,
@@ -57,10 +53,9 @@ _LIST_ROWS = table_of(ListRowRow)
 
 
 def _ended(batch_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a column
-    inside: ColumnElement[bool] = batch_id.in_(
-        select(LeadBatchRow.batch_id).where(LeadBatchRow.status.in_(TERMINAL)).scalar_subquery()
-    )
-    return inside
+    """The batch has ended, or there is none: a call of no batch is over at once."""
+    ended = select(LeadBatchRow.batch_id).where(LeadBatchRow.status.in_(TERMINAL)).scalar_subquery()
+    return or_(batch_id.is_(None), batch_id.in_(ended))
 
 
 def _is_worked_on() -> ColumnElement[bool]:

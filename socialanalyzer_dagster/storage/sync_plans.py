@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from socialanalyzer_dagster.domain.crm_diff import Action, Change, PlanRow
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage.database import table_of
-from socialanalyzer_dagster.storage.models_control import SyncPlanLeadRow, SyncPlanRow
+from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow, SyncPlanRow
 
 
 class PlanState(StrEnum):
@@ -21,10 +21,11 @@ class PlanState(StrEnum):
     APPLIED = "applied"
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
+    EXPIRED = "expired"
 
 
 class RowState(StrEnum):
-    """How the write of a row ended; pending until then."""
+    """How the write of a row ended; pending until then. A failed row may be tried again, a dead one is not."""
 
     PENDING = "pending"
     CREATED = "created"
@@ -33,6 +34,7 @@ class RowState(StrEnum):
     HELD = "held"
     REJECTED = "rejected"
     FAILED = "failed"
+    DEAD = "dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,12 @@ class Plan:
     plan_hash: str
     state: str
     created_at: datetime
+    expires_at: datetime
+    resume_at: datetime | None = None
+
+    def is_expired(self, now: datetime) -> bool:
+        """True when nothing may be written from it any more, nor decided about it."""
+        return now >= self.expires_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +60,7 @@ class StoredRow:
     """One row of a stored plan: what was planned, and how it ended.
 
     `row_id` is the trace id of its write; `contact_id` the contact it was found to be; `error` a text for the person
-    who looks after the lead, never for logs.
+    who looks after the lead, never for logs. `tries` attempts got no answer; the next is due at `next_try_at`.
     """
 
     row_id: str
@@ -60,6 +68,13 @@ class StoredRow:
     state: str = RowState.PENDING
     contact_id: str | None = None
     error: str | None = None
+    tries: int = 0
+    next_try_at: datetime | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """True for a row that the sync still has to try."""
+        return self.state == RowState.PENDING or self.next_try_at is not None
 
 
 def newest_plan(connection: Connection, batch_id: str) -> Plan | None:
@@ -128,6 +143,8 @@ def _stored(row: Mapping[str, Any]) -> StoredRow:
         state=row["state"],
         contact_id=row["crm_object_id"],
         error=row["error"],
+        tries=row["tries"],
+        next_try_at=row["next_try_at"],
     )
 
 
@@ -139,6 +156,8 @@ class RowEnd:
     state: RowState
     contact_id: str | None = None
     error: str | None = None
+    tries: int = 0
+    next_try_at: datetime | None = None
 
 
 def end_rows(connection: Connection, ends: Sequence[RowEnd]) -> None:
@@ -149,8 +168,16 @@ def end_rows(connection: Connection, ends: Sequence[RowEnd]) -> None:
     connection.execute(
         update(table)
         .where(table.c.row_id == bindparam("row"))
-        .values(state=bindparam("ended"), error=bindparam("text")),
-        [{"row": end.row_id, "ended": end.state, "text": end.error} for end in ends],
+        .values(
+            state=bindparam("ended"),
+            error=bindparam("text"),
+            tries=bindparam("tried"),
+            next_try_at=bindparam("due", type_=table.c.next_try_at.type),
+        ),
+        [
+            {"row": end.row_id, "ended": end.state, "text": end.error, "tried": end.tries, "due": end.next_try_at}
+            for end in ends
+        ],
     )
     known = [{"row": end.row_id, "contact": end.contact_id} for end in ends if end.contact_id is not None]
     if known:
@@ -163,12 +190,28 @@ def end_rows(connection: Connection, ends: Sequence[RowEnd]) -> None:
 
 
 def end_open_rows(connection: Connection, plan_id: str, *, state: RowState) -> None:
-    """Give every row that has no end yet the same one (a rejected plan)."""
-    connection.execute(
-        update(SyncPlanLeadRow)
-        .where(SyncPlanLeadRow.plan_id == plan_id, SyncPlanLeadRow.state == RowState.PENDING)
-        .values(state=state)
-    )
+    """Give every row that has no end yet the same one (a rejected or expired plan); nothing is tried again."""
+    rows = update(SyncPlanLeadRow).where(SyncPlanLeadRow.plan_id == plan_id)
+    connection.execute(rows.where(SyncPlanLeadRow.state == RowState.PENDING).values(state=state))
+    forget_tries(connection, plan_id)
+
+
+def forget_tries(connection: Connection, plan_id: str) -> None:
+    """Try no row of the plan again: its leads are in another plan, or nobody may write them."""
+    due = (SyncPlanLeadRow.plan_id == plan_id, SyncPlanLeadRow.next_try_at.is_not(None))
+    connection.execute(update(SyncPlanLeadRow).where(*due).values(next_try_at=None))
+
+
+def first_try(connection: Connection, plan_id: str) -> datetime | None:
+    """When the next row of the plan is tried again; None when none is."""
+    query = select(SyncPlanLeadRow.next_try_at).where(SyncPlanLeadRow.plan_id == plan_id)
+    due = query.where(SyncPlanLeadRow.next_try_at.is_not(None)).order_by(SyncPlanLeadRow.next_try_at).limit(1)
+    return connection.execute(due).scalar_one_or_none()
+
+
+def put_off(connection: Connection, plan_id: str, until: datetime | None) -> None:
+    """Say when the CRM may be asked again for this plan; None when it may be now."""
+    connection.execute(update(SyncPlanRow).where(SyncPlanRow.plan_id == plan_id).values(resume_at=until))
 
 
 def action_counts(connection: Connection, plan_id: str) -> dict[str, int]:

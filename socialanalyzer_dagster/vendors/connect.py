@@ -13,6 +13,7 @@ from socialanalyzer_dagster.vendors.email_verifier import EmailVerifier
 from socialanalyzer_dagster.vendors.http import Connection
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
 from socialanalyzer_dagster.vendors.hubspot_privacy import PrivacyHubSpot
+from socialanalyzer_dagster.vendors.hubspot_workflow import Workflow
 from socialanalyzer_dagster.vendors.insightiq import InsightIQ
 from socialanalyzer_dagster.vendors.llm import LanguageModel
 from socialanalyzer_dagster.vendors.media_store import BucketAccess, MediaStore, open_media_store
@@ -79,7 +80,11 @@ def connect_hubspot(settings: Settings) -> HubSpot | None:
     if settings.hubspot_api_key is None:
         return None
     connection = _connection(settings, settings.hubspot_url, HUBSPOT_SECONDS, _bearer(settings.hubspot_api_key))
-    return HubSpot(connection, settings.hubspot_api_version)
+    trigger = settings.hubspot_webhook_url
+    workflow = None
+    if trigger is not None:
+        workflow = Workflow(_connection(settings, trigger.get_secret_value(), HUBSPOT_SECONDS, {}))
+    return HubSpot(connection, settings.hubspot_api_version, workflow)
 
 
 def connect_privacy_hubspot(settings: Settings) -> PrivacyHubSpot | None:

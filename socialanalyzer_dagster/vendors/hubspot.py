@@ -27,6 +27,7 @@ from socialanalyzer_dagster.vendors.hubspot_batches import (
     write_results,
 )
 from socialanalyzer_dagster.vendors.hubspot_errors import VENDOR, classify
+from socialanalyzer_dagster.vendors.hubspot_workflow import Workflow
 from socialanalyzer_dagster.vendors.lenient import Lenient
 
 T = TypeVar("T")
@@ -115,11 +116,12 @@ class Paths:
 
 
 class HubSpot:
-    """Describes HubSpot calls; nothing is sent before the gate does it. All of them are free."""
+    """Describes HubSpot calls; nothing is sent before the gate does it. All are free. `workflow` is None if unset."""
 
-    def __init__(self, connection: Connection, version: str = "v3") -> None:
+    def __init__(self, connection: Connection, version: str = "v3", workflow: Workflow | None = None) -> None:
         self._http = VendorHttp(VENDOR, connection, classify)
         self._paths = Paths.of(version)
+        self.workflow = workflow
 
     def batch_read(
         self, *, id_property: str | None, ids: Sequence[str], properties: Sequence[str]
@@ -190,13 +192,7 @@ class HubSpot:
     def create_properties(self, definitions: Sequence[PropertyDefinition]) -> VendorCall[tuple[str, ...]]:
         """Create up to 100 properties; the names this call created, existing ones are not among them."""
         _check_size(definitions)
-        ask = Ask(
-            operation="hubspot.write",
-            method="POST",
-            path=f"{self._paths.properties}/batch/create",
-            body={"inputs": [_definition(one) for one in definitions]},
-            read_seconds=_WRITE_SECONDS,
-        )
+        ask = _writing(f"{self._paths.properties}/batch/create", [_definition(one) for one in definitions])
         return self._call(ask, lambda answer: tuple(one.name for one in decode_properties(answer)))
 
     def status(self) -> VendorCall[ServiceStatus]:
@@ -211,6 +207,8 @@ class HubSpot:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        if self.workflow is not None:
+            await self.workflow.aclose()
 
     def _write(
         self, kind: str, rows: Sequence[JsonObject], inputs: Sequence[WriteInput]
@@ -218,15 +216,10 @@ class HubSpot:
         _check_size(inputs)
         if len({one.trace_id for one in inputs}) < len(inputs):
             raise ValueError("trace ids must be unique in a batch")
-        ask = Ask(
-            operation="hubspot.write",
-            method="POST",
-            path=f"{self._paths.contacts}/batch/{kind}",
-            body={"inputs": list(rows)},
-            read_seconds=_WRITE_SECONDS,
-        )
         kept = tuple(inputs)
-        return self._call(ask, lambda answer: write_results(answer, kept))
+        return self._call(
+            _writing(f"{self._paths.contacts}/batch/{kind}", rows), lambda answer: write_results(answer, kept)
+        )
 
     def _read(self, path: str, query: Mapping[str, str | int]) -> Ask:
         return Ask(operation="hubspot.read", path=path, query=query, read_seconds=_SINGLE_SECONDS)
@@ -239,6 +232,16 @@ class HubSpot:
         query = dict(ask.query) if ask.query else None
         request = {"method": ask.method, "path": ask.path, "query": query, "body": ask.body}
         return VendorCall(operation=ask.operation, request=request, max_units={}, send=send, decode=decode)
+
+
+def _writing(path: str, inputs: Sequence[JsonObject]) -> Ask:
+    return Ask(
+        operation="hubspot.write",
+        method="POST",
+        path=path,
+        body={"inputs": list(inputs)},
+        read_seconds=_WRITE_SECONDS,
+    )
 
 
 def _check_size(items: Sequence[object]) -> None:

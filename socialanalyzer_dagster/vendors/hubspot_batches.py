@@ -1,6 +1,5 @@
 """Reading HubSpot's batch answers: every record asked for ends up in exactly one state (vendor-contracts 8.2, I-34)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,9 +8,10 @@ from pydantic import Field
 
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 from socialanalyzer_dagster.vendors.http import UnexpectedBodyError, as_object
+from socialanalyzer_dagster.vendors.hubspot_errors import existing_id, refused_names
 from socialanalyzer_dagster.vendors.lenient import Lenient, Moment
 
-_EXISTING_ID = re.compile(r"Existing ID:\s*(\d+)")
+_MERGED_IDS = "hs_merged_object_ids"
 _UNFINISHED = {"PENDING", "PROCESSING"}
 _PASSING = {"RATE_LIMITS", "SERVER_ERROR", "TIMEOUT", "INTERNAL_ERROR", "TRANSIENT"}
 
@@ -74,27 +74,33 @@ class ReadResult:
 
 
 def read_result(body: JsonValue, *, id_property: str | None, ids: Sequence[str]) -> ReadResult:
-    """Match the answer of a batch read; raises ValueError when it has no list of results."""
+    """Match the answer of a batch read; raises ValueError when it has no list of results.
+
+    A contact that others were merged into answers for their ids too, when it was read by id with its merged ids.
+    """
     contacts = _contacts(body)
     asked = {_key(one): one for one in ids}
     found: dict[str, Contact] = {}
     unmatched: list[Contact] = []
     for contact in contacts:
-        value = contact.properties.get(id_property) if id_property else contact.id
-        one = asked.get(_key(value or ""))
-        if one is None:
+        names = [contact.properties.get(id_property) or ""] if id_property else _ids_of(contact)
+        matched = {asked[key]: contact for key in map(_key, names) if key in asked}
+        found |= matched
+        if not matched:
             unmatched.append(contact)
-        else:
-            found[one] = contact
     named = {_key(one) for error in _errors(body) if _is_absent(error) for one in _texts(error, "ids")}
     open_ids = [one for one in ids if one not in found]
     missing = [one for one in open_ids if _key(one) in named]
     rest = [one for one in open_ids if _key(one) not in named]
     if len(rest) == 1 and len(unmatched) == 1:
         found[rest.pop()] = unmatched[0]
-    elif rest and not unmatched and _accounts_for_all(body, len(contacts), len(ids)):
+    elif rest and not unmatched and _accounts_for_all(body, len(found), len(ids)):
         missing, rest = open_ids, []
     return ReadResult(found=found, missing=tuple(missing), unknown=tuple(rest))
+
+
+def _ids_of(contact: Contact) -> list[str]:
+    return [contact.id, *(contact.properties.get(_MERGED_IDS) or "").split(";")]
 
 
 def _accounts_for_all(body: JsonValue, found: int, asked: int) -> bool:
@@ -164,16 +170,13 @@ def _eliminate(body: JsonValue, inputs: Sequence[WriteInput], states: dict[str, 
 def _failed(trace_id: str, error: JsonObject) -> WriteResult:
     category, message = error.get("category"), error.get("message")
     text = message if isinstance(message, str) else ""
-    existing = _EXISTING_ID.search(text)
-    details = error.get("errors")
-    names = [as_object(one).get("in") for one in details] if isinstance(details, list) else []
     return WriteResult(
         trace_id=trace_id,
         state=_state_of(category),
-        contact_id=existing[1] if existing and category == "CONFLICT" else None,
+        contact_id=existing_id(error) if category == "CONFLICT" else None,
         category=category if isinstance(category, str) else None,
         message=text or None,
-        property_names=tuple(name for name in names if isinstance(name, str)),
+        property_names=refused_names(error),
     )
 
 

@@ -114,6 +114,12 @@ def test_a_plan_is_shown_approved_by_name_and_written_once(shared, key):
     assert plan["plan"]["state"] == "open"
     assert {row["action"] for row in plan["rows"]} <= {"create", "update", "unchanged", "held", "rejected"}
     assert "create" in shared.run("batch", "plan", key).out
+    dry = shared.json("batch", "plan", key, "--dry-run")
+    assert (dry["plan"]["hash"], dry["plan"]["state"]) == (None, "dry_run")
+    assert {row["lead_uid"]: row["action"] for row in dry["rows"]} == {
+        row["lead_uid"]: row["action"] for row in plan["rows"]
+    }
+    assert shared.json("batch", "plan", key)["plan"] == plan["plan"], "a dry run leaves the plan alone"
     assert shared.run("batch", "run", key, "--from", "synced").code == 1
     other = shared.run("batch", "approve", key, "--by", "Kai Example", "--plan", "ffff")
     assert (other.code, "has changed since" in other.err) == (2, True)
@@ -123,6 +129,25 @@ def test_a_plan_is_shown_approved_by_name_and_written_once(shared, key):
     assert view["status"] == "completed"
     assert view["stages"]["synced"]["passed"] > 0
     assert shared.run("batch", "approve", key, "--by", "Kai Example").code == 2
+    assert "rows created" in shared.run("batch", "show", key).out
+    _read_back_and_taken_back(shared, key)
+
+
+def _read_back_and_taken_back(shared, key):
+    written = shared.json("batch", "show", key)["sync"]["rows"]["created"]
+    assert shared.json("crm", "reconcile")["contacts"] == written
+    shown = shared.json("batch", "undo", key, "--by", "Kai Example")
+    assert (shown["written"], len(shown["rows"])) == (False, written)
+    lead = shown["rows"][0]["lead_uid"]
+    assert shared.json("leads", "show", lead)["crm"]["owner"] in {"Kai Example", "Noa Example", None}
+    assert "--yes" in shared.run("batch", "undo", key, "--by", "Kai Example").out
+    assert shared.json("batch", "undo", key, "--by", "Kai Example", "--yes")["written"] is True
+    assert shared.json("batch", "undo", key, "--by", "Kai Example", "--yes")["rows"] == []
+    who = ("--reason", "known from a fair", "--by", "Kai Example")
+    assert shared.json("leads", "override", lead, "--tier", "auto_enroll", *who)["tier"] == "auto_enroll"
+    assert "known from a fair" in shared.run("leads", "show", lead).out
+    assert shared.run("leads", "override", lead, "--tier", "gold", *who).code == 2
+    assert shared.json("leads", "override", lead, "--remove", *who)["tier"] is None
 
 
 def test_a_capped_batch_says_so_and_a_raised_cap_finishes_the_rest(shared, key):

@@ -22,7 +22,8 @@ from socialanalyzer_dagster.domain.crm_diff import (
     without_bdr,
 )
 from socialanalyzer_dagster.domain.crm_mapping import AnalysisFacts, LeadFacts, Lineage, desired_properties
-from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty, ValueKind, WriteRule, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty, ValueKind, WriteRule
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.outcomes import HELD, REJECTED
 from socialanalyzer_dagster.domain.outreach import (
@@ -34,7 +35,7 @@ from socialanalyzer_dagster.domain.outreach import (
     outreach_decision,
     queue_decision,
 )
-from socialanalyzer_dagster.domain.policy import Policy, parse_policy
+from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy
 from socialanalyzer_dagster.domain.scores import DIMENSIONS, ScoreInputs
 from socialanalyzer_dagster.domain.scoring import compute_score
 from socialanalyzer_dagster.domain.types import Stage
@@ -130,7 +131,8 @@ def ours(policy: Policy, **changes: str | None) -> CrmContact:
 
 
 def test_the_table_is_the_one_of_the_specification(policy: Policy) -> None:
-    rules = {name: str(one.rule) for name, one in crm_properties(policy).items()}
+    letters = {WriteRule.OURS: "O", WriteRule.IF_BLANK: "B", WriteRule.ON_CREATE: "C"}
+    rules = {name: letters[one.rule] for name, one in crm_properties(policy).items()}
     assert {name: rules.get(name) for name in TABLE} == TABLE
     assert set(rules) - set(TABLE) == {"email_outreach"}
 
@@ -251,6 +253,79 @@ def test_our_values_are_kept_current_blanks_are_filled_and_the_rest_is_left_alon
         "firstname": Change(None, "Mara"),
         "lead_score": Change("0.1", "0.6750"),
     }
+
+
+def owned(policy: Policy, **rules: str) -> Policy:
+    document = policy.document()
+    document["crm"]["ownership"].update(rules)
+    return parse_policy(document)
+
+
+def test_the_owners_of_properties_are_policy(policy: Policy) -> None:
+    contact = ours(policy, lead_score="0.1", city="Oslo")
+    changed = owned(policy, city="ours", lead_score="if_blank")
+    assert set(plan_row(proposed(changed), contact, properties=crm_properties(changed), policy=changed).changes) == {
+        "city"
+    }
+    silent = owned(policy, lead_score="never")
+    assert "lead_score" not in proposed(silent).properties
+    assert "lead_score" not in crm_properties(silent)
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        ({"creator_uid": "ours"}, "creator_uid is always on_create"),
+        ({"bdr_": "never"}, "bdr_ is always on_create"),
+        ({"no_such": "ours"}, "unknown properties: no_such"),
+        ({"city": "sometimes"}, "ownership"),
+    ],
+)
+def test_a_table_of_owners_that_cannot_be_is_refused(policy: Policy, rules: dict[str, str], problem: str) -> None:
+    with pytest.raises(PolicyError, match=problem):
+        owned(policy, **rules)
+
+
+def test_every_property_has_an_owner(policy: Policy) -> None:
+    document = policy.document()
+    del document["crm"]["ownership"]["city"]
+    with pytest.raises(PolicyError, match="ownership lacks city"):
+        parse_policy(document)
+
+
+def test_the_lifecycle_stage_is_never_moved(policy: Policy) -> None:
+    assert "lifecyclestage" not in {*desired_properties(facts(policy), policy), *crm_properties(policy)}
+    document = policy.document()
+    document["crm"]["constants"]["instagram"]["lifecyclestage"] = "lead"
+    document["crm"]["ownership"]["lifecyclestage"] = "ours"
+    with pytest.raises(PolicyError, match="would move back"):
+        parse_policy(document)
+    document["crm"]["ownership"]["lifecyclestage"] = "on_create"
+    mapped = parse_policy(document)
+    assert proposed(mapped).properties["lifecyclestage"] == "lead"
+    customer = ours(mapped, lifecyclestage="customer", lead_score="0.1")
+    row = plan_row(proposed(mapped), customer, properties=crm_properties(mapped), policy=mapped)
+    assert set(row.changes) == {"lead_score"}
+
+
+def test_what_a_rep_edited_or_cleared_since_we_wrote_it_is_released(policy: Policy) -> None:
+    written = proposed(policy).properties
+    edited = replace(ours(policy, lead_score="0.9", score_reasoning=None, city="Oslo"), written=written)
+    planned = row(policy, edited)
+    assert planned.action is Action.UNCHANGED
+    assert planned.notes == ("released:lead_score", "released:score_reasoning")
+    assert planned.released == {"lead_score", "score_reasoning"}
+    back = replace(ours(policy), written=written, released=frozenset({"lead_score"}))
+    assert row(policy, back, properties={**written, "lead_score": "0.1000"}).changes == {}
+
+
+def test_values_that_somebody_had_before_us_stay_theirs(policy: Policy) -> None:
+    document = policy.document()
+    document["crm"]["existing_contact"] = "update"
+    theirs = CrmContact(object_id="7", properties={"lead_score": "0.9", "bdr_": "x"}, is_ours=False)
+    planned = plan_row(proposed(policy), theirs, properties=crm_properties(policy), policy=parse_policy(document))
+    assert "lead_score" not in planned.changes
+    assert planned.released == {"lead_score"}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 
 from socialanalyzer_dagster.domain.approval import needs_person
 from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow, is_equal
-from socialanalyzer_dagster.domain.crm_properties import ValueKind, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import ValueKind
 from socialanalyzer_dagster.domain.crm_recheck import Standing, standing
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.policy import Policy, parse_policy
 from socialanalyzer_dagster.domain.types import LeadUid
 

@@ -30,7 +30,7 @@ from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.batches import create_batch
-from socialanalyzer_dagster.pipeline.crm_apply import SyncRefused
+from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused
 from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.rescore import rescore

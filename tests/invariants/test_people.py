@@ -46,12 +46,12 @@ from socialanalyzer_dagster.storage.attempts import unpacked
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import Database, table_of
 from socialanalyzer_dagster.storage.models_control import (
-    CrmLinkRow,
     LedgerEntryRow,
     ProviderAttemptRow,
     SuppressionRow,
     VendorJobPageRow,
 )
+from socialanalyzer_dagster.storage.models_crm import CrmLinkRow
 from socialanalyzer_dagster.storage.models_leads import (
     BatchStageRow,
     FilterHistoryRow,

@@ -13,8 +13,13 @@ from pydantic import BaseModel
 
 import socialanalyzer_dagster
 from socialanalyzer_dagster.domain.activity import activity_problem
+from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.content_items import ContentItem, MediaKind
-from socialanalyzer_dagster.domain.emails import contact_emails
+from socialanalyzer_dagster.domain.crm_diff import CrmContact, ProposedContact, plan_row
+from socialanalyzer_dagster.domain.crm_reading import reading
+from socialanalyzer_dagster.domain.crm_table import crm_properties
+from socialanalyzer_dagster.domain.crm_waits import DAILY_LIMIT, next_try_at, resume_at
+from socialanalyzer_dagster.domain.emails import EmailStatus, contact_emails
 from socialanalyzer_dagster.domain.engagement import engagement_metrics
 from socialanalyzer_dagster.domain.estimate import default_rates, estimate_search
 from socialanalyzer_dagster.domain.filters import FilterProblems, fingerprint, validate_filters
@@ -27,7 +32,7 @@ from socialanalyzer_dagster.domain.prompts import PromptWriter
 from socialanalyzer_dagster.domain.scores import DIMENSIONS, ScoreInputs
 from socialanalyzer_dagster.domain.scoring import compute_score, needs_repeats
 from socialanalyzer_dagster.domain.travel_flag import TextUnit, travel_flag
-from socialanalyzer_dagster.domain.types import PlatformKey
+from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey
 from socialanalyzer_dagster.pipeline.pricing import PriceTable
 from socialanalyzer_dagster.pipeline.retention import Periods
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
@@ -217,7 +222,29 @@ def periods(policy: Policy) -> Any:
     return Periods.of(policy, NOW)
 
 
+def crm_waits(policy: Policy) -> Any:
+    daily = VendorError("hubspot", ErrorClass.THROTTLED, DAILY_LIMIT, retry_after_seconds=60)
+    return [next_try_at(NOW, tries, policy.crm) for tries in (1, 2, 5)], resume_at(daily, NOW, policy.crm)
+
+
+def crm_rows(policy: Policy) -> Any:
+    known = CrmContact(object_id="1", properties={"city": "Oslo"}, is_ours=False)
+    lead = ProposedContact(
+        uid=LeadUid("u"), properties={"city": "Bergen", "email": "a@b.org"}, tier=None,
+        email_status=EmailStatus.VALID, outreach=outreach_decision("US", SubscriberKind.COMPANY, policy),
+    )  # fmt: skip
+    return plan_row(lead, known, properties=crm_properties(policy), policy=policy), crm_properties(policy)
+
+
+def read_back(policy: Policy) -> Any:
+    return reading({"lifecyclestage": "customer", "hs_email_optout": "true"}, policy.crm)
+
+
 EFFECTS = [
+    (crm_waits, "crm.retry_minutes.0", 20), (crm_waits, "crm.portal_time_zone", "Asia/Tokyo"),
+    (crm_rows, "crm.existing_contact", "update"), (crm_rows, "crm.ownership.city", "ours"),
+    (read_back, "crm.outcomes.0.value", "lead"), (read_back, "crm.outcomes.0.outcome", "lost"),
+    (read_back, "crm.outcomes.0.property", "hs_lead_status"), (read_back, "crm.opt_out_property", "opted_out"),
     (tuned, "scoring.penalties.entertainment", "-0.2"), (tuned, "scoring.boosts.0.add", "0.2"),
     (tuned, "scoring.boosts.1.at_least", 90_000), (tuned, "scoring.boosts.2.add", "0.06"),
     (tuned, "scoring.engagement.per_post_above", "0.04"), (tuned, "scoring.engagement.per_post_below", "-0.01"),

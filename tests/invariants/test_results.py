@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from socialanalyzer_dagster.domain.category_examples import ExamplesError, parse_examples, shipped_examples
 from socialanalyzer_dagster.domain.contact_choice import ChoiceContext, resolve
 from socialanalyzer_dagster.domain.content_items import ContentItem, MediaKind
-from socialanalyzer_dagster.domain.crm_properties import crm_properties
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.engagement import engagement_metrics
 from socialanalyzer_dagster.domain.filters import FilterProblems, validate_filters

@@ -1,5 +1,6 @@
 """The tests' own platform in front of the sandbox's CRM: batches go to scored, then to a plan and into HubSpot."""
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,9 +16,12 @@ from socialanalyzer_dagster.domain.outcomes import passed
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.types import LeadUid, Stage, lead_uid
+from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport, apply_plan
 from socialanalyzer_dagster.pipeline.crm_plan import PlanReport, make_plan
+from socialanalyzer_dagster.pipeline.crm_reconcile import ReconcileReport, reconcile
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
+from socialanalyzer_dagster.pipeline.crm_undo import UndoReport, UndoRequest, undo
 from socialanalyzer_dagster.pipeline.session import SessionParts
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -83,8 +87,11 @@ class CrmWorld(World):
     @property
     def parts(self) -> SessionParts:
         plain = super().parts
-        gate = replace(plain.gate, sleep=self._sleep, suppression_key=self.suppression_key)
+        gate = replace(plain.gate, sleep=self._sleep, monotonic=self._monotonic, suppression_key=self.suppression_key)
         return replace(plain, vendors=replace(plain.vendors, hubspot=self.hubspot), gate=gate)
+
+    def _monotonic(self) -> float:
+        return time.monotonic() + sum(self.sleeps)
 
     async def _sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
@@ -119,6 +126,28 @@ class CrmWorld(World):
     def person(self, email: str, **values: str) -> Contact:
         """A rep makes a contact."""
         return self.crm.contacts.create({"email": email, **values}, now=self.clock.now())
+
+    def merge(self, primary: Contact, other: Contact) -> None:
+        """A rep merges a contact into another one."""
+        self.crm.contacts.merge(primary, other, now=self.clock.now())
+
+    def delete(self, contact: Contact) -> None:
+        """A rep deletes a contact."""
+        self.crm.contacts.archive(contact, now=self.clock.now())
+
+    async def approved(self, *names: str, **request: Any) -> str:
+        """The key of a batch whose plan was approved; leads that were written before are looked at again."""
+        self.clock.advance(days=200)
+        key = await self.scored(*names, **request)
+        await self.plan(key)
+        approve(self.workplace, key, by="Mara")
+        return key
+
+    async def synced(self, *names: str, **request: Any) -> str:
+        """The key of a batch whose plan was written."""
+        key = await self.approved(*names, **request)
+        await self.sync(key)
+        return key
 
     async def scored(self, *names: str, **request: Any) -> str:
         """The key of a batch whose leads went through scored."""
@@ -173,9 +202,25 @@ class CrmWorld(World):
         with self.database.read() as connection:
             return Counter(roster.totals(connection))
 
+    async def undo(self, key: str, *, yes: bool = False, **request: Any) -> UndoReport:
+        """What an undo would restore, or restored."""
+        assert self.hubspot is not None
+        wanted = UndoRequest(key=key, by="Mara", is_confirmed=yes, **request)
+        return await undo(self.workplace, self.hubspot, self.suppression_key, wanted)
+
+    async def reconcile(self) -> ReconcileReport:
+        """Our contacts read back."""
+        assert self.hubspot is not None
+        return await reconcile(self.workplace, self.hubspot, self.suppression_key)
+
     def links(self, *names: str) -> dict[LeadUid, str]:
         with self.database.read() as connection:
-            return crm_links.links_of(connection, [uid_of(name) for name in names])
+            found = crm_links.links_of(connection, [uid_of(name) for name in names])
+        return {uid: link.contact_id for uid, link in found.items()}
+
+    def link(self, name: str) -> crm_links.Link:
+        with self.database.read() as connection:
+            return crm_links.links_of(connection, [uid_of(name)])[uid_of(name)]
 
 
 def uid_of(name: str) -> LeadUid:

@@ -9,17 +9,17 @@ from sqlalchemy import delete, select, update
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline import crm_apply
+from socialanalyzer_dagster.pipeline import crm_admission
 from socialanalyzer_dagster.pipeline.approvals import approve, reject
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, release_canary, retry, stop
-from socialanalyzer_dagster.pipeline.crm_apply import SyncRefused
+from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
 from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.sandbox.faults import Fault
-from socialanalyzer_dagster.storage.models_control import SyncPlanLeadRow
+from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow
 from socialanalyzer_dagster.storage.models_leads import LeadRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
@@ -117,12 +117,14 @@ async def test_a_second_batch_updates_what_changed_and_leaves_what_reps_own(worl
     world_on_each.clock.advance(days=200)
     key = await approved(world_on_each, "p1")
     assert world_on_each.actions(key) == {"p1": ("update", None)}
-    assert {"lead_score", "lead_batch_id"} <= set(world_on_each.rows(key)["p1"].planned.changes)
+    planned = world_on_each.rows(key)["p1"].planned
+    assert "lead_batch_id" in planned.changes
+    assert planned.notes == ("released:lead_score",)
     report = await world_on_each.sync(key)
     assert report.rows == {"updated": 1}
     contact = world_on_each.contact("p1")
     assert contact is not None
-    assert (contact.value("lead_score"), contact.value("firstname")) == ("0.8000", "Renamed")
+    assert (contact.value("lead_score"), contact.value("firstname")) == ("0.1", "Renamed")
     assert contact.value("bdr_") == "somebody else"
     assert contact.value("lead_batch_id") == key
 
@@ -138,12 +140,14 @@ async def test_a_contact_that_changed_since_the_plan_is_planned_anew(world_on_ea
     assert report.rows == {"created": 1, "failed": 1}
     assert world_on_each.codes(Stage.SYNCED)["plan_changed"] == 1
     assert contact.value("lead_batch_id") == "edited by a rep"
-    retry(world_on_each.workplace, key, BY)
+    assert find_batch(world_on_each.workplace, key).status == "queued", "for a new plan"
     await world_on_each.run(key)
     plan = await world_on_each.plan(key)
     assert (plan.status, plan.actions) == ("awaiting_approval", {"update": 1})
+    assert world_on_each.rows(key)["p1"].planned.released == {"lead_batch_id"}
     approve(world_on_each.workplace, key, by="Mara")
     assert (await world_on_each.sync(key)).rows == {"updated": 1}
+    assert contact.value("lead_batch_id") == "edited by a rep"
 
 
 async def test_a_rep_who_was_faster_keeps_the_contact(world: CrmWorld) -> None:
@@ -393,4 +397,4 @@ async def test_held_leads_are_planned_again_when_their_cause_has_ended(world_on_
 
 
 def test_the_sync_asks_the_same_audits_as_the_checks() -> None:
-    assert tuple(Stage)[:-1] == crm_apply._BEFORE
+    assert tuple(Stage)[:-1] == crm_admission.BEFORE

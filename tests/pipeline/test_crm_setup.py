@@ -6,7 +6,8 @@ import pytest
 from crm_world import hubspot_of
 
 from socialanalyzer_dagster.domain.calls import Reply, VendorCall
-from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady, create_missing, missing_properties

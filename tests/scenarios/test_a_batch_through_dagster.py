@@ -15,6 +15,7 @@ from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor
+from socialanalyzer_dagster.sensors.sync_retries import sync_retry_sensor
 from socialanalyzer_dagster.storage.models_control import BudgetScopeRow, ProviderAttemptRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from tests.scenarios.house import STAGE_ASSETS, House, failures, open_house, set_up_crm
@@ -67,6 +68,21 @@ def test_a_batch_is_found_scored_approved_synced_and_summarised(house: House) ->
     assert house.run("crm_sync_job", key).success
     assert house.calls() == calls
     assert house.view(key)["stages"] == before["stages"]
+    _attend_plans_and_read_back(house, contacts=view["stages"]["synced"]["passed"])
+
+
+def _attend_plans_and_read_back(house: House, *, contacts: int) -> None:
+    with dg.build_sensor_context(
+        instance=house.instance, resources=dict(house.definitions.resources or {}), definitions=house.definitions
+    ) as context:
+        tick = sync_retry_sensor(context)
+    assert isinstance(tick, dg.SkipReason)
+    assert tick.skip_message == "No CRM plan has anything due."
+    result = house.definitions.resolve_job_def("crm_reconciliation_job").execute_in_process(instance=house.instance)
+    (event,) = result.get_asset_materialization_events()
+    assert event.materialization.metadata["contacts"].value == contacts
+    schedule = house.definitions.resolve_schedule_def("crm_reconcile")
+    assert (schedule.default_status, schedule.cron_schedule) == (dg.DefaultScheduleStatus.STOPPED, "0 4 * * *")
 
 
 def test_the_sync_refuses_a_batch_that_nobody_approved(house: House) -> None:

@@ -41,7 +41,7 @@ def states(body, inputs=INPUTS):
         (423, {}, {"retry-after": "9"}, ErrorClass.THROTTLED, 9),
         (429, {"policyName": "TEN_SECONDLY_ROLLING"}, {}, ErrorClass.THROTTLED, 10),
         (429, {"policyName": "SECONDLY"}, {}, ErrorClass.THROTTLED, 1),
-        (429, {"policyName": "DAILY"}, {}, ErrorClass.PERMANENT_SERVICE, None),
+        (429, {"policyName": "DAILY"}, {}, ErrorClass.THROTTLED, 3600),
         (429, {"errorType": "RATE_LIMIT"}, {}, ErrorClass.THROTTLED, 10),
         (477, {}, {"retry-after": "3600"}, ErrorClass.THROTTLED, 3600),
         (500, {}, {}, ErrorClass.TRANSIENT, None),

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.sandbox.vendors.hubspot_properties import Problem, P
 from socialanalyzer_dagster.sandbox.vendors.hubspot_property_calls import property_routes
 from socialanalyzer_dagster.sandbox.vendors.hubspot_search import SearchRequest
 from socialanalyzer_dagster.sandbox.vendors.hubspot_wire import WIRE, answering, body_object, without_last_result
+from socialanalyzer_dagster.sandbox.vendors.hubspot_workflow import workflow_routes
 from socialanalyzer_dagster.sandbox.wire import Call, endpoint, json_response
 
 DATED_VERSIONS = ("2026-03", "2026-09")
@@ -52,7 +53,7 @@ def routes(state: SandboxState) -> list[Route]:
     for version in DATED_VERSIONS:
         contacts, owners = f"/crm/objects/{version}/contacts", f"/crm/owners/{version}"
         found += _version_routes(state, contacts, owners, f"/crm/properties/{version}")
-    return found
+    return found + workflow_routes(state)
 
 
 def _version_routes(state: SandboxState, contacts: str, owners: str, properties: str) -> list[Route]:
@@ -63,6 +64,7 @@ def _version_routes(state: SandboxState, contacts: str, owners: str, properties:
         ("batch_read", "POST", f"{contacts}/batch/read", _batch_read),
         ("batch_archive", "POST", f"{contacts}/batch/archive", _batch_archive),
         ("search", "POST", f"{contacts}/search", _search),
+        ("contact_merge", "POST", f"{contacts}/merge", _merge),
         ("gdpr_delete", "POST", f"{contacts}/gdpr-delete", lambda call: gdpr_delete(call, crm_of(call.state).contacts)),
         ("contact_create", "POST", contacts, _create),
         ("contact_list", "GET", contacts, _list),
@@ -94,6 +96,8 @@ def _batch(work: Callable[[ContactBatches, Mapping[str, Any]], BatchAnswer]) -> 
         body = body_object(call)
         if call.fault == "partial":
             return _partial(call, body, work)
+        if call.fault == "whole_refusal":
+            _batches(call).refuse_whole(body)
         found = work(_batches(call), body)
         if call.fault == "missing_record" and found.body["results"]:
             found = replace(found, body=without_last_result(found.body))
@@ -141,6 +145,22 @@ def _search(call: Call) -> Response:
     if call.fault == "short_page":
         body["results"] = body["results"][: len(body["results"]) // 2]
     return json_response(body)
+
+
+def _merge(call: Call) -> Response:
+    body, contacts = body_object(call), crm_of(call.state).contacts
+    found = []
+    for name in ("primaryObjectId", "objectIdToMerge"):
+        if not isinstance(body.get(name), str):
+            raise invalid(f"{name} is required", about=name)
+        contact = contacts.find(body[name])
+        if contact is None:
+            raise RefusedError(404, Problem("OBJECT_NOT_FOUND", f"No contact is named by {body[name]}"))
+        found.append(contact)
+    primary, other = found
+    if primary is other:
+        raise invalid("A contact cannot be merged into itself", about="objectIdToMerge")
+    return json_response(contacts.merge(primary, other, now=call.state.clock.now()).body())
 
 
 def _create(call: Call) -> Response:

@@ -100,6 +100,12 @@ class ContactBatches:
             if found is not None:
                 self.book.archive(found, now=self.now)
 
+    def refuse_whole(self, body: Mapping[str, Any]) -> None:
+        """Raise the first refusal that a record of the batch would get, before anything is done."""
+        for item in _inputs(body, with_ids=False):
+            found = self.book.find(item["id"], item.get("idProperty")) if item.get("id") else None
+            self.book.check(_properties(item), owner=None if found is None else found.id)
+
     def _check_all_new(self, inputs: Sequence[Item]) -> None:
         seen: set[tuple[str, str]] = set()
         for item in inputs:

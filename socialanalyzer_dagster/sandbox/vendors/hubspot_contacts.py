@@ -21,6 +21,7 @@ from socialanalyzer_dagster.sandbox.vendors.hubspot_values import checked_values
 KIND = "hubspot.contact"
 BLOCKED = "hubspot.blocked_address"
 _ALWAYS_READ = ("hs_object_id", "createdate", "lastmodifieddate")
+_MERGED = "hs_merged_object_ids"
 _READ_WHEN_UNASKED = ("email", "firstname", "lastname")
 
 
@@ -99,7 +100,7 @@ class ContactBook:
             raise RefusedError(404, Problem("OBJECT_NOT_FOUND", f"Property {name} does not exist", about="idProperty"))
         if name not in self.properties.unique_names():
             raise invalid(f"Property {name} is not a unique property", code="NOT_UNIQUE", about="idProperty")
-        found = self.contacts.get(value) if name == "hs_object_id" else self._by_key(name, value)
+        found = self._by_id(value) if name == "hs_object_id" else self._by_key(name, value)
         return None if found is None or found.archived else found
 
     def find_archived(self, contact_id: str) -> Contact | None:
@@ -114,8 +115,12 @@ class ContactBook:
 
     def check_new(self, values: Mapping[str, object]) -> dict[str, str]:
         """Return the values a new contact would have; raises `RefusedError` (400; 409 naming the existing id)."""
+        return self.check(values, owner=None)
+
+    def check(self, values: Mapping[str, object], *, owner: str | None) -> dict[str, str]:
+        """Return the values that a write to the contact `owner` would store; raises what `check_new` raises."""
         checked = self._checked(values)
-        self._refuse_taken(checked, owner=None)
+        self._refuse_taken(checked, owner=owner)
         return checked
 
     def create(self, values: Mapping[str, object], *, now: datetime) -> Contact:
@@ -128,12 +133,22 @@ class ContactBook:
         self, contact: Contact, values: Mapping[str, object], *, now: datetime, blank_others: bool = False
     ) -> Contact:
         """Change a contact; `blank_others` clears what is not named, as a non-partial upsert may do (contracts 8.1)."""
-        checked = self._checked(values)
-        self._refuse_taken(checked, owner=contact.id)
+        checked = self.check(values, owner=contact.id)
         if blank_others:
             kept = self.properties.unique_names() | set(checked)
             checked = {**{name: "" for name in contact.properties if name not in kept}, **checked}
         return self._written(contact, checked, now)
+
+    def merge(self, primary: Contact, other: Contact, *, now: datetime) -> Contact:
+        """Return one contact of two: the primary's values, blanks filled from the other, answering for both ids."""
+        merged = ";".join(dict.fromkeys([*_merged_ids(primary), other.id, *_merged_ids(other)]))
+        values = {**other.properties, **primary.properties, _MERGED: merged}
+        self.archive(other, now=now)
+        self._unindex(primary)
+        primary.properties, primary.updated_at = values, now
+        self._index(primary)
+        self.store.put(KIND, primary.id, primary.row())
+        return primary
 
     def archive(self, contact: Contact, *, now: datetime) -> None:
         """Move a contact to the recycle bin; its unique values become free."""
@@ -177,6 +192,15 @@ class ContactBook:
         self.store.put(KIND, contact.id, contact.row())
         return contact
 
+    def _by_id(self, contact_id: str) -> Contact | None:
+        """The contact with this id, or the one it was merged into."""
+        found = self.contacts.get(contact_id)
+        if found is None or not found.archived:
+            return found
+        return next(
+            (one for one in self.contacts.values() if contact_id in _merged_ids(one) and not one.archived), found
+        )
+
     def _by_key(self, name: str, value: str) -> Contact | None:
         contact_id = self._keys.get((name, value.lower() if name == "email" else value))
         return self.contacts.get(contact_id) if contact_id else None
@@ -205,6 +229,10 @@ class ContactBook:
 
 def _digest(address: str) -> str:
     return hashlib.sha256(address.strip().lower().encode()).hexdigest()
+
+
+def _merged_ids(contact: Contact) -> list[str]:
+    return [one for one in contact.properties.get(_MERGED, "").split(";") if one]
 
 
 def numeric_id(basis: str, ordinal: int = 0) -> str:

@@ -228,7 +228,7 @@ def _options(request: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     return request.get("options") or ()
 
 
-_READ_ONLY = frozenset({"createdate", "lastmodifieddate", "hs_object_id"})
+_READ_ONLY = frozenset({"createdate", "lastmodifieddate", "hs_object_id", "hs_merged_object_ids"})
 _CHANGEABLE = ("label", "type", "fieldType", "groupName", "description", "options", "displayOrder", "hidden")
 _DEFAULTS = (
     ("email", "Email", "string", "text"),
@@ -253,6 +253,7 @@ _DEFAULTS = (
     ("createdate", "Create Date", "datetime", "date"),
     ("lastmodifieddate", "Last Modified Date", "datetime", "date"),
     ("hs_object_id", "Record ID", "number", "number"),
+    ("hs_merged_object_ids", "Merged record IDs", "string", "text"),
 )
 _DEFAULT_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "lifecyclestage": LIFECYCLE_STAGES,

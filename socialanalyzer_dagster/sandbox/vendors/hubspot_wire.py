@@ -89,6 +89,8 @@ def _rate_headers(call: Call) -> Mapping[str, str]:
 
 
 WIRE = VendorWire("hubspot", "/hubspot", _authorize, _refuse, _rate_headers)
+TRIGGERS = VendorWire("hubspot", "/hubspot", lambda _call: None, _refuse)
+"""Triggers of workflows: their address is the credential."""
 
 
 def answering(handler: Callable[[Call], Response]) -> Callable[[Call], Response]:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from socialanalyzer_dagster.storage import models_control, models_leads, models_results  # noqa: F401  (registers the tables)
+from socialanalyzer_dagster.storage import models_control, models_crm, models_leads, models_results  # noqa: F401  (registers the tables)
 from socialanalyzer_dagster.storage.columns import VERSION_TABLE, Base
 
 context.configure(

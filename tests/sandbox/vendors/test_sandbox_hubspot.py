@@ -351,3 +351,34 @@ async def test_a_missing_record_was_written_and_a_put_off_one_was_not(
     assert partial.status_code == 207
     assert partial.json()["errors"][0]["category"] == "RATE_LIMITS"
     assert (await crm.get(f"{CONTACTS}/c?idProperty=creator_uid")).status_code == 404
+
+
+async def test_merged_contacts_are_one_that_answers_for_both_ids(crm: httpx.AsyncClient) -> None:
+    made = await post(
+        crm, "/batch/upsert",
+        inputs=[upsert("ld_1", email="a@trail.example", lead_score="0.5"), upsert("ld_2", email="b@trail.example")],
+    )  # fmt: skip
+    other, primary = (each["id"] for each in made.json()["results"])
+    merged = await post(crm, "/merge", primaryObjectId=primary, objectIdToMerge=other)
+    assert (merged.status_code, merged.json()["id"]) == (200, primary)
+    wanted = {"properties": ["creator_uid", "email", "lead_score", "hs_merged_object_ids"]}
+    read = (await post(crm, "/batch/read", inputs=[{"id": other}], **wanted)).json()["results"][0]
+    assert read["id"] == primary
+    values = read["properties"]
+    assert (values["creator_uid"], values["email"], values["lead_score"]) == ("ld_2", "b@trail.example", "0.5")
+    assert values["hs_merged_object_ids"] == other
+    gone = await post(crm, "/batch/read", idProperty="creator_uid", inputs=[{"id": "ld_1"}], properties=[])
+    assert gone.status_code == 207
+    assert (await post(crm, "/merge", primaryObjectId=primary, objectIdToMerge=primary)).status_code == 400
+    assert (await post(crm, "/merge", primaryObjectId=primary, objectIdToMerge="1")).status_code == 404
+
+
+async def test_a_batch_refused_as_a_whole_does_nothing(crm: httpx.AsyncClient, state: SandboxState) -> None:
+    state.faults.set([Fault("hubspot", "batch_upsert", "whole_refusal")])
+    inputs = [upsert("ld_1", email="a@trail.example"), upsert("ld_2", email="no address")]
+    answer = await post(crm, "/batch/upsert", inputs=inputs)
+    assert (answer.status_code, answer.json()["category"]) == (400, "VALIDATION_ERROR")
+    assert [each["in"] for each in answer.json()["errors"]] == ["email"]
+    found = await post(crm, "/batch/read", idProperty="creator_uid", inputs=[{"id": "ld_1"}], properties=[])
+    assert found.json()["results"] == []
+    assert (await post(crm, "/batch/upsert", inputs=inputs[:1])).status_code == 200

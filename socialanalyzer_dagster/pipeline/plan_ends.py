@@ -1,0 +1,58 @@
+"""A plan that is never written: its rows and gate end and its BDRs' counts go back, in one transaction (11.5)."""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.outcomes import skipped
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.batch_finish import stage_of
+from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile
+from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import approval_gates, crm_links, outcomes, roster, sync_plans
+from socialanalyzer_dagster.storage.approval_gates import GateState
+from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
+from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, RowState
+
+_ROW_STATES = {PlanState.REJECTED: RowState.REJECTED, PlanState.EXPIRED: RowState.HELD}
+
+
+def end_plan(connection: Connection, plan: Plan, *, to: PlanState) -> None:
+    """The open plan is rejected or expired, rows without an end with it; leads nobody wrote are taken back from BDRs.
+
+    Raises ChangedMeanwhile when the plan is not open any more (compare-and-set, I-44).
+    """
+    if not sync_plans.change_plan_state(connection, plan.plan_id, to=to):
+        raise ChangedMeanwhile("the plan was changed by somebody else meanwhile")
+    sync_plans.end_open_rows(connection, plan.plan_id, state=_ROW_STATES[to])
+    roster.lock_roster(connection)
+    dealt = roster.assignments_of_plan(connection, plan.plan_id)
+    written = crm_links.links_of(connection, [each.lead for each in dealt])
+    roster.return_assignments(connection, [each for each in dealt if each.lead not in written])
+
+
+def expire_plan(connection: Connection, workplace: Workplace, plan: Plan) -> bool:
+    """End an open plan past its time, and its gate; True when nobody had decided about it."""
+    end_plan(connection, plan, to=PlanState.EXPIRED)
+    gate = gate_of_plan(connection, plan)
+    if gate is None or gate.state != GateState.OPEN:
+        return False
+    ended = replace(gate, state=GateState.EXPIRED, decided_at=workplace.clock.now())
+    if not approval_gates.decide_gate(connection, ended):
+        raise ChangedMeanwhile("somebody decided meanwhile")
+    return True
+
+
+def skip_leads(connection: Connection, workplace: Workplace, batch: Batch, code: str) -> None:
+    """Every lead of the batch's newest plan is skipped at synced with this code."""
+    plan = sync_plans.newest_plan(connection, batch.batch_id)
+    rows = sync_plans.plan_rows(connection, plan.plan_id) if plan is not None else []
+    now, outcome = workplace.clock.now(), skipped(Stage.SYNCED, code)
+    writes = [
+        OutcomeWrite(lead=row.planned.uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now)
+        for row in rows
+    ]
+    if writes:
+        outcomes.write_outcomes(connection, stage_of(batch, Stage.SYNCED), writes)
