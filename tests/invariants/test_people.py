@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from privacy_world import email, erased, everything_in, handle, places_of, privacy_parts, with_retention
 from sqlalchemy import select, text, update
 
-from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.leads import (
     Candidate,
     CandidateKind,
