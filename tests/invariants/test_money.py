@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import dagster as dg
 import pytest
 from batch_world import FETCH, FETCH_MICROS, FOUND_MICROS, SEARCH, World, book_policy
 from crm_world import CrmWorld
@@ -329,7 +330,8 @@ def test_i_30_paid_actions_are_off_by_default(policy: Policy, tmp_path):
     with pytest.raises(SettingsError):
         Settings.from_environment({"SOCIALANALYZER_ENV": "live"})
     definitions = build_definitions()
-    assert not list(definitions.schedules or [])
+    stopped = dg.DefaultScheduleStatus.STOPPED
+    assert all(schedule.default_status is stopped for schedule in definitions.schedules or [])
     assert policy.gates.requires_approval[Stage.SYNCED]
     assert all(price.confirmed_on is None for price in shipped_policy().prices.values())
 
