@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, model_validator
 
@@ -67,14 +67,12 @@ class CrmPolicy(Section):
     def _is_usable(self) -> "CrmPolicy":
         if problems := [*_ownership_problems(self)]:
             raise ValueError("; ".join(problems))
-        if self.portal_time_zone not in available_timezones():
-            raise ValueError(f"portal_time_zone '{self.portal_time_zone}' is no time zone, as Europe/Berlin or UTC is")
+        try:
+            ZoneInfo(self.portal_time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            name = self.portal_time_zone
+            raise ValueError(f"portal_time_zone '{name}' is no time zone, as Europe/Berlin or UTC is") from error
         return self
-
-    @property
-    def portal_zone(self) -> ZoneInfo:
-        """The time zone of the CRM account."""
-        return ZoneInfo(self.portal_time_zone)
 
 
 def _ownership_problems(crm: CrmPolicy) -> Iterator[str]:

@@ -286,6 +286,14 @@ def test_a_table_of_owners_that_cannot_be_is_refused(policy: Policy, rules: dict
         owned(policy, **rules)
 
 
+@pytest.mark.parametrize("name", ["Mars/Olympus", "", "/etc/passwd", "Europe"])
+def test_a_time_zone_that_does_not_exist_is_refused(policy: Policy, name: str) -> None:
+    document = policy.document()
+    document["crm"]["portal_time_zone"] = name
+    with pytest.raises(PolicyError, match="no time zone"):
+        parse_policy(document)
+
+
 def test_every_property_has_an_owner(policy: Policy) -> None:
     document = policy.document()
     del document["crm"]["ownership"]["city"]
