@@ -58,6 +58,7 @@ def export_person(
         typer.echo(json_text(document))
         return
     try:
+        out.touch(mode=0o600)
         out.write_text(json_text(document) + "\n", encoding="utf-8")
     except OSError as error:
         raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error

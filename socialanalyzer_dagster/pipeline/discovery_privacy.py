@@ -6,7 +6,7 @@ from socialanalyzer_dagster.domain.leads import FoundItem
 from socialanalyzer_dagster.domain.suppression import identifiers_of_candidates, identifiers_of_record
 from socialanalyzer_dagster.domain.traces import traces_of
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import person_texts, searches
+from socialanalyzer_dagster.storage import person_calls, person_texts, searches
 
 
 def forget_suppressed(batch: OpenBatch, items: Sequence[FoundItem]) -> None:
@@ -25,4 +25,5 @@ def forget_suppressed(batch: OpenBatch, items: Sequence[FoundItem]) -> None:
         identifiers = [each for record in records for each in identifiers_of_record(record)]
         identifiers += [each for item in items for each in identifiers_of_candidates(item.candidates)]
         traces = traces_of(identifiers, names=[record.display_name for record in records if record.display_name])
-        person_texts.blank_items(connection, traces, batch_id=batch.row.batch_id)
+        pages = person_calls.pages_about(connection, traces, batch_id=batch.row.batch_id)
+        person_calls.blank_pages(connection, traces, pages)

@@ -7,21 +7,27 @@ interrupted is finished by asking again; what has to wait for the CRM or a worki
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
-from socialanalyzer_dagster.domain.suppression import identifier_hash, identifiers_of_url, keyed_hash
+from socialanalyzer_dagster.domain.suppression import identifier_hash, keyed_hash
 from socialanalyzer_dagster.domain.traces import Traces
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.erasure_end import ErasureEnd
 from socialanalyzer_dagster.pipeline.people_in_batches import withdraw
 from socialanalyzer_dagster.pipeline.people_search import FoundPerson
-from socialanalyzer_dagster.pipeline.privacy_parts import ERASURE, PrivacyParts
+from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, PrivacyParts
 from socialanalyzer_dagster.pipeline.suppressions import refuse_personal_reason
-from socialanalyzer_dagster.storage import audit_log, people, person_rows, person_texts, privacy_requests
+from socialanalyzer_dagster.storage import (
+    audit_log,
+    people,
+    person_calls,
+    person_rows,
+    person_texts,
+    privacy_requests,
+)
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestKind, RequestState
 from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions
@@ -145,40 +151,37 @@ def _take_out(parts: PrivacyParts, found: FoundPerson) -> Counter[str]:
 
 
 def _scrubbed(parts: PrivacyParts, traces: Traces) -> Counter[str]:
+    """Look first, which takes long and keeps nobody waiting; then write, a little at a time."""
     database, done = parts.database, Counter[str]()
     with database.read() as connection:
-        keys = person_texts.answers_about(connection, traces)
-    for part in in_parts(keys):
+        answers = person_calls.answers_about(connection, traces)
+        pages = person_calls.pages_about(connection, traces)
+        changes = person_texts.text_changes(connection, traces)
+    for keys in in_parts(answers):
         with database.write() as connection:
-            done["provider_answers"] += person_texts.drop_answers(connection, part)
-    with database.write() as connection:
-        done["vendor_job_items"] = person_texts.blank_items(connection, traces)
-    with database.write() as connection:
-        done["found_items"] = person_texts.blank_stray_items(connection, traces)
-        done += person_texts.scrub_texts(connection, traces)
-    return done
+            done["provider_answers"] += person_calls.drop_answers(connection, keys)
+    for some_pages in in_parts(pages, AT_ONCE):
+        with database.write() as connection:
+            done["vendor_job_items"] += person_calls.blank_pages(connection, traces, some_pages)
+    for some_changes in in_parts(changes, AT_ONCE):
+        with database.write() as connection:
+            person_texts.apply_changes(connection, some_changes)
+    return done + Counter(change.rule.table.name for change in changes)
 
 
 def _mentions_removed(parts: PrivacyParts, found: FoundPerson) -> int:
     """Candidates of other leads that are this person's own account: pages link to other people too."""
-    own = parts.search.hashes(each for lead in found.leads.values() for each in lead.own)
+    own = parts.search.own_accounts(found)
     removed = 0
     for part in people.everybody(parts.database):
-        others = [lead for lead in part if lead.uid not in found.leads]
-        ids = _candidates_naming(parts, own, others)
+        others = [lead.uid for lead in part if lead.uid not in found.leads]
+        with parts.database.read() as connection:
+            links = people.link_candidates(connection, others)
+        ids = [row_id for row_id, url in links if parts.search.is_link_to(own, url)]
         if ids:
             with parts.database.write() as connection:
                 removed += person_rows.forget_candidates(connection, ids)
     return removed
-
-
-def _candidates_naming(
-    parts: PrivacyParts, own: set[tuple[str, str]], others: Sequence[people.StoredPerson]
-) -> list[int]:
-    with parts.database.read() as connection:
-        rows = people.candidate_rows(connection, [lead.uid for lead in others])
-    links = ((row_id, value) for row_id, _, value in rows if value.startswith(("http://", "https://")))
-    return [row_id for row_id, value in links if own & parts.search.hashes(identifiers_of_url(value))]
 
 
 async def finish_requests(parts: PrivacyParts) -> Counter[str]:

@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.batch_status import RUNNING
 from socialanalyzer_dagster.pipeline.privacy_crm import CRM_SILENT, CrmPerson
 from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, MEDIA_FOLDERS, PrivacyParts
-from socialanalyzer_dagster.storage import contacts, crm_links, person_rows, person_texts, privacy_requests, retention
+from socialanalyzer_dagster.storage import contacts, crm_links, person_calls, person_rows, privacy_requests, retention
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestState
 from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions
@@ -52,7 +52,10 @@ class ErasureEnd:
         for group in in_parts(self._leads, AT_ONCE):
             with database.write() as connection:
                 self._done += person_rows.clear_content(connection, group)
-                self._done += person_texts.drop_calls(connection, group)
+        with database.read() as connection:
+            calls = person_calls.calls_of(connection, self._leads, at_rest=True)
+        with database.write() as connection:
+            self._done += person_calls.drop_calls(connection, calls)
         with database.write() as connection:
             known = {*email_hashes, *person_rows.email_hashes(connection, self._leads)}
             self._done["email_verifications"] += person_rows.forget_verifications(connection, sorted(known))
@@ -114,14 +117,12 @@ class ErasureEnd:
 
     def _close(self, crm: Mapping[str, Any]) -> PrivacyRequest:
         parts, now = self._parts, self._parts.workplace.clock.now()
+        with parts.database.read() as connection:
+            left = person_calls.calls_of(connection, self._leads, at_rest=False)
+            at_work = retention.worked_on(connection, self._leads, statuses=tuple(RUNNING.values()))
+        state = RequestState.DONE if left.is_empty and not at_work else RequestState.WAITING_FOR_BATCH
+        state = RequestState.WAITING_FOR_CRM if crm["state"] == "unreachable" else state
         with parts.database.write() as connection:
-            state = RequestState.DONE
-            if person_texts.calls_left(connection, self._leads) or retention.worked_on(
-                connection, self._leads, statuses=tuple(RUNNING.values())
-            ):
-                state = RequestState.WAITING_FOR_BATCH
-            if crm["state"] == "unreachable":
-                state = RequestState.WAITING_FOR_CRM
             counts = Counter(self._request.receipt.get("counts", {})) + self._done
             receipt = {
                 **self._request.receipt,

@@ -72,7 +72,7 @@ class PeopleSearch:
         if given:
             with self._database.read() as connection:
                 found.reduced = people.leads_by_hash(connection, [keyed for _, keyed in given])
-            wanted = _Wanted(given, sieve_of([identifier]))
+            wanted = Wanted(given, sieve_of([identifier]))
             for part in people.everybody(self._database):
                 found.leads |= {each.uid: each for each in part if self._hits(wanted, each)}
         return self._spread(found, (identifier,))
@@ -100,11 +100,19 @@ class PeopleSearch:
         found.reduced -= frozenset(found.leads)
         return found
 
-    def _wanted(self, identifiers: Iterable[Identifier]) -> "_Wanted":
-        known = tuple(identifiers)
-        return _Wanted(self.hashes(known), sieve_of(known))
+    def own_accounts(self, found: FoundPerson) -> "Wanted":
+        """The accounts of a person, to be looked for in links."""
+        return self._wanted(each for lead in found.leads.values() for each in lead.own)
 
-    def _hits(self, wanted: "_Wanted", lead: StoredPerson) -> set[Hash]:
+    def is_link_to(self, wanted: "Wanted", url: str) -> bool:
+        """True when the address is one of the accounts looked for."""
+        return wanted.sieve.lets_link_through(url) and bool(wanted.hashes & self.hashes(identifiers_of_url(url)))
+
+    def _wanted(self, identifiers: Iterable[Identifier]) -> "Wanted":
+        known = tuple(identifiers)
+        return Wanted(self.hashes(known), sieve_of(known))
+
+    def _hits(self, wanted: "Wanted", lead: StoredPerson) -> set[Hash]:
         """What is looked for among everything a lead is known by; links are taken apart only when they could be it."""
         urls = filter(wanted.sieve.lets_link_through, lead.record.links.values())
         linked = (each for url in urls for each in identifiers_of_url(url))
@@ -113,7 +121,7 @@ class PeopleSearch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """What is looked for: hashes, and the sieve that keeps most texts from being read for nothing."""
 
     hashes: set[Hash]

@@ -16,7 +16,14 @@ from socialanalyzer_dagster.pipeline.lead_provenance import contact_provenance, 
 from socialanalyzer_dagster.pipeline.people_search import FoundPerson
 from socialanalyzer_dagster.pipeline.privacy_crm import CRM_SILENT, CrmPerson
 from socialanalyzer_dagster.pipeline.privacy_parts import MEDIA_FOLDERS, PrivacyParts
-from socialanalyzer_dagster.storage import audit_log, lead_views, person_rows, person_texts, privacy_requests
+from socialanalyzer_dagster.storage import (
+    audit_log,
+    lead_views,
+    person_calls,
+    person_rows,
+    person_texts,
+    privacy_requests,
+)
 from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestKind, RequestState
 
 Document = dict[str, Any]
@@ -54,10 +61,10 @@ def _stored(parts: PrivacyParts, found: FoundPerson) -> Document:
     with parts.database.read() as connection:
         tables = person_rows.rows_of_leads(connection, found.uids)
         tables["email_verifications"] = person_rows.verifications(connection, [keyed for _, keyed in emails])
-        answers = person_texts.answers_of(connection, found.uids) if found.uids else []
+        answers = person_calls.answers_of(connection, found.uids) if found.uids else []
         traces = found.traces()
-        items = person_texts.items_about(connection, traces) if found.identifiers else []
-        texts = person_texts.texts_about(connection, traces) if found.identifiers else {}
+        items = person_calls.items_about(connection, traces) if found.identifiers else []
+        changes = person_texts.text_changes(connection, traces) if found.identifiers else []
         facts = [_origin_of(connection, uid) for uid in sorted(found.leads)]
     return {
         "leads": found.uids,
@@ -65,7 +72,7 @@ def _stored(parts: PrivacyParts, found: FoundPerson) -> Document:
         "tables": {name: rows for name, rows in tables.items() if rows},
         "stored_answers": answers,
         "vendor_items": items,
-        "texts": {name: rows for name, rows in texts.items() if rows},
+        "texts": [{"table": each.rule.table.name, **each.row} for each in changes],
     }
 
 

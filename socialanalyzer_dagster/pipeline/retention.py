@@ -15,7 +15,7 @@ from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_activity import quiet_leads
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase, finish_requests
 from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, MEDIA_FOLDERS, PrivacyParts
-from socialanalyzer_dagster.storage import person_rows, person_texts, retention
+from socialanalyzer_dagster.storage import person_calls, person_rows, retention
 from socialanalyzer_dagster.storage.attempts import packed
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.retention import Window
@@ -51,7 +51,7 @@ class Periods:
             synced=now - timedelta(days=kept.synced_days),
             minors=now - timedelta(hours=kept.minor_hours),
             longer=tuple(
-                Window(operation, now - timedelta(days=reuse[operation]))
+                Window(operation, now - timedelta(days=min(reuse[operation], kept.lead_days)))
                 for operation in sorted(PARSED)
                 if reuse.get(operation, 0) > kept.raw_days
             ),
@@ -147,13 +147,13 @@ def _reduce_answers(connection: Connection, parts: PrivacyParts, periods: Period
     retention.replace_bodies(
         connection, [(key, packed(body)) for key, body in kept if body is not None], parts.workplace.clock.now()
     )
-    retention.remove_answers(connection, [key for key, body in kept if body is None])
+    person_calls.drop_answers(connection, [key for key, body in kept if body is None])
     return len(rows)
 
 
 def _expire_jobs(connection: Connection, periods: Periods) -> int:
     keys = retention.some_uids(connection, retention.old_jobs(periods.raw), AT_ONCE)
-    person_texts.expire_jobs(connection, keys)
+    person_calls.expire_jobs(connection, keys)
     return len(keys)
 
 
@@ -184,7 +184,6 @@ def _reduce_group(parts: PrivacyParts, group: Sequence[LeadUid]) -> int:
         person_rows.clear_content(connection, group)
         person_rows.clear_contacts(connection, group)
         person_rows.empty_links(connection, group)
-        person_texts.drop_calls(connection, group)
         return len(person_rows.reduce_identities(connection, group, parts.key, parts.workplace.clock.now()))
 
 

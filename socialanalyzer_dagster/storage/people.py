@@ -106,14 +106,14 @@ def people_of(connection: Connection, leads: Sequence[LeadUid]) -> list[StoredPe
     ]
 
 
-def candidate_rows(connection: Connection, leads: Sequence[LeadUid]) -> list[tuple[int, str, str]]:
-    """(id, field, value) of all candidates of leads."""
+def link_candidates(connection: Connection, leads: Sequence[LeadUid]) -> list[tuple[int, str]]:
+    """(id, address) of all candidates of leads that are links."""
     rows = connection.execute(
-        select(ContactCandidateRow.id, ContactCandidateRow.field, ContactCandidateRow.value).where(
-            ContactCandidateRow.lead_uid.in_(leads)
+        select(ContactCandidateRow.id, ContactCandidateRow.value).where(
+            ContactCandidateRow.lead_uid.in_(leads), ContactCandidateRow.value.startswith("http")
         )
     )
-    return [(row.id, row.field, row.value) for row in rows]
+    return [(row.id, row.value) for row in rows]
 
 
 def leads_by_hash(connection: Connection, hashes: Sequence[str]) -> frozenset[LeadUid]:

@@ -130,12 +130,6 @@ def replace_bodies(connection: Connection, packed_bodies: Sequence[tuple[str, by
         )
 
 
-def remove_answers(connection: Connection, keys: Sequence[str]) -> None:
-    """Remove these answers."""
-    if keys:
-        connection.execute(delete(_ANSWERS).where(_ANSWERS.c.attempt_key.in_(keys)))
-
-
 def old_jobs(before: datetime) -> Select[str]:
     """Keys of jobs whose pages and request are past their period."""
     return select(_JOBS.c.attempt_key).where(

@@ -119,7 +119,7 @@ async def test_an_expired_job_is_bought_again_and_never_read_as_one_without_item
         await batch.platform.discover(batch.context(Stage.DISCOVERED)).__anext__()
     with world.database.write() as connection:
         jobs = table_of(VendorJobRow)
-        from socialanalyzer_dagster.storage.person_texts import expire_jobs
+        from socialanalyzer_dagster.storage.person_calls import expire_jobs
 
         assert (
             expire_jobs(connection, list(connection.execute(select(jobs.c.attempt_key)).scalars()))["vendor_jobs"] == 1
