@@ -20,7 +20,7 @@ from socialanalyzer_dagster.pipeline.batch_requests import UnknownPreset
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile, StatusRefused
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
-from socialanalyzer_dagster.pipeline.limits import LimitTooFar
+from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
 from socialanalyzer_dagster.pipeline.roster import RosterError

@@ -79,7 +79,7 @@ class PipelineSession:
             stack.push_async_callback(asyncio.to_thread, _let_go, workplace, made.batch_id, run_id)
             policy = policy_of_hash(workplace.database, entered.row.policy_hash)
             gate = await stack.enter_async_context(
-                spending_gate(workplace.database, self.writer, policy, self.parts.gate)
+                spending_gate(workplace.database, self.writer, policy, self.parts.gate, holder=entered.row.batch_id)
             )
             await gate.recover(entered.row.batch_id)
             parts = OpenParts(
