@@ -108,7 +108,7 @@ class BreakerRule(Section):
     """When a vendor counts as down, after how long it is tried again, and in which stages its calls wait for it."""
 
     failures_in_a_row: Positive
-    reset_seconds: Positive
+    reset_seconds: Decimal = Field(gt=0)
     wait_in: tuple[Stage, ...] = ()
     on_open: OnOpen = OnOpen.SKIP
 

@@ -86,9 +86,12 @@ class Breakers:
             await still_wanted()
 
     def waits_for(self, vendor: str, stage: Stage) -> bool:
-        """True when the vendor is known to be away and calls of the stage wait for it."""
+        """True when the vendor is known to be away and failed calls of the stage wait for it instead of being given up.
+
+        Not at synced: a write without an answer may have been carried out, and its author looks before anything else.
+        """
         is_away = self._states.get(vendor, BreakerState()).phase is not BreakerPhase.CLOSED
-        return is_away and stage in self._parts.policy.rule_of(vendor).wait_in
+        return is_away and stage is not Stage.SYNCED and stage in self._parts.policy.rule_of(vendor).wait_in
 
     def succeeded(self, ticket: Ticket) -> None:
         """An answer came, be it that the vendor refused this one item."""
@@ -162,7 +165,7 @@ class Breakers:
     async def _wait(self, vendor: str, stage: Stage, state: BreakerState) -> None:
         """A second or less nearer to the next try; raises ProviderUnavailable when waiting is over."""
         rule = self._parts.policy.rule_of(vendor)
-        patience = float(self._parts.policy.wait_resets) * rule.reset_seconds if stage in rule.wait_in else 0.0
+        patience = float(self._parts.policy.wait_resets * rule.reset_seconds) if stage in rule.wait_in else 0.0
         if state.needs_person and state.retry_at is None:
             raise ProviderUnavailable(vendor, state.code or "refused")
         now, since = self._now, state.down_since if state.down_since is not None else self._now
