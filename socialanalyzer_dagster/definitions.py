@@ -11,6 +11,7 @@ from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
+from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_failure_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
 
@@ -32,7 +33,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
         assets=[*UP_TO_PLAN, synced_leads, batch_summary],
         asset_checks=batch_checks(),
         jobs=[lead_batch_job, crm_sync_job],
-        sensors=[lead_batch_sensor, vendor_job_sensor, run_failure_sensor],
+        sensors=[lead_batch_sensor, vendor_job_sensor, provider_recovery_sensor, run_failure_sensor],
         resources=dict(resources) if resources is not None else default_resources(),
         executor=dg.in_process_executor,
     )

@@ -111,6 +111,11 @@ class BreakerState:
         return BreakerState(trip=self.trip + 1)
 
 
+def rule_of(policy: BreakersPolicy, vendor: str) -> BreakerRule:
+    """The policy's rule for a vendor."""
+    return policy.services.get(vendor, policy.other)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """The policy's numbers for one vendor."""
@@ -122,8 +127,9 @@ class Rules:
     probe_seconds: float
 
     @classmethod
-    def of(cls, policy: BreakersPolicy, rule: BreakerRule) -> Self:
-        """Of one vendor's rule."""
+    def of(cls, policy: BreakersPolicy, vendor: str) -> Self:
+        """As the policy has them."""
+        rule = rule_of(policy, vendor)
         return cls(
             window=policy.window,
             failure_share=float(policy.failure_share),

@@ -127,10 +127,6 @@ class BreakersPolicy(Section):
     services: Mapping[str, BreakerRule]
     other: BreakerRule
 
-    def rule_of(self, vendor: str) -> BreakerRule:
-        """The rule of a vendor."""
-        return self.services.get(vendor, self.other)
-
 
 class HealthPolicy(Section):
     """Shares of successful calls from which a vendor is shown green and yellow (spec 13.3)."""

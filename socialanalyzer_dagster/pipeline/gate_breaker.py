@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState, CallResult, Rules
+from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState, CallResult, Rules, rule_of
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.policy_money import BreakersPolicy
@@ -26,6 +26,7 @@ from socialanalyzer_dagster.storage.database import Database, SharedTime
 
 _LOG = logging.getLogger(__name__)
 _FRESH_SECONDS = 1.0
+_SOON_SECONDS = 0.05
 _MANY_HOSTS = frozenset(operation.vendor for operation in OPERATIONS.values() if operation.asks_many_hosts)
 
 
@@ -91,7 +92,7 @@ class Breakers:
         Not at synced: a write without an answer may have been carried out, and its author looks before anything else.
         """
         is_away = self._states.get(vendor, BreakerState()).phase is not BreakerPhase.CLOSED
-        return is_away and stage is not Stage.SYNCED and stage in self._parts.policy.rule_of(vendor).wait_in
+        return is_away and stage is not Stage.SYNCED and stage in rule_of(self._parts.policy, vendor).wait_in
 
     def succeeded(self, ticket: Ticket) -> None:
         """An answer came, be it that the vendor refused this one item."""
@@ -127,7 +128,7 @@ class Breakers:
         return self._parts.monotonic() + self._clock_ahead
 
     def _rules(self, vendor: str) -> Rules:
-        return Rules.of(self._parts.policy, self._parts.policy.rule_of(vendor))
+        return Rules.of(self._parts.policy, vendor)
 
     async def _state(self, vendor: str) -> BreakerState:
         if not self._is_fresh:
@@ -163,17 +164,22 @@ class Breakers:
         return Ticket(vendor, state.trip, probe) if state.is_probed_by(probe) else None
 
     async def _wait(self, vendor: str, stage: Stage, state: BreakerState) -> None:
-        """A second or less nearer to the next try; raises ProviderUnavailable when waiting is over."""
-        rule = self._parts.policy.rule_of(vendor)
-        patience = float(self._parts.policy.wait_resets * rule.reset_seconds) if stage in rule.wait_in else 0.0
+        """A second or less nearer to the next try; raises ProviderUnavailable when waiting is over.
+
+        What a probe that is out now will tell is waited for, however long the vendor was away.
+        """
         if state.needs_person and state.retry_at is None:
             raise ProviderUnavailable(vendor, state.code or "refused")
-        now, since = self._now, state.down_since if state.down_since is not None else self._now
-        retry_at = state.retry_at if state.retry_at is not None else state.probe_until
-        if now >= since + patience:
-            back = datetime.fromtimestamp(max(now, retry_at), UTC)
+        rule, now = rule_of(self._parts.policy, vendor), self._now
+        retry_at = state.retry_at if state.phase is BreakerPhase.OPEN else None
+        is_probed = retry_at is None and now < state.probe_until
+        since = state.down_since if state.down_since is not None else now
+        patience = float(self._parts.policy.wait_resets * rule.reset_seconds)
+        if stage not in rule.wait_in or (now >= since + patience and not is_probed):
+            back = datetime.fromtimestamp(max(now, retry_at or now), UTC)
             raise ProviderUnavailable(vendor, state.code or "unavailable", retry_at=back)
-        await self._parts.sleep(max(0.01, min(_FRESH_SECONDS, retry_at - now if retry_at > now else _FRESH_SECONDS)))
+        left = retry_at - now if retry_at is not None else 0.0
+        await self._parts.sleep(min(_FRESH_SECONDS, max(_SOON_SECONDS, left)))
 
     def _add(self, vendor: str, result: CallResult) -> None:
         if vendor in _MANY_HOSTS:
