@@ -7,6 +7,7 @@ import dagster as dg
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
+from socialanalyzer_dagster.checks.provider_checks import provider_checks
 from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
@@ -31,7 +32,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
     """The code location; tests pass their own resources."""
     return dg.Definitions(
         assets=[*UP_TO_PLAN, synced_leads, batch_summary],
-        asset_checks=batch_checks(),
+        asset_checks=[*batch_checks(), *provider_checks()],
         jobs=[lead_batch_job, crm_sync_job],
         sensors=[lead_batch_sensor, vendor_job_sensor, provider_recovery_sensor, run_failure_sensor],
         resources=dict(resources) if resources is not None else default_resources(),

@@ -23,7 +23,9 @@ from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
 from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
+from socialanalyzer_dagster.pipeline.reconciliation import SettlementRefused
 from socialanalyzer_dagster.pipeline.roster import RosterError
+from socialanalyzer_dagster.pipeline.vendor_health import NoSuchVendor
 from socialanalyzer_dagster.platforms.registry import UnknownPlatform
 from socialanalyzer_dagster.sandbox.serve import SandboxStartError
 from socialanalyzer_dagster.settings import SettingsError
@@ -33,8 +35,8 @@ FAILED, BAD_INPUT = 1, 2
 
 _BAD_INPUTS = (
     AnotherWorldError, ApprovalRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead, NoSuchPreset,
-    PolicyError, RosterError, SandboxStartError, SchemaMismatch, SettingsError, StatusRefused, UnknownPlatform,
-    UnknownPreset,
+    NoSuchVendor, PolicyError, RosterError, SandboxStartError, SchemaMismatch, SettingsError, SettlementRefused,
+    StatusRefused, UnknownPlatform, UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
 _FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, Timeout)

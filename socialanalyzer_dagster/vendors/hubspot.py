@@ -26,7 +26,7 @@ from socialanalyzer_dagster.vendors.hubspot_batches import (
     read_result,
     write_results,
 )
-from socialanalyzer_dagster.vendors.hubspot_errors import VENDOR, classify
+from socialanalyzer_dagster.vendors.hubspot_errors import VENDOR, classify, quotas
 from socialanalyzer_dagster.vendors.lenient import Lenient
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class HubSpot:
     """Describes HubSpot calls; nothing is sent before the gate does it. All of them are free."""
 
     def __init__(self, connection: Connection, version: str = "v3") -> None:
-        self._http = VendorHttp(VENDOR, connection, classify)
+        self._http = VendorHttp(VENDOR, connection, classify, quotas)
         self._paths = Paths.of(version)
 
     def batch_read(
@@ -234,7 +234,8 @@ class HubSpot:
     def _call(self, ask: Ask, decode: Callable[[JsonValue], T]) -> VendorCall[T]:
         async def send() -> Reply:
             answer = await self._http.ask(ask)
-            return Reply(body=answer.value, request_id=answer.headers.get("x-hubspot-correlation-id"))
+            request_id = answer.headers.get("x-hubspot-correlation-id")
+            return Reply(body=answer.value, request_id=request_id, quotas=answer.quotas)
 
         query = dict(ask.query) if ask.query else None
         request = {"method": ask.method, "path": ask.path, "query": query, "body": ask.body}

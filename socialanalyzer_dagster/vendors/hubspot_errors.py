@@ -1,8 +1,16 @@
 """How HubSpot says no: statuses, categories and its three kinds of 429 (vendor-contracts 8.3)."""
 
-from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
+from socialanalyzer_dagster.domain.calls import ErrorClass, Quota, VendorError
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
-from socialanalyzer_dagster.vendors.http import Headers, as_object, known_code, retry_after_seconds, status_error
+from socialanalyzer_dagster.vendors.http import (
+    Headers,
+    as_object,
+    known_code,
+    retry_after_seconds,
+    status_error,
+    vendor_now,
+)
+from socialanalyzer_dagster.vendors.quotas import hubspot_quotas
 
 VENDOR = "hubspot"
 _LOCKED_SECONDS = 2.0
@@ -37,6 +45,11 @@ def classify(status: int, headers: Headers, body: JsonValue) -> VendorError | No
     if 200 <= status < 300 and facts.get("status") == "error":
         return VendorError(VENDOR, ErrorClass.PERMANENT_ITEM, code or "error_in_answer", status=status)
     return status_error(VENDOR, status, headers, code=code)
+
+
+def quotas(headers: Headers) -> tuple[Quota, ...]:
+    """What is left of the account's limits; search answers do not say."""
+    return hubspot_quotas(headers, vendor_now(headers))
 
 
 def _throttled(headers: Headers, facts: JsonObject) -> VendorError:
