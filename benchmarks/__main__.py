@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import batch, gate, rescore
+from benchmarks import batch, gate, rescore, throttling
 
 BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
     "gate": gate.measure,
     "rescore": rescore.measure,
     "batch": batch.measure,
+    "throttling": throttling.measure,
 }
 
 

@@ -1,7 +1,6 @@
 """The circuit breaker: what opens and closes it, over all processes, and what the gate makes of it (spec 13.2)."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -24,13 +23,9 @@ from socialanalyzer_dagster.domain.calls import ErrorClass
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, ProviderUnavailable
 from socialanalyzer_dagster.storage.breakers import (
-    BreakerChanged,
-    ClaimProbe,
-    StoredBreaker,
     change_breaker,
     load_breakers,
     resume_breakers,
-    store_breaker,
 )
 from socialanalyzer_dagster.storage.database import Database
 
@@ -101,35 +96,6 @@ def opened(database: Database, vendor: str = "insightiq", *, at: float = 0.0, **
 def stored(database: Database, vendor: str = "insightiq") -> BreakerState:
     with database.read() as connection:
         return load_breakers(connection)[vendor].state
-
-
-def test_i_46_half_open_admits_one_call_over_all_processes(database: Database):
-    opened(database)
-    url = database.url.render_as_string(hide_password=False)
-
-    def claim(number: int) -> bool:
-        own = Database(url)
-        write = ClaimProbe(service="insightiq", probe=f"p{number}", rules=RULES, time=lambda _connection: 400.0)
-        try:
-            with own.write() as connection:
-                return ClaimProbe.apply(connection, [write])[0].is_probed_by(write.probe)
-        finally:
-            own.dispose()
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(claim, range(6))) == 1
-
-
-def test_i_44_a_breaker_changes_by_compare_and_set(database: Database):
-    opened(database)
-    with database.read() as connection:
-        seen = load_breakers(connection)["insightiq"]
-    with database.write() as connection:
-        store_breaker(connection, "insightiq", seen, seen.state.reset(), 10.0)
-    for late in (seen, StoredBreaker(0, BreakerState())):
-        with pytest.raises(BreakerChanged), database.write() as connection:
-            store_breaker(connection, "insightiq", late, seen.state, 11.0)
-    assert stored(database).phase is CLOSED
 
 
 # --- through the gate ------------------------------------------------------------------------------------------------

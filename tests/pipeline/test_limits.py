@@ -2,16 +2,12 @@
 
 import asyncio
 import itertools
-import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from gate_world import VirtualTime
-from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from shared_limits import REST, rules, shared
+from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.call_windows import RateAsk, RateLimit, RateState
 from socialanalyzer_dagster.domain.calls import Quota
@@ -23,13 +19,6 @@ from socialanalyzer_dagster.pipeline.limits import Limits
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.storage.database import Database, shared_seconds
 from socialanalyzer_dagster.storage.models_health import LimiterRow
-
-NO_SHARE = {"hold_seconds": 5, "lease_seconds": 10, "slow_below": "0.1", "leads_in_work": {}}
-
-
-def rules(concurrent: int, *windows: tuple[int, float], **more: Any) -> LimitsPolicy:
-    bucket = {"concurrent": concurrent, "windows": [{"calls": calls, "seconds": seconds} for calls, seconds in windows]}
-    return LimitsPolicy.model_validate({"buckets": {"b": bucket}, **NO_SHARE, **more})
 
 
 def limits(time: VirtualTime, concurrent: int, *windows: tuple[int, float]) -> Limits:
@@ -118,7 +107,7 @@ async def test_a_call_counts_in_the_bucket_it_is_within_too():
         "all": {"concurrent": 9, "windows": [{"calls": 3, "seconds": 10}]},
         "b": {"concurrent": 9, "windows": [{"calls": 2, "seconds": 1}], "within": "all"},
     }
-    policy = LimitsPolicy.model_validate({"buckets": buckets, **NO_SHARE})
+    policy = LimitsPolicy.model_validate({"buckets": buckets, **REST})
     found = Limits(policy, sleep=time.sleep, monotonic=time.monotonic)
     async with await found.acquire("all", longest_wait_seconds=60):
         pass
@@ -217,75 +206,6 @@ def test_two_processes_come_to_equal_shares_and_a_turn_is_given_in_order():
 # --- over processes --------------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def shared(database: Database, policy: LimitsPolicy, clock: VirtualTime | None = None, holder: str = "batch"):
-    """The limits of one process over the database."""
-    options: dict[str, Any] = {} if clock is None else {"sleep": clock.sleep, "monotonic": clock.monotonic}
-    async with GroupWriter(database) as writer:
-        source = SharedSource(writer, shared_seconds if clock is None else lambda _connection: clock.seconds)
-        found = Limits(policy, source, holder=holder, **options)
-        yield found
-        await found.close()
-
-
-def url_of(database: Database) -> str:
-    return database.url.render_as_string(hide_password=False)
-
-
-def side_by_side(database: Database, count: int, work: Any) -> None:
-    """`work(database, number)` in threads with databases and loops of their own, as separate processes have them."""
-
-    def process(number: int) -> None:
-        own = Database(url_of(database))
-        try:
-            asyncio.run(work(own, number))
-        finally:
-            own.dispose()
-
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(process, range(count)))
-
-
-def test_i_46_four_processes_together_never_exceed_what_the_receiver_allows(database: Database):
-    policy, arrivals = rules(6, (8, 0.25), (30, 60)), list[float]()
-    open_calls, most_open = Counter[str](), Counter[str]()
-
-    async def work(own: Database, _number: int) -> None:
-        async with shared(own, policy) as found:
-
-            async def call() -> None:
-                async with await found.acquire("b", longest_wait_seconds=5) as permit:
-                    permit.sent()
-                    arrivals.append(time.monotonic())
-                    open_calls["now"] += 1
-                    most_open["now"] = max(most_open["now"], open_calls["now"])
-                    await asyncio.sleep(0.02)
-                    open_calls["now"] -= 1
-
-            refused = await asyncio.gather(*(call() for _ in range(12)), return_exceptions=True)
-            assert {type(each) for each in refused if each is not None} <= {LimitTooFar}
-
-    side_by_side(database, 4, work)
-    times = sorted(arrivals)
-    assert len(times) == 30, "the long window is full, and no call of it was lost"
-    assert most_open["now"] <= 6
-    assert max(sum(start <= each < start + 0.25 for each in times) for start in times) <= 10, "the vendor allows ten"
-
-
-async def test_i_46_a_killed_process_loses_its_places_to_the_others(database: Database):
-    clock, policy = VirtualTime(), rules(2)
-    async with GroupWriter(database) as writer:
-        source = SharedSource(writer, lambda _connection: clock.seconds)
-        assert (await source.slots("b", 2, 10, SlotAsk(holder="killed", wanted=2))).held == 2
-    async with shared(database, policy, clock) as found:
-        waiting = asyncio.create_task(found.acquire("b", longest_wait_seconds=60))
-        await asyncio.wait({waiting}, timeout=0.15)
-        assert not waiting.done()
-        clock.seconds += 11
-        async with await waiting:
-            pass
-
-
 async def test_the_next_run_of_a_batch_takes_over_the_places_of_its_dead_one(database: Database):
     policy = rules(1)
     async with GroupWriter(database) as writer:
@@ -337,16 +257,3 @@ async def test_what_a_process_holds_is_handed_back_when_it_closes(database: Data
         states = {row.name: row.state for row in connection.execute(select(LimiterRow.name, LimiterRow.state))}
     assert states["slots:b"] == {}
     assert (states["rate:b"]["blocks"], states["rate:b"]["used"]) == ({}, {})
-
-
-async def test_i_36_without_readable_limits_nobody_gets_a_permit(database: Database):
-    policy = rules(3, (5, 60))
-    async with shared(database, policy) as found:
-        with database.write() as connection:
-            connection.execute(text("ALTER TABLE limiters RENAME TO limiters_gone"))
-        try:
-            with pytest.raises(DBAPIError):
-                await found.acquire("b", longest_wait_seconds=60)
-        finally:
-            with database.write() as connection:
-                connection.execute(text("ALTER TABLE limiters_gone RENAME TO limiters"))
