@@ -29,7 +29,10 @@ class CallHealth:
         """One call that was sent, and how it ended."""
         self._beat.start()
         now = self.clock.now()
-        figures = self._figures.setdefault((vendor, now.replace(second=0, microsecond=0)), CallFigures())
+        key = vendor, now.replace(second=0, microsecond=0)
+        figures = self._figures.get(key)
+        if figures is None:
+            figures = self._figures[key] = CallFigures()
         figures.note(milliseconds, error, now)
 
     async def close(self) -> None:

@@ -27,6 +27,7 @@ from socialanalyzer_dagster.storage.database import Database, SharedTime
 _LOG = logging.getLogger(__name__)
 _FRESH_SECONDS = 1.0
 _SOON_SECONDS = 0.05
+_CLOSED = BreakerState()
 _MANY_HOSTS = frozenset(operation.vendor for operation in OPERATIONS.values() if operation.asks_many_hosts)
 
 
@@ -91,7 +92,7 @@ class Breakers:
 
         Not at synced: a write without an answer may have been carried out, and its author looks before anything else.
         """
-        is_away = self._states.get(vendor, BreakerState()).phase is not BreakerPhase.CLOSED
+        is_away = self._states.get(vendor, _CLOSED).phase is not BreakerPhase.CLOSED
         return is_away and stage is not Stage.SYNCED and stage in rule_of(self._parts.policy, vendor).wait_in
 
     def succeeded(self, ticket: Ticket) -> None:
@@ -135,7 +136,7 @@ class Breakers:
             async with self._reading:
                 if not self._is_fresh:
                     await self._read()
-        return self._states.get(vendor, BreakerState())
+        return self._states.get(vendor, _CLOSED)
 
     @property
     def _is_fresh(self) -> bool:
@@ -184,10 +185,10 @@ class Breakers:
     def _add(self, vendor: str, result: CallResult) -> None:
         if vendor in _MANY_HOSTS:
             return
-        before = self._states.get(vendor, BreakerState())
-        after = before.after([result], self._rules(vendor), self._now)
+        before = self._states.get(vendor, _CLOSED)
         if before.is_clean and result.code is None:
             return
+        after = before.after([result], self._rules(vendor), self._now)
         self._untold[vendor].append(result)
         self._states[vendor] = after
         if after.phase is not before.phase:

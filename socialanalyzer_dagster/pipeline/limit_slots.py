@@ -59,9 +59,10 @@ class SlotPool:
             raise
 
     def release(self) -> None:
-        """A call has ended."""
+        """A call has ended: its place goes to the next one at once, or back to the others."""
         self._busy -= 1
-        self._changed.set()
+        if not self._hand_out() or self._grant.contended:
+            self._changed.set()
         if self.is_wanted:
             self._parts.tell_soon()
 
@@ -110,8 +111,10 @@ class SlotPool:
 
     async def _serve(self) -> None:
         try:
+            self._changed.clear()
             while self._hand_out():
                 await self._find_more()
+                self._changed.clear()
         except Exception as error:  # noqa: BLE001 - the state cannot be read: nobody who waits may call (I-36)
             for waiter in self._waiters:
                 if not waiter.done():
@@ -120,7 +123,6 @@ class SlotPool:
 
     def _hand_out(self) -> bool:
         """Give free places to those who wait; True when somebody still does."""
-        self._changed.clear()
         while self._waiters and (self._waiters[0].done() or self._has_free):
             waiter = self._waiters.popleft()
             if not waiter.done():

@@ -101,6 +101,10 @@ class Limits:
             name: _Bucket(self._meter(name, limit.windows), SlotPool(name, limit.concurrent, pools), limit.within)
             for name, limit in policy.buckets.items()
         }
+        self._chains: Mapping[str, Sequence[_Bucket]] = {
+            name: [bucket] if bucket.within is None else [bucket, self._buckets[bucket.within]]
+            for name, bucket in self._buckets.items()
+        }
         self._tokens: Mapping[str, RateMeter] = {
             each.model: self._meter(f"tokens:{each.model}", (Window(calls=each.per_minute, seconds=_MINUTE),))
             for each in policy.tokens
@@ -116,7 +120,7 @@ class Limits:
         """
         if self._source.is_shared:
             self._beat.start()
-        chain = self._chain(name)
+        chain = self._chains[name]
         meters = [(self._tokens[model], count) for model, count in (tokens or {}).items() if model in self._tokens]
         meters += [(bucket.meter, 1) for bucket in reversed(chain)]
         occupied: list[SlotPool] = []
@@ -133,14 +137,16 @@ class Limits:
 
     def pause(self, name: str, seconds: float) -> None:
         """The vendor asked for a break: no process gets a permit of this bucket before it is over."""
-        self._chain(name)[-1].meter.pause(seconds)
-        self._buckets[name].meter.pause(seconds)
+        for bucket in self._chains[name]:
+            bucket.meter.pause(seconds)
 
     def obey(self, name: str, quotas: Sequence[Quota], sent_at: float | None) -> None:
         """Learn what the headers of an answer announce about what is left (contracts section 2)."""
+        if not quotas:
+            return
         moment = self._monotonic() if sent_at is None else sent_at
         calls = [quota for quota in quotas if quota.tokens_of is None]
-        self._chain(name)[-1].meter.obey(calls, moment)
+        self._chains[name][-1].meter.obey(calls, moment)
         for model, meter in self._tokens.items():
             meter.obey([quota for quota in quotas if quota.tokens_of == model], moment)
 
@@ -167,10 +173,6 @@ class Limits:
             slow_below=float(self._policy.slow_below),
         )
         return RateMeter(name, limit, self._meter_parts)
-
-    def _chain(self, name: str) -> list[_Bucket]:
-        bucket = self._buckets[name]
-        return [bucket] if bucket.within is None else [bucket, self._buckets[bucket.within]]
 
     async def _renew(self, is_due: bool) -> None:
         """A renewal that fails is made up for by the next one, or by the next question, which then fails visibly."""
