@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import batch, gate, import_list, rescore
+from benchmarks import batch, gate, import_list, rescore, throttling
 
 BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
     "gate": gate.measure,
     "rescore": rescore.measure,
     "batch": batch.measure,
     "import": import_list.measure,
+    "throttling": throttling.measure,
 }
 
 

@@ -49,6 +49,7 @@ def program() -> typer.Typer:
     from socialanalyzer_dagster.commands import (
         batches,
         demo,
+        health,
         keywords,
         leads,
         ledger,
@@ -71,6 +72,7 @@ def program() -> typer.Typer:
     plans.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(leads.app, name="leads")
+    app.add_typer(health.app, name="health")
     app.add_typer(ledger.app, name="ledger")
     app.add_typer(policies.app, name="policy")
     app.add_typer(policies.prices_app, name="prices")

@@ -8,6 +8,7 @@ from socialanalyzer_dagster.assets.batch_summary import batch_summary
 from socialanalyzer_dagster.assets.crm_reconciliation import crm_reconciliation
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
+from socialanalyzer_dagster.checks.provider_checks import provider_checks
 from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_reconciliation_job, crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
@@ -15,6 +16,7 @@ from socialanalyzer_dagster.resources.vendors import vendor_resources
 from socialanalyzer_dagster.schedules import crm_reconcile
 from socialanalyzer_dagster.schedules_privacy import PRIVACY_ASSETS, PRIVACY_CHECKS, PRIVACY_SCHEDULES
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
+from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
 from socialanalyzer_dagster.sensors.sync_retries import sync_retry_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
@@ -37,10 +39,17 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
     """The code location; tests pass their own resources."""
     return dg.Definitions(
         assets=[*UP_TO_PLAN, synced_leads, batch_summary, crm_reconciliation, *PRIVACY_ASSETS],
-        asset_checks=[*batch_checks(), *PRIVACY_CHECKS],
+        asset_checks=[*batch_checks(), *provider_checks(), *PRIVACY_CHECKS],
         jobs=[lead_batch_job, crm_sync_job, crm_reconciliation_job],
         schedules=[crm_reconcile, *PRIVACY_SCHEDULES],
-        sensors=[lead_batch_sensor, vendor_job_sensor, sync_retry_sensor, run_failure_sensor, run_cancelled_sensor],
+        sensors=[
+            lead_batch_sensor,
+            vendor_job_sensor,
+            provider_recovery_sensor,
+            sync_retry_sensor,
+            run_failure_sensor,
+            run_cancelled_sensor,
+        ],
         resources=dict(resources) if resources is not None else default_resources(),
         executor=dg.in_process_executor,
     )

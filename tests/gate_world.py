@@ -168,7 +168,7 @@ class VirtualTime:
 
     @property
     def options(self) -> dict[str, Callable[..., Any] | Callable[..., Awaitable[Any]]]:
-        return {"sleep": self.sleep, "monotonic": self.monotonic}
+        return {"sleep": self.sleep, "monotonic": self.monotonic, "shared_time": lambda _connection: self.seconds}
 
 
 def scopes(database: Database) -> dict[str, tuple[int, int, int]]:

@@ -18,7 +18,7 @@ COMMANDS = (
     "policy activate", "rescore", "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
-    "batch undo", "leads override", "crm reconcile",
+    "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {

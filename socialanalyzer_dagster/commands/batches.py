@@ -1,6 +1,5 @@
 """`batch`: make lead batches, run them, look at them, decide about their CRM plans."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands import batch_texts
 from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of
+from socialanalyzer_dagster.commands.inputs import dollars
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, usd, warn
 from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
@@ -210,20 +210,10 @@ def set_cap(
 ) -> None:
     """Another cap; a higher one queues a capped batch again for exactly the leads that were left out."""
     with open_office() as office:
-        cap = micros_from_usd(_usd(max_spend))
+        cap = micros_from_usd(dollars(max_spend, "--max-spend"))
         batch = batch_actions.set_cap(office.workplace(), key, Deed(by=by, reason=reason), cap_micros=cap)
     again = f"; go on with: socialanalyzer batch run {key}" if batch.status == BatchStatus.QUEUED else ""
     emit_change(batch, f"the cap of batch {key} is {usd(batch.cap_micros)} now{again}", as_json=as_json)
-
-
-def _usd(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except ArithmeticError:
-        amount = Decimal("NaN")
-    if not amount.is_finite():
-        raise typer.BadParameter(f"'{printable(text)}' is no number of USD", param_hint="--max-spend")
-    return amount
 
 
 @app.command("confirm")

@@ -23,11 +23,13 @@ from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile, Statu
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_undo import UndoRefused
 from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
-from socialanalyzer_dagster.pipeline.limits import LimitTooFar
+from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
+from socialanalyzer_dagster.pipeline.reconciliation import SettlementRefused
 from socialanalyzer_dagster.pipeline.roster import RosterError
 from socialanalyzer_dagster.pipeline.tier_overrides import OverrideRefused
+from socialanalyzer_dagster.pipeline.vendor_health import NoSuchVendor
 from socialanalyzer_dagster.platforms.registry import UnknownPlatform
 from socialanalyzer_dagster.sandbox.serve import SandboxStartError
 from socialanalyzer_dagster.settings import SettingsError
@@ -38,8 +40,8 @@ FAILED, BAD_INPUT = 1, 2
 
 _BAD_INPUTS = (
     AnotherWorldError, ApprovalRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead, NoSuchPreset,
-    OverrideRefused, PolicyError, RosterError, SandboxStartError, SchemaMismatch, SettingsError, StatusRefused,
-    UndoRefused, UnknownPlatform, UnknownPreset,
+    NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError, SchemaMismatch, SettingsError,
+    SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
 _FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, MediaStoreError, Refusal, Timeout)

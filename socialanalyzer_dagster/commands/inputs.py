@@ -1,10 +1,14 @@
 """Values that commands take as JSON text or as `@file`."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, read_policy_file
 
 
@@ -14,6 +18,17 @@ def policy_file(path: Path) -> Policy:
         return read_policy_file(path)
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path} cannot be read: {error}") from error
+
+
+def dollars(text: str, option: str) -> Decimal:
+    """The amount of an option; raises BadParameter when it is no number."""
+    try:
+        amount = Decimal(text)
+    except ArithmeticError:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise typer.BadParameter(f"'{printable(text)}' is no number of USD", param_hint=option)
+    return amount
 
 
 def json_object(text: str, option: str) -> dict[str, Any]:

@@ -15,6 +15,19 @@ Units = Mapping[str, Decimal | int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What a vendor's headers say is left of a limit until it is full again; `limit` None where they do not say.
+
+    `tokens_of` names the model whose tokens are counted; None means calls.
+    """
+
+    remaining: int
+    reset_seconds: float
+    limit: int | None = None
+    tokens_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What came back: the JSON to store, and what the vendor will bill for it.
 
@@ -25,6 +38,7 @@ class Reply:
     units: Units = field(default_factory=dict)
     reported_micros: int | None = None
     request_id: str | None = None
+    quotas: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +48,8 @@ class VendorCall(Generic[T]):
     `operation` is a key of operations.OPERATIONS; `request` is the canonical request without secrets, boundaries or
     expiring URLs and is what the fingerprint is made of; `max_units` bounds what can be billed; `decode` turns a stored
     or fresh body into the typed answer and raises ValueError when the body does not fit. `line` is set for calls
-    that the vendor also takes as one line of a batch.
+    that the vendor also takes as one line of a batch; `tokens` is what a vendor that limits model tokens will count, by
+    model.
     """
 
     operation: str
@@ -43,6 +58,7 @@ class VendorCall(Generic[T]):
     send: Callable[[], Awaitable[Reply]]
     decode: Callable[[JsonValue], T]
     line: "BatchableLine | None" = None
+    tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 class JobState(StrEnum):
@@ -144,6 +160,7 @@ class VendorError(Exception):
         *,
         status: int | None = None,
         retry_after_seconds: float | None = None,
+        quotas: tuple[Quota, ...] = (),
         sent: bool = True,
     ) -> None:
         super().__init__(f"{vendor}: {code}" + (f" (HTTP {status})" if status else ""))
@@ -152,5 +169,6 @@ class VendorError(Exception):
         self.code = code
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.quotas = quotas
         self.sent = sent
         """False when the request certainly never reached the vendor, so that nothing can have been billed."""

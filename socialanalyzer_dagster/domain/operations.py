@@ -25,7 +25,8 @@ class Repeat(StrEnum):
 class Operation:
     """`bucket` names limits of the policy; `answered_5xx_is_free` where the contract says an error is not billed.
 
-    `reads` is the free operation that polls and reads a job which this operation starts.
+    `reads` is the free operation that polls and reads a job which this operation starts. `asks_many_hosts` where there
+    is no one vendor behind it, but public hosts that fail each on its own.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Operation:
     bucket: str
     answered_5xx_is_free: bool = True
     reads: str | None = None
+    asks_many_hosts: bool = False
 
     @property
     def spends(self) -> bool:
@@ -79,6 +81,6 @@ OPERATIONS: dict[str, Operation] = _table(
     Operation("hubspot.write", "hubspot", _N, _SAFE, "hubspot_write"),
     Operation("hubspot.gdpr_delete", "hubspot", _N, _SAFE, "hubspot_write"),
     Operation("hubspot.webhook", "hubspot", _N, _PAYS, "hubspot"),  # free, but a second one starts the workflow again
-    Operation("media.download", "media", _N, _SAFE, "media"),
-    Operation("page.fetch", "page_fetcher", _N, _SAFE, "page_fetcher"),
+    Operation("media.download", "media", _N, _SAFE, "media", asks_many_hosts=True),
+    Operation("page.fetch", "page_fetcher", _N, _SAFE, "page_fetcher", asks_many_hosts=True),
 )

@@ -32,9 +32,11 @@ from socialanalyzer_dagster.domain.policy_judgement import (
     TiersPolicy,
 )
 from socialanalyzer_dagster.domain.policy_money import (
+    BreakersPolicy,
     BudgetsPolicy,
     CachePolicy,
     EstimatePolicy,
+    HealthPolicy,
     LimitsPolicy,
     Price,
     RetriesPolicy,
@@ -92,6 +94,8 @@ class Policy(Section):
     estimate: EstimatePolicy
     cache: CachePolicy
     limits: LimitsPolicy
+    breakers: BreakersPolicy
+    health: HealthPolicy
     retries: RetriesPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from socialanalyzer_dagster.domain.policy_search import Count, Positive, Section, Share
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
@@ -56,17 +57,82 @@ class Window(Section):
 
 
 class Limit(Section):
-    """Rate and concurrency of one bucket (spec 13.2)."""
+    """Rate and concurrency of one bucket over all processes (spec 13.2).
+
+    Its calls also count in the bucket `within` that the vendor counts them in.
+    """
 
     concurrent: Positive
     windows: tuple[Window, ...] = ()
+    within: str | None = None
+
+
+class TokenLimit(Section):
+    """How many tokens of a model may be asked for in a minute."""
+
+    model: str
+    per_minute: Positive
 
 
 class LimitsPolicy(Section):
-    """Buckets by name, and leads in work per stage and batch."""
+    """Buckets by name, tokens by model, and leads in work per stage and batch.
+
+    A permit lapses `hold_seconds` after it was given, a place for an open call `lease_seconds` after its process was
+    last heard of. Below `slow_below` of a quota that a vendor announces, what is left is spread over the time.
+    """
 
     buckets: Mapping[str, Limit]
+    tokens: tuple[TokenLimit, ...] = ()
+    hold_seconds: Positive
+    lease_seconds: Positive
+    slow_below: Share
     leads_in_work: Mapping[Stage, Positive]
+
+    @model_validator(mode="after")
+    def _names_existing_buckets(self) -> "LimitsPolicy":
+        for name, limit in self.buckets.items():
+            parent = self.buckets.get(limit.within) if limit.within is not None else None
+            if limit.within is not None and (parent is None or parent.within is not None):
+                raise ValueError(f"buckets.{name}.within must name another bucket, one that is within no other")
+        return self
+
+
+class OnOpen(StrEnum):
+    """What becomes of a batch whose vendor stays away longer than its leads wait."""
+
+    SKIP = "skip"
+    PAUSE = "pause"
+
+
+class BreakerRule(Section):
+    """When a vendor counts as down, after how long it is tried again, and in which stages its calls wait for it."""
+
+    failures_in_a_row: Positive
+    reset_seconds: Decimal = Field(gt=0)
+    wait_in: tuple[Stage, ...] = ()
+    on_open: OnOpen = OnOpen.SKIP
+
+
+class BreakersPolicy(Section):
+    """Circuit breakers (spec 13.2): rules by vendor, `other` for those not named.
+
+    A breaker opens after so many failures in a row, or when more than `failure_share` of the last `window` calls
+    failed. Calls wait up to `wait_resets` reset times; a probe that was not heard of for `probe_seconds` is made again.
+    """
+
+    window: Positive
+    failure_share: Share
+    wait_resets: Decimal = Field(ge=0)
+    probe_seconds: Positive
+    services: Mapping[str, BreakerRule]
+    other: BreakerRule
+
+
+class HealthPolicy(Section):
+    """Shares of successful calls from which a vendor is shown green and yellow (spec 13.3)."""
+
+    green_from: Share
+    yellow_from: Share
 
 
 class RetriesPolicy(Section):

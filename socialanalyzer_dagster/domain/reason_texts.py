@@ -113,7 +113,7 @@ REMEDIES: Mapping[str, str] = {
     "plan_changed": "make a new plan and approve it",
     "budget_stopped": "raise the cap with `socialanalyzer batch set-cap` and materialize again",
     "batch_stopped": "queue the batch again",
-    "provider_unavailable": "restore the provider's key or credit and materialize again",
+    "provider_unavailable": "nothing: they are done by themselves when the provider is back (`socialanalyzer health`)",
     "held_no_bdr": "activate a sales representative and plan again",
     "held_no_email": "find an address, or allow contacts without one in the policy",
     "held_email_unverified": "verify again when the verifier answers",

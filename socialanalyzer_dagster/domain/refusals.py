@@ -1,5 +1,7 @@
 """Why the gate did not make a call: each refusal says what would be needed (architecture section 4)."""
 
+from datetime import datetime
+
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.types import LeadUid
 
@@ -52,12 +54,13 @@ class UnknownPrice(Refusal):
 
 
 class ProviderUnavailable(Refusal):
-    """The vendor refuses all calls until a person acts (bad key, no credit, plan limit) or its breaker is open."""
+    """The vendor cannot be called: until `retry_at`, or where that is None until a person acts (key, credit, plan)."""
 
-    def __init__(self, vendor: str, code: str) -> None:
+    def __init__(self, vendor: str, code: str, *, retry_at: datetime | None = None) -> None:
         super().__init__(f"{vendor} cannot be used now: {code}")
         self.vendor = vendor
         self.code = code
+        self.retry_at = retry_at
 
 
 class JobStillRunning(Refusal):

@@ -24,6 +24,7 @@ from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log, batches, claims, outcome_sets
 from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.breakers import resume_breakers
 from socialanalyzer_dagster.storage.recovery import Recover
 
 _TRIES = 10
@@ -36,10 +37,11 @@ class NoSuchBatch(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """Who does something, and why."""
+    """Who does something, and why; a sensor is no person."""
 
     by: str
     reason: str | None = None
+    is_person: bool = True
 
 
 def find_batch(workplace: Workplace, key: str) -> Batch:
@@ -128,9 +130,14 @@ def _check_cap(workplace: Workplace, batch: Batch, cap_micros: int) -> None:
 
 
 def retry(workplace: Workplace, key: str, deed: Deed) -> Batch:
-    """Queue a batch again: paused and ended ones, the latter while there are leads to attempt (spec 2.4)."""
+    """Queue a batch again: paused and ended ones, the latter while there are leads to attempt (spec 2.4).
+
+    When a person does, vendors that refused their service may be tried again by one call.
+    """
 
     def act(connection: Connection, batch: Batch) -> Batch:
+        if deed.is_person:
+            resume_breakers(connection)
         if batch.is_terminal:
             return reopen(connection, workplace, batch)
         return _queue_again(connection, workplace, batch)

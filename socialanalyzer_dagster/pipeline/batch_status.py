@@ -88,6 +88,8 @@ def transition(connection: Connection, batch: Batch, wanted: Transition) -> Batc
     if wanted.to not in ALLOWED[BatchStatus(batch.status)]:
         raise StatusRefused(f"batch {batch.partition_key} is {batch.status} and cannot become {wanted.to}")
     values: dict[str, Any] = {"status": wanted.to, "cause": wanted.cause, **(wanted.values or {})}
+    if wanted.to is BatchStatus.QUEUED:
+        values |= {"waits_for": None, "waits_until": None}
     if wanted.to in TERMINAL:
         values["finished_at"] = wanted.now
     elif wanted.to in _WORK:

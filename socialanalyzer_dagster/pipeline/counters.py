@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.outcomes import GOES_ON, Result
+from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.storage import outcome_sets
 from socialanalyzer_dagster.storage.outcome_sets import OutcomeCount
@@ -93,7 +93,7 @@ def _of_stage(counts: Sequence[OutcomeCount], entered: int) -> StageCounters:
         failed=by_result[Result.FAILED],
         skipped=by_result[Result.SKIPPED],
         not_reached=sum(count.leads for count in counts if _is_upstream(count)),
-        goes_on=sum(count.leads for count in own if _goes_on(count)),
+        goes_on=sum(count.goes_on for count in own),
         retryable=sum(count.retryable for count in own),
         reasons=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
         passed_codes={count.code: count.leads for count in own if count.code and count.result is Result.PASSED},
@@ -102,9 +102,3 @@ def _of_stage(counts: Sequence[OutcomeCount], entered: int) -> StageCounters:
 
 def _is_upstream(count: OutcomeCount) -> bool:
     return count.result is Result.SKIPPED and (count.code or "").startswith(_UPSTREAM)
-
-
-def _goes_on(count: OutcomeCount) -> bool:
-    return count.result is Result.PASSED or (
-        count.result is Result.SKIPPED and (count.stage, count.code or "") in GOES_ON
-    )

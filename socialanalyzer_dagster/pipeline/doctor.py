@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline import policies
 from socialanalyzer_dagster.pipeline.crm_setup import missing_properties
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
-from socialanalyzer_dagster.pipeline.limits import LimitTooFar
+from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
 from socialanalyzer_dagster.pipeline.pricing import unconfirmed_prices
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import roster, schema

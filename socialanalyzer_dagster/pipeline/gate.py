@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -16,8 +16,10 @@ from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer, Clock, StoredJob
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
-from socialanalyzer_dagster.pipeline.gate_breaker import Breaker, ServiceMemory
+from socialanalyzer_dagster.pipeline.call_health import CallHealth
+from socialanalyzer_dagster.pipeline.gate_breaker import BreakerParts, Breakers
 from socialanalyzer_dagster.pipeline.gate_calls import Desk, Exchange, decoded
+from socialanalyzer_dagster.pipeline.gate_doors import Doors
 from socialanalyzer_dagster.pipeline.gate_parts import (
     BatchIdentity,
     CallKeys,
@@ -29,7 +31,9 @@ from socialanalyzer_dagster.pipeline.gate_parts import (
 )
 from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
 from socialanalyzer_dagster.pipeline.jobs import JobRun
-from socialanalyzer_dagster.pipeline.limits import Limits, Sleep
+from socialanalyzer_dagster.pipeline.limit_rates import Sleep
+from socialanalyzer_dagster.pipeline.limit_source import SharedSource
+from socialanalyzer_dagster.pipeline.limits import Limits
 from socialanalyzer_dagster.pipeline.model_batches import LineDesk
 from socialanalyzer_dagster.pipeline.pricing import PriceTable
 from socialanalyzer_dagster.pipeline.stop_flags import StopFlags
@@ -37,7 +41,7 @@ from socialanalyzer_dagster.pipeline.suppression import SuppressionList
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.storage.attempts import CallHistory, FindAnswer, StoredAnswer
 from socialanalyzer_dagster.storage.budget_scopes import CapSource, CapWarning
-from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.database import Database, SharedTime, shared_seconds
 from socialanalyzer_dagster.storage.recovery import Recover, Recovered, RecoverStray
 from socialanalyzer_dagster.storage.vendor_jobs import OPEN_PHASES, FindJob, StoredVendorJob, jobs_of_step
 
@@ -48,17 +52,17 @@ T = TypeVar("T")
 class GateOptions:
     """What differs between installations and tests.
 
-    `live` refuses prices that nobody confirmed; `breaker` defaults to one that remembers refusals
-    of this process; `sleep` and `monotonic` are for tests.
+    `live` refuses prices that nobody confirmed; `sleep`, `monotonic` and `shared_time`, the clock of all processes, are
+    for tests.
     """
 
     clock: Clock
     suppression_key: bytes
     live: bool = False
-    breaker: Breaker = field(default_factory=ServiceMemory)
     on_cap_warning: Callable[[CapWarning], None] = log_cap_warning
     sleep: Sleep = asyncio.sleep
     monotonic: Callable[[], float] = time.monotonic
+    shared_time: SharedTime = shared_seconds
 
 
 class SpendingGate:
@@ -79,7 +83,10 @@ class SpendingGate:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._rereads.close(wait=error is None)
+        try:
+            await self._rereads.close(wait=error is None)
+        finally:
+            await self.parts.doors.close()
 
     def bind(self, batch: BatchIdentity, stage: Stage) -> "StageGate":
         """The gate that one stage of one batch calls through."""
@@ -95,6 +102,7 @@ class SpendingGate:
 
         Lost calls become unknown with their worst case still held; jobs whose id is stored wait to be resumed.
         """
+        await self.parts.doors.limits.take_over(batch_id)
         write = Recover(batch_id=batch_id, owner=self.parts.owner, at=self.parts.clock.now())
         return await self.parts.writer.submit(write)
 
@@ -122,18 +130,22 @@ class SpendingGate:
                 del self._in_flight[keys.fingerprint]
 
 
-def spending_gate(database: Database, writer: GroupWriter, policy: Policy, options: GateOptions) -> SpendingGate:
-    """A gate for one run under one policy; call it inside the event loop that will use it."""
+def spending_gate(
+    database: Database, writer: GroupWriter, policy: Policy, options: GateOptions, *, holder: str = ""
+) -> SpendingGate:
+    """A gate for one run under one policy; call it inside the event loop that will use it.
+
+    `holder` is the batch whose next run may take over the limits this run holds (`SpendingGate.recover`).
+    """
     parts = GateParts(
         database=database,
         writer=writer,
         policy=policy,
         prices=PriceTable(policy, live=options.live),
         caps=CapSource(policy.budgets),
-        limits=Limits(policy.limits, sleep=options.sleep, monotonic=options.monotonic),
+        doors=_doors(database, writer, policy, options, holder),
         suppression=SuppressionList(database, options.suppression_key, monotonic=options.monotonic),
         stop_flags=StopFlags(database, monotonic=options.monotonic),
-        breaker=options.breaker,
         clock=options.clock,
         owner=str(uuid.uuid4()),
         on_cap_warning=options.on_cap_warning,
@@ -141,6 +153,25 @@ def spending_gate(database: Database, writer: GroupWriter, policy: Policy, optio
         monotonic=options.monotonic,
     )
     return SpendingGate(parts)
+
+
+def _doors(database: Database, writer: GroupWriter, policy: Policy, options: GateOptions, holder: str) -> Doors:
+    breakers = BreakerParts(
+        database=database,
+        writer=writer,
+        policy=policy.breakers,
+        shared_time=options.shared_time,
+        sleep=options.sleep,
+        monotonic=options.monotonic,
+    )
+    source = SharedSource(writer, options.shared_time)
+    return Doors(
+        breakers=Breakers(breakers),
+        limits=Limits(policy.limits, source, holder=holder, sleep=options.sleep, monotonic=options.monotonic),
+        health=CallHealth(writer, options.clock),
+        longest_wait_seconds=policy.retries.longest_wait_seconds,
+        monotonic=options.monotonic,
+    )
 
 
 class CallWindow:

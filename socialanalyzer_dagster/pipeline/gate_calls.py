@@ -1,6 +1,6 @@
 """One call through the gate: permits, money, sending, repeating, settling (architecture section 4, steps 3 to 7)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.ports import Answer, CallFailed
-from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
+from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_flight import Flight, let_settle
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, GateParts, Sending
 from socialanalyzer_dagster.pipeline.gate_till import Till
-from socialanalyzer_dagster.pipeline.limits import LimitTooFar, Permit
 from socialanalyzer_dagster.pipeline.retries import Charge, Tries
 from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory, MarkUndecodable, packed
 
@@ -53,36 +53,31 @@ class Desk:
         self.parts = parts
         self.till = Till(parts)
 
-    async def permit(self, operation: Operation) -> Permit:
-        """The right to call now; raises ProviderUnavailable, or CallFailed when the rate allows it too late."""
-        await self.parts.breaker.admit(operation.vendor)
-        longest = self.parts.policy.retries.longest_wait_seconds
-        try:
-            return await self.parts.limits.acquire(operation.bucket, longest_wait_seconds=longest)
-        except LimitTooFar as far:
-            error = VendorError(
-                operation.vendor,
-                ErrorClass.THROTTLED,
-                "rate_limit_reached",
-                retry_after_seconds=far.wait_seconds,
-                sent=False,
-            )
-            raise CallFailed(error) from far
+    async def passage(
+        self, operation: Operation, site: CallSite, *, tokens: Mapping[str, int] | None = None
+    ) -> Passage:
+        """The right to call now; raises ProviderUnavailable, and BatchStopped while it waits for the vendor."""
+        still_wanted = partial(self.parts.stop_flags.check, site.batch.batch_id)
+        return await self.parts.doors.passage(operation, site.stage, still_wanted, tokens=tokens)
 
     async def reserved(
-        self, sending: Sending, permit: Permit, flight: Flight, *, job_request: JsonObject | None = None
+        self, sending: Sending, passage: Passage, flight: Flight, *, job_request: JsonObject | None = None
     ) -> Attempt:
-        """The committed reservation of a sending that still may go out; a refusal hands the permit back."""
+        """The committed reservation of a sending that goes out now; what refuses it hands the permit back.
+
+        Raises the refusals, and PermitLapsed when the reservation took too long: nothing is held then.
+        """
         try:
             attempt = await self.till.reserve(sending.attempt(self.parts), sending.site, job_request=job_request)
-        except Refusal:
-            permit.give_back()
+        except BaseException:
+            passage.not_made()
             raise
         try:
             flight.raise_if_abandoned()
             await self.parts.stop_flags.check(sending.site.batch.batch_id)
+            passage.sent()
         except BaseException:
-            permit.give_back()
+            passage.not_made()
             await self.till.release(attempt, "not_sent")
             raise
         return attempt
@@ -91,26 +86,33 @@ class Desk:
         """A free call, repeated as the policy allows; raises CallFailed or a refusal."""
         tries = Tries(self.parts.policy.retries)
         while True:
-            async with await self.permit(operation):
+            async with await self.passage(operation, site) as passage:
+                passage.permit.sent()
                 try:
                     answer = await send()
                 except VendorError as error:
-                    wait = self.judge(operation, error, tries)
+                    passage.failed(error)
+                    wait = self.judge(operation, site, error, tries)
                 else:
-                    self.parts.breaker.succeeded(operation.vendor)
+                    passage.answered(answer.quotas if isinstance(answer, Reply) else ())
                     return answer
             await self.parts.sleep(wait)
             await self.parts.stop_flags.check(site.batch.batch_id)
 
-    def judge(self, operation: Operation, error: VendorError, tries: Tries) -> float:
-        """Seconds to wait before the next sending; raises CallFailed or ProviderUnavailable when there is none."""
-        self.parts.breaker.failed(error)
+    def judge(self, operation: Operation, site: CallSite, error: VendorError, tries: Tries) -> float:
+        """Seconds to wait before the next sending; raises CallFailed or ProviderUnavailable when there is none.
+
+        Nothing is given up because the vendor is away, which its breaker says: the next sending waits for it.
+        """
         if error.error_class is ErrorClass.PERMANENT_SERVICE:
             raise ProviderUnavailable(error.vendor, error.code) from error
         wait = tries.wait_before_next(operation, error)
         if error.error_class is ErrorClass.THROTTLED:
             longest = float(self.parts.policy.retries.longest_wait_seconds)
-            self.parts.limits.pause(operation.bucket, error.retry_after_seconds or wait or longest)
+            self.parts.doors.limits.pause(operation.bucket, error.retry_after_seconds or wait or longest)
+        elif wait is None and error.error_class is not ErrorClass.PERMANENT_ITEM:
+            is_awaited = self.parts.doors.breakers.waits_for(operation.vendor, site.stage)
+            wait = tries.backoff_seconds() if is_awaited else None
         if wait is None:
             raise CallFailed(error) from error
         return wait
@@ -144,9 +146,10 @@ class Exchange(Generic[T]):
                 issue=history.issues + 1,
                 worst_micros=worst,
             )
-            async with await self._desk.permit(self._operation) as permit:
+            passage = await self._desk.passage(self._operation, self._site, tokens=self._call.tokens)
+            async with passage:
                 result = await let_settle(
-                    partial(self._send, sending, permit), self._parts.policy.runtime.settle_seconds
+                    partial(self._send, sending, passage), self._parts.policy.runtime.settle_seconds
                 )
             if isinstance(result, Answer):
                 return result
@@ -157,24 +160,27 @@ class Exchange(Generic[T]):
             await self._parts.sleep(result.wait_seconds)
             await self._parts.stop_flags.check(self._site.batch.batch_id)
 
-    async def _send(self, sending: Sending, permit: Permit, flight: Flight) -> Answer[T] | Again:
-        attempt = await self._desk.reserved(sending, permit, flight)
+    async def _send(self, sending: Sending, passage: Passage, flight: Flight) -> Answer[T] | Again:
+        try:
+            attempt = await self._desk.reserved(sending, passage, flight)
+        except PermitLapsed:
+            return Again(0.0)
         began = self._parts.monotonic()
         try:
             reply = await self._call.send()
         except VendorError as error:
+            passage.failed(error)
             return await self._failed(attempt, error, self._elapsed(began))
         except BaseException:  # cancelled or broken on our side while the request was out: it may have been billed
             await self._desk.till.lose(attempt, "interrupted", self._elapsed(began))
             raise
-        self._parts.breaker.succeeded(self._operation.vendor)
+        passage.answered(reply.quotas)
         return await self._settled(attempt, reply, self._elapsed(began))
 
     async def _failed(self, attempt: Attempt, error: VendorError, latency_milliseconds: int) -> Again:
         charge = await self._desk.till.fail(attempt, error, latency_milliseconds)
         if charge is Charge.NONE:
-            return Again(self._desk.judge(self._operation, error, self._tries))
-        self._parts.breaker.failed(error)
+            return Again(self._desk.judge(self._operation, self._site, error, self._tries))
         return Again(self._tries.backoff_seconds(), lost=error)
 
     async def _settled(self, attempt: Attempt, reply: Reply, latency_milliseconds: int) -> Answer[T]:

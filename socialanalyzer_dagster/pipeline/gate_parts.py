@@ -13,8 +13,8 @@ from socialanalyzer_dagster.domain.operations import Operation
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Clock
 from socialanalyzer_dagster.domain.types import JsonObject, LeadUid, PlatformKey, Stage, canonical_json
-from socialanalyzer_dagster.pipeline.gate_breaker import Breaker
-from socialanalyzer_dagster.pipeline.limits import Limits, Sleep
+from socialanalyzer_dagster.pipeline.gate_doors import Doors
+from socialanalyzer_dagster.pipeline.limit_rates import Sleep
 from socialanalyzer_dagster.pipeline.pricing import PriceTable
 from socialanalyzer_dagster.pipeline.stop_flags import StopFlags
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
@@ -41,10 +41,9 @@ class GateParts:
     policy: Policy
     prices: PriceTable
     caps: CapSource
-    limits: Limits
+    doors: Doors
     suppression: SuppressionList
     stop_flags: StopFlags
-    breaker: Breaker
     clock: Clock
     owner: str
     on_cap_warning: Callable[[CapWarning], None] = log_cap_warning

@@ -10,9 +10,9 @@ from socialanalyzer_dagster.domain.calls import ErrorClass, JobStatus, VendorErr
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline.gate_calls import Again, Desk, lost_before, outcome_unknown
+from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_flight import Flight, let_settle
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, Sending
-from socialanalyzer_dagster.pipeline.limits import Permit
 from socialanalyzer_dagster.pipeline.retries import Charge, Tries, charge_of
 from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob, StoredVendorJob, known_job_ids
@@ -59,11 +59,11 @@ class Purchase(Generic[T]):
             sending = Sending(
                 site=self._site, operation=self._operation, keys=self._keys, issue=issue, worst_micros=worst
             )
-            permit = await self._desk.permit(self._operation)
+            passage = await self._desk.passage(self._operation, self._site)
             async with AsyncExitStack() as held:
-                await held.enter_async_context(permit)
+                await held.enter_async_context(passage)
                 result = await let_settle(
-                    partial(self._start, sending, permit), self._parts.policy.runtime.settle_seconds
+                    partial(self._start, sending, passage), self._parts.policy.runtime.settle_seconds
                 )
                 if isinstance(result, Purchased):
                     if self.reads.bucket != self._operation.bucket:
@@ -87,13 +87,17 @@ class Purchase(Generic[T]):
         await self._save(stored.attempt, JobPhase.FAILED)
         return None
 
-    async def _start(self, sending: Sending, permit: Permit, flight: Flight) -> Purchased | Again:
-        attempt = await self._desk.reserved(sending, permit, flight, job_request=self._job.request)
+    async def _start(self, sending: Sending, passage: Passage, flight: Flight) -> Purchased | Again:
+        try:
+            attempt = await self._desk.reserved(sending, passage, flight, job_request=self._job.request)
+        except PermitLapsed:
+            return Again(0.0)
         try:
             status = await self._job.start(attempt.reserved_micros)
-            self._parts.breaker.succeeded(self._operation.vendor)
+            passage.answered()
             return await self._stored(attempt, status)
         except VendorError as error:
+            passage.failed(error)
             return await self._failed(attempt, error)
         except BaseException:  # the row stays planned, so that the next run looks for the job
             await self._desk.till.lose(attempt, "interrupted")
@@ -103,9 +107,8 @@ class Purchase(Generic[T]):
         if charge_of(self._operation, error) is Charge.NONE:
             await self._desk.till.release(attempt, error.code)
             await self._save(attempt, JobPhase.FAILED)
-            return Again(self._desk.judge(self._operation, error, self._tries))
+            return Again(self._desk.judge(self._operation, self._site, error, self._tries))
         await self._desk.till.lose(attempt, error.code)
-        self._parts.breaker.failed(error)
         if self._job.find is None:
             raise outcome_unknown(error) from error
         await self._parts.sleep(self._tries.backoff_seconds())
@@ -114,7 +117,7 @@ class Purchase(Generic[T]):
         await self._desk.till.release(attempt, "never_started")
         await self._save(attempt, JobPhase.FAILED)
         again = VendorError(error.vendor, ErrorClass.TRANSIENT, error.code, sent=False)
-        return Again(self._desk.judge(self._operation, again, self._tries))
+        return Again(self._desk.judge(self._operation, self._site, again, self._tries))
 
     async def _found(self, attempt: Attempt) -> JobStatus | None:
         """The run that this sending started, unless another row already names it."""

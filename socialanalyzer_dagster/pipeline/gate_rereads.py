@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.refusals import Refusal
 from socialanalyzer_dagster.pipeline.gate_calls import Desk
 from socialanalyzer_dagster.pipeline.gate_parts import CallSite
 from socialanalyzer_dagster.storage.attempts import Attempt
-from socialanalyzer_dagster.storage.money import Correct
+from socialanalyzer_dagster.storage.corrections import CorrectTo
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,5 +49,6 @@ class Rereads:
             return
         if status.reported_micros is None or booked.reported_micros is None:
             return
-        if difference := status.reported_micros - booked.reported_micros:
-            await parts.writer.submit(Correct(attempt=attempt, difference_micros=difference, at=parts.clock.now()))
+        if status.reported_micros != booked.reported_micros:
+            now = parts.clock.now()
+            await parts.writer.submit(CorrectTo(attempt=attempt, reported_micros=status.reported_micros, at=now))

@@ -1,6 +1,7 @@
 """A paid vendor job from its purchase or resumption to its last item: polled, read page by page, settled (I-25)."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Generic, TypeVar, cast
 from socialanalyzer_dagster.domain.calls import ErrorClass, JobState, JobStatus, VendorError, VendorJob
 from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.ports import Answer, CallFailed
-from socialanalyzer_dagster.domain.refusals import BatchStopped, JobStillRunning
+from socialanalyzer_dagster.domain.refusals import BatchStopped, JobStillRunning, ProviderUnavailable
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, Stage
 from socialanalyzer_dagster.pipeline.gate_calls import Desk, decoded, outcome_unknown
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, Sending
@@ -29,6 +30,8 @@ from socialanalyzer_dagster.storage.vendor_jobs import (
 )
 
 T = TypeVar("T")
+U = TypeVar("U")
+_LOG = logging.getLogger(__name__)
 Book = Callable[[Attempt, Sequence[JsonObject]], Awaitable[int]]
 """Books the items of a job one by one under attempts of their own; returns what of the reservation is left."""
 _PASSING = frozenset({ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.UNKNOWN})
@@ -122,12 +125,19 @@ class JobRun(Generic[T]):
         return status
 
     async def _poll(self, bought: Purchased) -> JobStatus:
+        job_id = bought.status.job_id
+        return await self._read(bought.attempt, job_id, partial(self._job.poll, job_id))
+
+    async def _read(self, attempt: Attempt, job_id: str, send: Callable[[], Awaitable[U]]) -> U:
         try:
-            return await self._desk.read(
-                self._purchase.reads, self._site, partial(self._job.poll, bought.status.job_id)
-            )
+            return await self._desk.read(self._purchase.reads, self._site, send)
         except CallFailed as failure:
-            raise await self._interrupted(bought.attempt, bought.status.job_id, failure) from failure
+            raise await self._interrupted(attempt, job_id, failure) from failure
+        except ProviderUnavailable as away:
+            if away.retry_at is None:
+                raise
+            error = VendorError(away.vendor, ErrorClass.TRANSIENT, away.code)
+            raise await self._interrupted(attempt, job_id, CallFailed(error)) from away
 
     async def _too_long(self, bought: Purchased) -> JobStatus:
         job_id, age = bought.status.job_id, self._parts.clock.now() - bought.attempt.reserved_at
@@ -154,7 +164,7 @@ class JobRun(Generic[T]):
                 await self._job.abort(job_id)
             return await self._job.poll(job_id)
         except VendorError as error:
-            self._parts.breaker.failed(error)
+            _LOG.warning("a %s job could not be ended: %s", self._job.operation, error)
             return None
 
     async def _items(self, attempt: Attempt, status: JobStatus, stored: StoredVendorJob | None) -> list[JsonObject]:
@@ -169,10 +179,7 @@ class JobRun(Generic[T]):
     async def _read_pages(self, attempt: Attempt, status: JobStatus, first_offset: int) -> None:
         offset: int | None = first_offset
         while offset is not None:
-            try:
-                page = await self._desk.read(self._purchase.reads, self._site, partial(self._job.page, status, offset))
-            except CallFailed as failure:
-                raise await self._interrupted(attempt, status.job_id, failure) from failure
+            page = await self._read(attempt, status.job_id, partial(self._job.page, status, offset))
             if page.next_offset is not None and page.next_offset <= offset:
                 error = VendorError(self._operation.vendor, ErrorClass.PERMANENT_ITEM, "paging_does_not_advance")
                 raise await self._interrupted(attempt, status.job_id, CallFailed(error))

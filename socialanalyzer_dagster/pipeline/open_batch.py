@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -177,7 +178,7 @@ class OpenBatch:
             reopened = reopen(connection, self.workplace, batch) if batch.is_terminal else batch
             if stage is not Stage.DISCOVERED:  # claims that lapsed while the batch waited
                 claims.claim_again(connection, batch.batch_id, self.workplace.clock.now())
-            cause = reopened.cause if reopened.capped else None
+            cause = reopened.cause if reopened.capped or reopened.waits_for is not None else None
             wanted = Transition(to=RUNNING[stage], cause=cause, now=self.workplace.clock.now())
             return transition(connection, reopened, wanted)
 
@@ -195,6 +196,24 @@ class OpenBatch:
     def forget_cap(self) -> None:
         """Say that no cap leaves leads out any more."""
         self._change(lambda connection, batch: change(connection, batch, {"capped": False, "cause": None}))
+
+    def wait_for(self, vendor: str, until: datetime, cause: str) -> None:
+        """Say that leads of the batch wait for a vendor; the words about a reached cap stay."""
+
+        def note(connection: Connection, batch: Batch) -> Batch:
+            kept = batch.cause if batch.capped else cause
+            return change(connection, batch, {"waits_for": vendor, "waits_until": until, "cause": kept})
+
+        self._change(note)
+
+    def forget_wait(self) -> None:
+        """Say that no lead waits for a vendor any more."""
+
+        def note(connection: Connection, batch: Batch) -> Batch:
+            kept = batch.cause if batch.capped else None
+            return change(connection, batch, {"waits_for": None, "waits_until": None, "cause": kept})
+
+        self._change(note)
 
     def halt(self) -> None:
         """Nothing more is done by this run, in this stage or in those that follow."""

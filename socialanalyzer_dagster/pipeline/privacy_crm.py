@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
-from socialanalyzer_dagster.pipeline.limits import LimitTooFar
+from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact, WriteInput, WriteState
 from socialanalyzer_dagster.vendors.hubspot_privacy import PrivacyHubSpot

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.money import usd_text
-from socialanalyzer_dagster.domain.outcomes import ItemResult, Outcome, skipped
+from socialanalyzer_dagster.domain.outcomes import ItemResult, skipped
 from socialanalyzer_dagster.domain.refusals import (
     BatchStopped,
     BudgetExceeded,
     JobStillRunning,
+    ProviderUnavailable,
     Refusal,
     UnknownPrice,
 )
@@ -20,8 +21,9 @@ from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, i
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.runner_waits import fill_rest, wait_for_provider
 from socialanalyzer_dagster.storage import batch_figures, batches, found_items, outcome_sets, outcomes
-from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Fill
+from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +73,17 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
             batches.end_stage(connection, batch.row.batch_id, stage, batch.workplace.clock.now())
     with database.read() as connection:
         is_out_of_date = batch.row.capped and not is_still_capped(connection, batch.row)
+        has_waited = batch.row.waits_for is not None and ended.reason is None
+        has_waited = has_waited and not outcome_sets.has_code(connection, batch.row.batch_id, "provider_unavailable")
         counters = stage_counters(connection, batch.row.batch_id)
     verify(counters)
     if is_out_of_date:
         batch.forget_cap()
+    if has_waited:
+        batch.forget_wait()
     if halt is None and not counters[stage].goes_on and not batch.refresh().is_terminal:
-        halt = _wait_for_vendors(batch, stage) if batch.reach.out_of_reach else None
+        out_of_reach = batch.reach.out_of_reach and batch.row.waits_for is None
+        halt = _wait_for_vendors(batch, stage) if out_of_reach else None
         if halt is None and _is_empty(counters, stage):
             _finish_empty(batch)
     return stage_report(batch, stage, ended.worked, halt=halt)
@@ -90,6 +97,8 @@ def _halt(batch: OpenBatch, stage: Stage, ended: StageEnd) -> str | None:
     if isinstance(reason, BudgetExceeded):
         _skip_for_money(batch, stage, reason, ended.within)
         return None
+    if isinstance(reason, ProviderUnavailable) and reason.retry_at is not None:
+        return wait_for_provider(batch, stage, reason, until=reason.retry_at, within=ended.within)
     batch.halt()
     if isinstance(reason, BatchStopped):
         return _stop(batch, reason)
@@ -107,7 +116,7 @@ def _skip_for_money(batch: OpenBatch, stage: Stage, reason: BudgetExceeded, with
     left = 0
     if stage is not Stage.DISCOVERED:
         caps = {"cap_micros": reason.cap_micros, "needed_micros": reason.needed_micros}
-        left = _fill(batch, stage, skipped(stage, "budget_stopped", scope=reason.scope, **caps), within)
+        left = fill_rest(batch, stage, skipped(stage, "budget_stopped", scope=reason.scope, **caps), within)
     batch.mark_capped(capped_sentence(stage, reason, left))
 
 
@@ -124,12 +133,6 @@ def capped_sentence(stage: Stage, reason: BudgetExceeded, left: int) -> str:
         f"{leads(left)} could not be {stage}, because {cap} was reached: raise it and run the batch again to finish "
         "exactly those."
     )
-
-
-def _fill(batch: OpenBatch, stage: Stage, outcome: Outcome, within: int) -> int:
-    fill = Fill(of=batch.of(stage), outcome=outcome, now=batch.workplace.clock.now(), up_to_position=within)
-    with batch.workplace.database.write() as connection:
-        return outcome_sets.fill(connection, fill)
 
 
 def _stop(batch: OpenBatch, reason: BatchStopped) -> str:
@@ -160,7 +163,8 @@ def _wait_for_vendors(batch: OpenBatch, stage: Stage) -> str:
 
 def _finish_empty(batch: OpenBatch) -> None:
     row = batch.refresh()
-    status = BatchStatus.COMPLETED if row.capped else BatchStatus.COMPLETED_EMPTY
+    has_more = row.capped or row.waits_for is not None
+    status = BatchStatus.COMPLETED if has_more else BatchStatus.COMPLETED_EMPTY
     ending = Ending(status=status, cause=row.cause, now=batch.workplace.clock.now())
     batch.row = finish_batch(batch.workplace, row, ending)
     batch.halt()

@@ -20,6 +20,7 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import batches
+from socialanalyzer_dagster.storage.breakers import resume_breakers
 from socialanalyzer_dagster.vendors.bundle import Vendors
 
 _LOG = logging.getLogger(__name__)
@@ -91,10 +92,12 @@ class PipelineSession:
                 run_id=run_id, confirm_estimate_micro=confirm_estimate_micro, launched_attempt=launched_attempt
             )
             entered = await asyncio.to_thread(enter_batch, workplace, key, entry)
+            if launched_attempt is None:
+                await asyncio.to_thread(_resume_vendors, workplace)
             stack.push_async_callback(asyncio.to_thread, _let_go, workplace, made.batch_id, run_id)
             policy = policy_of_hash(workplace.database, entered.row.policy_hash)
             gate = await stack.enter_async_context(
-                spending_gate(workplace.database, self.writer, policy, self.parts.gate)
+                spending_gate(workplace.database, self.writer, policy, self.parts.gate, holder=entered.row.batch_id)
             )
             await gate.recover(entered.row.batch_id)
             await gate.recover_stray()
@@ -133,6 +136,12 @@ async def _beat(batch: OpenBatch, lock: BatchLock) -> None:
 def _touch(batch: OpenBatch) -> None:
     with batch.workplace.database.write() as connection:
         batches.touch(connection, batch.row.batch_id, batch.workplace.clock.now())
+
+
+def _resume_vendors(workplace: Workplace) -> None:
+    """A run started by hand is a person's word that a vendor that refused its service may be tried again."""
+    with workplace.database.write() as connection:
+        resume_breakers(connection)
 
 
 def _holder_of(workplace: Workplace, key: str) -> dict[str, object] | None:

@@ -57,7 +57,7 @@ async def poll_batch(session: PipelineSession, batch: Batch) -> str:
         jobs = _open_jobs(connection, batch.batch_id)
     running = [job for job in jobs if await _is_running(session, batch, job)]
     if not running:
-        retry(workplace, batch.partition_key, Deed(by=_BY, reason="the vendor's job has ended"))
+        retry(workplace, batch.partition_key, Deed(by=_BY, reason="the vendor's job has ended", is_person=False))
         return f"The vendor's job of batch {batch.partition_key} has ended; the batch is queued again."
     policy = policy_of_hash(workplace.database, batch.policy_hash)
     patience = timedelta(hours=policy.discovery.give_up_hours)

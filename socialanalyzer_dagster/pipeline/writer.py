@@ -140,7 +140,7 @@ def _apply_by_kind(connection: Connection, writes: Sequence[Write[Any]], apply_k
     for index, write in enumerate(writes):
         kinds[type(write)].append(index)
     results: list[Any] = [None] * len(writes)
-    for kind, indexes in kinds.items():
+    for kind, indexes in sorted(kinds.items(), key=lambda each: each[0].turn):
         found = apply_kind(connection, kind, [writes[index] for index in indexes])
         for index, result in zip(indexes, found, strict=True):
             results[index] = result

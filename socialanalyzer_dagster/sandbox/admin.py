@@ -50,6 +50,7 @@ class _Board:
         if int(rows):
             answer["rows"] = self._state.bill.rows(limit=min(int(rows), _MOST_ROWS), after=int(after))
         answer["requests"] = dict(sorted(self._state.calls.items()))
+        answer["throttled"] = dict(sorted(self._state.throttled.items()))
         return json_response(answer)
 
     async def truth(self, request: Request) -> Response:

@@ -1,7 +1,10 @@
 """Rate limits (the vendors' own column) and typical latencies; both apply at realistic speed only."""
 
+import math
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from socialanalyzer_dagster.sandbox.config import Speed
@@ -49,6 +52,10 @@ WINDOWS: dict[str, tuple[Window, ...]] = {
 }
 """Key: vendor, or vendor.operation where the vendor counts an operation apart (contracts, section 2)."""
 
+TOKENS_PER_MINUTE = 450_000
+"""Per model, as an account of the second tier has them."""
+OPEN_REQUESTS = {"insightiq": 5}
+"""Requests a vendor serves at the same time; InsightIQ has such a cap and does not publish it (contracts, 2)."""
 _LATENCY_SECONDS = {
     "insightiq.contents_fetch": 3.0,
     "insightiq.search_export": 0.8,
@@ -71,6 +78,8 @@ class Limits:
     def __init__(self, speed: Speed) -> None:
         self.enabled = speed == "realistic"
         self._calls: dict[tuple[str, str], deque[float]] = defaultdict(deque)
+        self._tokens: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
+        self._open: Counter[str] = Counter()
 
     def take(self, vendor: str, operation: str) -> list[Usage]:
         """Count one call and tell how its windows stand; an empty list when limits are off or there are none."""
@@ -81,6 +90,31 @@ class Limits:
             key = vendor
         moment = time.monotonic()
         return [self._count(key, window, moment) for window in WINDOWS.get(key, ())]
+
+    def take_tokens(self, model: str, count: int) -> Usage | None:
+        """Count the tokens of one request in the model's minute; None when limits are off."""
+        if not self.enabled:
+            return None
+        moment, taken = time.monotonic(), self._tokens[model]
+        while taken and taken[0][0] <= moment - 60:
+            taken.popleft()
+        used = sum(amount for _, amount in taken) + count
+        window = Window("tokens", TOKENS_PER_MINUTE, 60)
+        if used <= window.calls:
+            taken.append((moment, count))
+        return Usage(window, used, taken[0][0] + 60 - moment if taken else 60.0)
+
+    @contextmanager
+    def opened(self, vendor: str) -> Iterator[bool]:
+        """True while the request is served; False when the vendor serves as many as it does at once already."""
+        if not self.enabled or self._open[vendor] < OPEN_REQUESTS.get(vendor, math.inf):
+            self._open[vendor] += 1
+            try:
+                yield True
+            finally:
+                self._open[vendor] -= 1
+        else:
+            yield False
 
     def _count(self, key: str, window: Window, moment: float) -> Usage:
         calls = self._calls[key, window.name]
@@ -102,3 +136,4 @@ class Limits:
     def reset(self) -> None:
         """Forget all counted calls."""
         self._calls.clear()
+        self._tokens.clear()

@@ -28,7 +28,8 @@ class SandboxState:
     """The parts of one sandbox; every vendor module gets this object.
 
     ``world`` is derived from the seed alone; ``clock``, ``bill`` and ``store`` survive restarts under the home;
-    ``faults``, ``limits``, ``calls`` (vendor.operation -> count) and ``unknown_paths`` live with the process.
+    ``faults``, ``limits``, ``calls`` (vendor.operation -> count), ``throttled`` (those answered 429) and
+    ``unknown_paths`` live with the process.
     """
 
     def __init__(self, config: SandboxConfig) -> None:
@@ -42,6 +43,7 @@ class SandboxState:
         self.faults = FaultBoard(config.seed, config.faults)
         self.limits = Limits(config.speed)
         self.calls: Counter[str] = Counter()
+        self.throttled: Counter[str] = Counter()
         self.unknown_paths: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._memory: dict[str, Any] = {}
@@ -103,7 +105,7 @@ class SandboxState:
         self.store.commit()
         self.faults.reset()
         self.limits.reset()
-        for counted in (self.calls, self.unknown_paths, self._requests):
+        for counted in (self.calls, self.throttled, self.unknown_paths, self._requests):
             counted.clear()
         self._memory.clear()
 

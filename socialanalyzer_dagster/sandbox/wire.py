@@ -74,6 +74,7 @@ class Call:
         return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
 
 
+_TOO_MANY = 429
 Handler = Callable[[Call], Response | Awaitable[Response]]
 
 
@@ -140,6 +141,8 @@ class _Endpoint:
             call = replace(call, fault=fault.kind)
         answer = await self._answer(call, fault)
         self._state.store.commit()
+        if answer is not None and answer.status_code == _TOO_MANY:
+            self._state.throttled[f"{self._vendor.key}.{self._operation}"] += 1
         if answer is None:
             await close_connection(scope, receive)
         else:
@@ -158,8 +161,11 @@ class _Endpoint:
         if full is not None:
             wait = max(1.0, full.resets_in_seconds)
             return self._vendor.refuse(call, Refusal(429, "rate_limited", "Too many requests", wait, full))
-        await self._wait(fault)
-        answer = await self._work(call)
+        with self._state.limits.opened(self._vendor.key) as is_served:
+            if not is_served:
+                return self._vendor.refuse(call, Refusal(429, "rate_limited", "Too many open requests", 1.0))
+            await self._wait(fault)
+            answer = await self._work(call)
         if kind == "closed_after":
             return None
         return _damaged(answer, kind)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, exists, func, literal, not_, or_, select
+from sqlalchemy import Connection, Select, case, exists, func, literal, not_, or_, select
 
-from socialanalyzer_dagster.domain.outcomes import GOES_ON, Result
+from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow, SuppressionRow
 from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow, SyncPlanRow
@@ -18,6 +18,7 @@ from socialanalyzer_dagster.storage.models_results import (
     ScoreRow,
     StageOutcomeRow,
 )
+from socialanalyzer_dagster.storage.outcome_sets import goes_on
 
 EXAMPLES = 5
 
@@ -40,15 +41,11 @@ def _reached(batch_id: str, stage: Stage) -> Select[str]:
     previous = stage.previous
     if previous is None:
         return select(BatchLeadRow.lead_uid).where(BatchLeadRow.batch_id == batch_id)
-    goes_on = [code for earlier, code in GOES_ON if earlier is previous]
     return select(StageOutcomeRow.lead_uid).where(
         StageOutcomeRow.batch_id == batch_id,
         StageOutcomeRow.stage == previous,
         StageOutcomeRow.is_current,
-        or_(
-            StageOutcomeRow.result == Result.PASSED,
-            and_(StageOutcomeRow.result == Result.SKIPPED, StageOutcomeRow.code.in_(goes_on)),
-        ),
+        goes_on(StageOutcomeRow, previous),
     )
 
 

@@ -59,6 +59,10 @@ class Batch:
     finished_at: datetime | None
     heartbeat_at: datetime | None
     summary: str | None
+    waits_for: str | None = None
+    """The vendor that leads of the batch wait for; it is queued again when that vendor is back, not before
+    `waits_until`."""
+    waits_until: datetime | None = None
 
     @property
     def is_terminal(self) -> bool:

@@ -1,11 +1,12 @@
 """One database, SQLite or PostgreSQL, behind the same two doors: `write()` and `read()` (architecture section 7)."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase
@@ -24,6 +25,7 @@ _PRAGMAS = (
     "wal_autocheckpoint=8000",  # pages: a checkpoint waits for the disk, a commit does not
 )
 Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
+SharedTime: TypeAlias = Callable[[Connection], float]
 
 
 class Database:
@@ -93,6 +95,16 @@ def normalized_url(url: str) -> URL:
     raise ValueError(
         "DATABASE_URL must name a SQLite file (sqlite:///path) or a PostgreSQL database (postgresql://...)"
     )
+
+
+def shared_seconds(connection: Connection) -> float:
+    """Seconds since 1970 of a clock that all processes share.
+
+    PostgreSQL's own clock, because machines differ; the machine's on SQLite, whose processes all run on one.
+    """
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
 
 
 def upsert(connection: Connection, model: type[DeclarativeBase]) -> Upsert:

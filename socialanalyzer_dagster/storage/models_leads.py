@@ -162,6 +162,8 @@ class LeadBatchRow(Base):
     finished_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     summary: Mapped[LongText | None]
+    waits_for: Mapped[Short | None]
+    waits_until: Mapped[datetime | None]
 
 
 class BatchStageRow(Base):

@@ -13,6 +13,7 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -25,16 +26,18 @@ from socialanalyzer_dagster.domain.outcomes import GOES_ON, Outcome, Result
 from socialanalyzer_dagster.domain.types import STAGES, LeadUid, Stage
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadClaimRow
-from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import ContactCandidateRow, StageOutcomeRow
 from socialanalyzer_dagster.storage.outcomes import StageOf
 
 _UPSTREAM = "upstream_"
 LATEST_POSITION = 10**9
 
 
-def _goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
+def goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
+    """True for outcomes whose lead enters the next stage; one skipped without an address to write to does not (2.3)."""
     codes = [code for earlier, code in GOES_ON if earlier is stage]
-    return or_(row.result == Result.PASSED, and_(row.result == Result.SKIPPED, row.code.in_(codes)))
+    lacks = func.coalesce(row.detail["without_email"].as_boolean(), false())
+    return or_(row.result == Result.PASSED, and_(row.result == Result.SKIPPED, row.code.in_(codes), ~lacks))
 
 
 def _is_upstream(row: type[StageOutcomeRow]) -> ColumnElement[bool]:
@@ -55,7 +58,7 @@ def reached(batch_id: str, stage: Stage) -> Select[str, int]:
             before.lead_uid == BatchLeadRow.lead_uid,
             before.stage == previous,
             before.is_current,
-            _goes_on(before, previous),
+            goes_on(before, previous),
         ),
     )
 
@@ -123,6 +126,8 @@ class Fill:
     after_position: int = 0
     up_to_position: int = LATEST_POSITION
     """Only leads behind the one position of the batch and not behind the other."""
+    with_email: bool | None = None
+    """Only leads with a stored address, or only those without."""
 
 
 def fill(connection: Connection, wanted: Fill) -> int:
@@ -132,6 +137,13 @@ def fill(connection: Connection, wanted: Fill) -> int:
     source = select(arrived.c.lead_uid, literal(wanted.outcome.code).label("code")).where(
         arrived.c.position > wanted.after_position, arrived.c.position <= wanted.up_to_position, none_yet
     )
+    if wanted.with_email is not None:
+        has_email = exists(
+            select(ContactCandidateRow.id).where(
+                ContactCandidateRow.lead_uid == arrived.c.lead_uid, ContactCandidateRow.field == "email"
+            )
+        )
+        source = source.where(has_email if wanted.with_email else ~has_email)
     return _insert(connection, source, wanted)
 
 
@@ -151,7 +163,7 @@ def fill_upstream(connection: Connection, of: StageOf, now: datetime) -> int:
         before.batch_id == of.batch_id,
         before.stage == previous,
         before.is_current,
-        ~_goes_on(before, previous),
+        ~goes_on(before, previous),
         ~exists(_current(of.batch_id, of.stage, before.lead_uid)),
     )
     return _insert(connection, source, Fill(of=of, outcome=_NOT_REACHED[of.stage], now=now))
@@ -236,10 +248,12 @@ class OutcomeCount:
     code: str | None
     leads: int
     retryable: int
+    goes_on: int
 
 
 def outcome_counts(connection: Connection, batch_id: str) -> list[OutcomeCount]:
     """Current outcomes of a batch by stage, result and code: the one source of every counter (I-18)."""
+    going_on = [and_(StageOutcomeRow.stage == stage, goes_on(StageOutcomeRow, stage)) for stage in STAGES]
     rows = connection.execute(
         select(
             StageOutcomeRow.stage,
@@ -247,13 +261,14 @@ def outcome_counts(connection: Connection, batch_id: str) -> list[OutcomeCount]:
             StageOutcomeRow.code,
             func.count(),
             func.sum(case((StageOutcomeRow.retryable, 1), else_=0)),
+            func.sum(case((or_(*going_on), 1), else_=0)),
         )
         .where(StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.is_current)
         .group_by(StageOutcomeRow.stage, StageOutcomeRow.result, StageOutcomeRow.code)
     )
     return [
-        OutcomeCount(Stage(stage), Result(result), code, leads, int(retryable))
-        for stage, result, code, leads, retryable in rows
+        OutcomeCount(Stage(stage), Result(result), code, leads, int(retryable), int(onward))
+        for stage, result, code, leads, retryable, onward in rows
     ]
 
 
@@ -270,3 +285,8 @@ def position_of_rank(connection: Connection, batch_id: str, stage: Stage, rank: 
     return connection.execute(
         select(arrived.c.position).order_by(arrived.c.position).offset(rank - 1).limit(1)
     ).scalar_one_or_none()
+
+
+def has_code(connection: Connection, batch_id: str, code: str) -> bool:
+    """True when a lead of the batch has this outcome now."""
+    return any(count.code == code for count in outcome_counts(connection, batch_id))

@@ -11,7 +11,7 @@ from sqlalchemy import Table
 
 from socialanalyzer_dagster.storage import models_control as control
 from socialanalyzer_dagster.storage import models_crm as crm
-from socialanalyzer_dagster.storage import models_leads, models_people, models_results
+from socialanalyzer_dagster.storage import models_health, models_leads, models_people, models_results
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.scores import REDUCED
@@ -177,6 +177,9 @@ RULES: tuple[TableRule, ...] = (
     _deleted(crm.CrmLinkRow, holds_identity=True),
     _deleted(crm.CrmStandingRow),
     _deleted(crm.TierOverrideRow),
+    _nobody(models_health.LimiterRow, "name state"),
+    _nobody(models_health.BreakerStateRow, "service version state document changed_at"),
+    _nobody(models_health.ServiceHealthRow, "service minute figures"),
     _nobody(control.BdrRow, "name owner_id is_active position"),
     _nobody(control.BdrEpochRow, "epoch active_names started_at"),
     _nobody(control.BdrCounterRow, "epoch tier bdr dealt"),

@@ -16,10 +16,12 @@ class Write(ABC, Generic[R]):
 
     `apply` handles many writes of one kind with set-based statements. When it raises, the transaction is rolled back
     and made again with the writes of that kind one by one, so that a bad row harms only itself (I-35): `apply` may run
-    more than once and has no effect but on the database.
+    more than once and has no effect but on the database. Kinds of a transaction are applied in the order of `turn`, so
+    that rows that everybody changes are locked in one order, the most wanted ones last.
     """
 
     most_per_transaction: ClassVar[int] = 500
+    turn: ClassVar[int] = 0
 
     @classmethod
     @abstractmethod

@@ -1,13 +1,12 @@
 """Apollo: matching one person by the facts we know (vendor-contracts section 5)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pydantic import field_validator
 
-from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
+from socialanalyzer_dagster.domain.calls import ErrorClass, Quota, Reply, VendorCall, VendorError
 from socialanalyzer_dagster.domain.types import JsonValue
 from socialanalyzer_dagster.vendors.http import (
     Ask,
@@ -24,6 +23,7 @@ from socialanalyzer_dagster.vendors.http import (
     vendor_now,
 )
 from socialanalyzer_dagster.vendors.lenient import Lenient
+from socialanalyzer_dagster.vendors.quotas import whole_number, window_seconds_left
 
 VENDOR = "apollo"
 PLACEHOLDER_EMAIL = "email_not_unlocked@domain.com"
@@ -96,7 +96,7 @@ class Apollo:
     """Describes Apollo calls; nothing is sent before the gate does it."""
 
     def __init__(self, connection: Connection) -> None:
-        self._http = VendorHttp(VENDOR, connection, classify)
+        self._http = VendorHttp(VENDOR, connection, classify, quotas)
 
     def people_match(self, query: PersonQuery) -> VendorCall[Person | None]:
         """The person, or None for Apollo's positive 'no match'; one credit when found, else free.
@@ -113,7 +113,7 @@ class Apollo:
             ask = Ask(operation=operation, method="POST", path="/people/match", query=parameters)
             answer = await self._http.ask(ask)
             found = decode_person(answer.value) is not None
-            return Reply(body=answer.value, units={operation: 1} if found else {})
+            return Reply(body=answer.value, units={operation: 1} if found else {}, quotas=answer.quotas)
 
         return VendorCall(operation=operation, request=facts, max_units={operation: 1}, send=send, decode=decode_person)
 
@@ -158,26 +158,31 @@ def classify(status: int, headers: Headers, body: JsonValue) -> VendorError | No
     return status_error(VENDOR, status, headers, code=code)
 
 
+def quotas(headers: Headers) -> tuple[Quota, ...]:
+    """What is left of each fixed window."""
+    now, found = vendor_now(headers), []
+    for names, length in _WINDOWS:
+        for name in names:
+            left = whole_number(headers.get(f"x-{name}-requests-left"))
+            if left is not None:
+                limit = whole_number(headers.get(f"x-rate-limit-{name}"))
+                reset = window_seconds_left(now, length)
+                found.append(Quota(remaining=left, reset_seconds=reset, limit=limit))
+                break
+    return tuple(found)
+
+
 def exhausted_window_seconds(headers: Headers) -> float | None:
     """Seconds to the end of the longest fixed window without requests left; None when the headers name none."""
     for names, length in _WINDOWS:
         if any(_is_exhausted(headers, name) for name in names):
-            return _seconds_left(vendor_now(headers), length)
+            return window_seconds_left(vendor_now(headers), length)
     return None
 
 
 def _is_exhausted(headers: Headers, name: str) -> bool:
-    left = _number(headers.get(f"x-{name}-requests-left"))
+    left = whole_number(headers.get(f"x-{name}-requests-left"))
     if left is not None:
         return left <= 0
-    limit, used = _number(headers.get(f"x-rate-limit-{name}")), _number(headers.get(f"x-{name}-usage"))
+    limit, used = whole_number(headers.get(f"x-rate-limit-{name}")), whole_number(headers.get(f"x-{name}-usage"))
     return limit is not None and used is not None and used >= limit
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"-?\d{1,12}", text.strip()) else None
-
-
-def _seconds_left(now: datetime, length: timedelta) -> float:
-    passed = now.timestamp() % length.total_seconds()
-    return length.total_seconds() - passed

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
+from socialanalyzer_dagster.domain.calls import ErrorClass, Quota, Reply, VendorCall, VendorError
 from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 from socialanalyzer_dagster.vendors.transport import HostRefused, was_sent
@@ -17,6 +17,7 @@ from socialanalyzer_dagster.vendors.transport import HostRefused, was_sent
 Headers = Mapping[str, str]
 Classify = Callable[[int, Headers, JsonValue], VendorError | None]
 """Status, headers (lower-case names) and JSON body (None when it is not JSON) -> the error, or None for success."""
+ReadQuotas = Callable[[Headers], tuple[Quota, ...]]
 Query = Mapping[str, str | int | float | bool]
 
 
@@ -47,6 +48,7 @@ class HttpAnswer:
     status: int
     headers: Headers
     value: JsonValue
+    quotas: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,16 @@ class UnexpectedBodyError(ValueError):
 
 
 class VendorHttp:
-    """Asks one vendor; repeats nothing."""
+    """Asks one vendor; repeats nothing. `quotas` reads what the vendor's headers announce."""
 
-    def __init__(self, vendor: str, connection: Connection, classify: Classify) -> None:
+    def __init__(
+        self, vendor: str, connection: Connection, classify: Classify, quotas: ReadQuotas = lambda _headers: ()
+    ) -> None:
         self._vendor = vendor
         self._base_url = connection.base_url.rstrip("/")
         self._client = connection.client
         self._classify = classify
+        self._quotas = quotas
 
     async def ask(self, ask: Ask) -> HttpAnswer:
         """The answer; raises VendorError for everything that is not a success with a JSON body."""
@@ -78,11 +83,14 @@ class VendorHttp:
             raise fault_error(self._vendor, ask.operation, error) from None
         value, is_json = parse_json(response.content)
         refused = self._classify(response.status_code, response.headers, value if is_json else None)
+        quotas = self._quotas(response.headers)
         if refused is not None:
-            raise settle_class(refused, ask.operation)
+            settled = settle_class(refused, ask.operation)
+            settled.quotas = quotas
+            raise settled
         if not is_json:
             raise unreadable(self._vendor, ask.operation, status=response.status_code)
-        return HttpAnswer(status=response.status_code, headers=response.headers, value=value)
+        return HttpAnswer(status=response.status_code, headers=response.headers, value=value, quotas=quotas)
 
     async def aclose(self) -> None:
         """Close the vendor's connections."""

@@ -1,6 +1,5 @@
 """HubSpot contacts, owners and properties, under v3 or dated paths (vendor-contracts section 8)."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,7 +25,8 @@ from socialanalyzer_dagster.vendors.hubspot_batches import (
     read_result,
     write_results,
 )
-from socialanalyzer_dagster.vendors.hubspot_errors import VENDOR, classify
+from socialanalyzer_dagster.vendors.hubspot_errors import VENDOR, classify, quotas
+from socialanalyzer_dagster.vendors.hubspot_paths import Paths
 from socialanalyzer_dagster.vendors.hubspot_workflow import Workflow
 from socialanalyzer_dagster.vendors.lenient import Lenient
 
@@ -96,30 +96,11 @@ class SearchPage:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Where things are in one version of the API."""
-
-    contacts: str
-    owners: str
-    properties: str
-
-    @classmethod
-    def of(cls, version: str) -> "Paths":
-        """`v3` or a date like `2026-03`; raises ValueError for anything else."""
-        if version == "v3":
-            return cls("/crm/v3/objects/contacts", "/crm/v3/owners", "/crm/v3/properties/contacts")
-        if re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", version):
-            contacts, properties = f"/crm/objects/{version}/contacts", f"/crm/properties/{version}/contacts"
-            return cls(contacts, f"/crm/owners/{version}", properties)
-        raise ValueError("the HubSpot API version is 'v3' or a month such as '2026-03'")
-
-
 class HubSpot:
     """Describes HubSpot calls; nothing is sent before the gate does it. All are free. `workflow` is None if unset."""
 
     def __init__(self, connection: Connection, version: str = "v3", workflow: Workflow | None = None) -> None:
-        self._http = VendorHttp(VENDOR, connection, classify)
+        self._http = VendorHttp(VENDOR, connection, classify, quotas)
         self._paths = Paths.of(version)
         self.workflow = workflow
 
@@ -227,7 +208,8 @@ class HubSpot:
     def _call(self, ask: Ask, decode: Callable[[JsonValue], T]) -> VendorCall[T]:
         async def send() -> Reply:
             answer = await self._http.ask(ask)
-            return Reply(body=answer.value, request_id=answer.headers.get("x-hubspot-correlation-id"))
+            request_id = answer.headers.get("x-hubspot-correlation-id")
+            return Reply(body=answer.value, request_id=request_id, quotas=answer.quotas)
 
         query = dict(ask.query) if ask.query else None
         request = {"method": ask.method, "path": ask.path, "query": query, "body": ask.body}

@@ -2,10 +2,18 @@
 
 import re
 
-from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
+from socialanalyzer_dagster.domain.calls import ErrorClass, Quota, VendorError
 from socialanalyzer_dagster.domain.crm_waits import DAILY_LIMIT
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
-from socialanalyzer_dagster.vendors.http import Headers, as_object, known_code, retry_after_seconds, status_error
+from socialanalyzer_dagster.vendors.http import (
+    Headers,
+    as_object,
+    known_code,
+    retry_after_seconds,
+    status_error,
+    vendor_now,
+)
+from socialanalyzer_dagster.vendors.quotas import hubspot_quotas
 
 VENDOR = "hubspot"
 _LOCKED_SECONDS = 2.0
@@ -70,6 +78,11 @@ def classify(status: int, headers: Headers, body: JsonValue) -> VendorError | No
     if status in _REFUSED_STATUSES:
         return RefusedBatch(code or f"http_{status}", status, facts)
     return status_error(VENDOR, status, headers, code=code)
+
+
+def quotas(headers: Headers) -> tuple[Quota, ...]:
+    """What is left of the account's limits; search answers do not say."""
+    return hubspot_quotas(headers, vendor_now(headers))
 
 
 def _throttled(headers: Headers, facts: JsonObject) -> VendorError:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
-from socialanalyzer_dagster.domain.calls import JobStatus, Reply, VendorCall
+from socialanalyzer_dagster.domain.calls import JobStatus, Quota, Reply, VendorCall
 from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
 from socialanalyzer_dagster.vendors.http import ServiceStatus, UnexpectedBodyError, as_object, parse_json, status_call
 from socialanalyzer_dagster.vendors.images import Picture
 from socialanalyzer_dagster.vendors.llm_batches import ModelBatches
-from socialanalyzer_dagster.vendors.model_tokens import Usage, chat_units, input_tokens_bound, read_usage
+from socialanalyzer_dagster.vendors.model_tokens import Usage, chat_units, image_tokens, input_tokens_bound, read_usage
+from socialanalyzer_dagster.vendors.quotas import expected_tokens
 
 VENDOR = "openai"
 MOST_AUDIO_BYTES = 25_000_000
@@ -88,6 +89,7 @@ class ChannelReply:
 
     body: JsonValue
     request_id: str | None
+    quotas: tuple[Quota, ...] = ()
 
 
 class Channel(Protocol):
@@ -116,15 +118,17 @@ class LanguageModel:
         async def send() -> Reply:
             reply = await self._channel.chat(body)
             units = chat_units(request.model, reply.body) or worst_units(request)
-            return Reply(body=reply.body, units=units, request_id=reply.request_id)
+            return Reply(body=reply.body, units=units, request_id=reply.request_id, quotas=reply.quotas)
 
+        worst, pictures = worst_units(request), sum(image_tokens(each.width, each.height) for each in request.images)
         return VendorCall(
             operation="openai.chat",
             request=canonical_request(request),
-            max_units=worst_units(request),
+            max_units=worst,
             send=send,
             decode=decode_answer,
             line=None if self._batches is None else self._batches.line(request.model, body, _size(request)),
+            tokens={request.model: expected_tokens(worst, pictures)},
         )
 
     def transcribe(
@@ -143,7 +147,7 @@ class LanguageModel:
             reply = await self._channel.transcribe(model, (f"audio.{suffix}", audio, content_type))
             billed = _billed_seconds(reply.body)
             units = {price_key: minutes(seconds if billed is None else billed)}
-            return Reply(body=reply.body, units=units, request_id=reply.request_id)
+            return Reply(body=reply.body, units=units, request_id=reply.request_id, quotas=reply.quotas)
 
         return VendorCall(
             operation="openai.transcription",

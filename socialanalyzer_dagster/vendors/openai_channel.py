@@ -26,6 +26,7 @@ from socialanalyzer_dagster.vendors.http import (
 )
 from socialanalyzer_dagster.vendors.llm import VENDOR, ChannelReply
 from socialanalyzer_dagster.vendors.llm_batches import ENDPOINT
+from socialanalyzer_dagster.vendors.quotas import duration_seconds, openai_quotas
 from socialanalyzer_dagster.vendors.transport import CONNECT_SECONDS
 
 TRANSCRIPTION_SECONDS = 300.0
@@ -47,7 +48,6 @@ _CODES = _NO_MONEY | {
     "rate_limit_exceeded",
     "slow_down",
 }
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
 class OpenAIChannel:
@@ -65,11 +65,12 @@ class OpenAIChannel:
 
     async def chat(self, body: JsonObject) -> ChannelReply:
         """A chat completion as JSON; by the SDK's generic call, as its typed one spends 4 ms on copying the schema."""
+        model = str(body["model"])
         try:
             response = await self._sdk.post("/chat/completions", body=body, cast_to=httpx.Response)
         except (APIStatusError, APIConnectionError) as error:
-            raise sdk_error("openai.chat", error) from None
-        return _reply("openai.chat", response)
+            raise sdk_error("openai.chat", error, model) from None
+        return _reply("openai.chat", response, model)
 
     async def transcribe(self, model: str, audio: tuple[str, bytes, str]) -> ChannelReply:
         """A transcription as JSON; `audio` is file name, bytes and content type."""
@@ -144,22 +145,24 @@ class OpenAIChannel:
         await self._client.aclose()
 
 
-def _reply(operation: str, response: httpx.Response) -> ChannelReply:
+def _reply(operation: str, response: httpx.Response, model: str | None = None) -> ChannelReply:
     value, is_json = parse_json(response.content)
     refused = classify(response.status_code, response.headers, value if is_json else None)
     if refused is not None:
         raise settle_class(refused, operation)
     if not is_json:
         raise unreadable(VENDOR, operation, status=response.status_code)
-    return ChannelReply(value, response.headers.get("x-request-id"))
+    return ChannelReply(value, response.headers.get("x-request-id"), openai_quotas(response.headers, model))
 
 
-def sdk_error(operation: str, error: APIStatusError | APIConnectionError) -> VendorError:
+def sdk_error(operation: str, error: APIStatusError | APIConnectionError, model: str | None = None) -> VendorError:
     """The SDK's error as ours; nothing of its text, which may quote the body, is kept."""
     if isinstance(error, APIStatusError):
         value, is_json = parse_json(error.response.content)
         found = classify(error.response.status_code, error.response.headers, value if is_json else None)
-        return settle_class(found, operation) if found else unreadable(VENDOR, operation, status=error.status_code)
+        ours = settle_class(found, operation) if found else unreadable(VENDOR, operation, status=error.status_code)
+        ours.quotas = openai_quotas(error.response.headers, model)
+        return ours
     cause = error.__cause__
     if isinstance(cause, httpx.RequestError):
         return fault_error(VENDOR, operation, cause)
@@ -195,12 +198,3 @@ def _wait_seconds(headers: Headers) -> float | None:
         return wait
     resets = [duration_seconds(headers.get(f"x-ratelimit-reset-{kind}", "")) for kind in ("requests", "tokens")]
     return max((seconds for seconds in resets if seconds is not None), default=None)
-
-
-def duration_seconds(text: str) -> float | None:
-    """Seconds of `6m0s`, `1h2m3.5s` or `12ms`; None for anything else."""
-    match = _DURATION.fullmatch(text.strip())
-    if not text.strip() or match is None:
-        return None
-    hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000

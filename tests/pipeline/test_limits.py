@@ -1,18 +1,28 @@
-"""Rates and concurrency of one process (spec 13.2)."""
+"""Rates and concurrency, within one process and over several (spec 13.2, I-46)."""
 
 import asyncio
+import itertools
+from collections import Counter
 
 import pytest
 from gate_world import VirtualTime
+from shared_limits import REST, rules, shared
+from sqlalchemy import select
 
-from socialanalyzer_dagster.domain.policy_money import LimitsPolicy
-from socialanalyzer_dagster.pipeline.limits import Limits, LimitTooFar
+from socialanalyzer_dagster.domain.call_windows import RateAsk, RateLimit, RateState
+from socialanalyzer_dagster.domain.calls import Quota
+from socialanalyzer_dagster.domain.policy_money import LimitsPolicy, Window
+from socialanalyzer_dagster.domain.slot_leases import SlotAsk, SlotState
+from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
+from socialanalyzer_dagster.pipeline.limit_source import SharedSource
+from socialanalyzer_dagster.pipeline.limits import Limits
+from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.storage.database import Database, shared_seconds
+from socialanalyzer_dagster.storage.models_health import LimiterRow
 
 
 def limits(time: VirtualTime, concurrent: int, *windows: tuple[int, float]) -> Limits:
-    bucket = {"concurrent": concurrent, "windows": [{"calls": calls, "seconds": seconds} for calls, seconds in windows]}
-    policy = LimitsPolicy.model_validate({"buckets": {"b": bucket}, "leads_in_work": {}})
-    return Limits(policy, sleep=time.sleep, monotonic=time.monotonic)
+    return Limits(rules(concurrent, *windows), sleep=time.sleep, monotonic=time.monotonic)
 
 
 async def grant_times(time: VirtualTime, found: Limits, count: int) -> list[float]:
@@ -30,7 +40,10 @@ async def test_no_window_ever_holds_more_calls_than_allowed():
 
 async def test_every_window_of_a_bucket_holds():
     time = VirtualTime()
-    assert await grant_times(time, limits(time, 9, (1, 0.3), (3, 10)), 5) == [0, 0.3, 0.6, 10.0, 10.3]
+    times = await grant_times(time, limits(time, 9, (1, 0.3), (3, 10)), 5)
+    assert all(later - earlier >= 0.3 for earlier, later in itertools.pairwise(times))
+    assert times[3] - times[0] >= 10
+    assert times == pytest.approx([0, 0.3, 0.6, 10.0, 10.3], abs=10 / 64), "no later than a 64th of the window"
 
 
 async def test_without_windows_only_the_concurrency_counts():
@@ -64,7 +77,7 @@ async def test_a_wait_longer_than_allowed_is_refused_and_frees_the_slot():
     for _ in range(2):
         with pytest.raises(LimitTooFar) as far:
             await found.acquire("b", longest_wait_seconds=60)
-        assert far.value.wait_seconds == pytest.approx(3600)
+        assert far.value.wait_seconds == pytest.approx(3600, rel=1 / 64)
 
 
 async def test_a_pause_that_a_vendor_asked_for_holds_everybody():
@@ -86,3 +99,161 @@ async def test_a_cancelled_wait_frees_its_slot():
         pass
     async with await found.acquire("b", longest_wait_seconds=60):
         pass
+
+
+async def test_a_call_counts_in_the_bucket_it_is_within_too():
+    time = VirtualTime()
+    buckets = {
+        "all": {"concurrent": 9, "windows": [{"calls": 3, "seconds": 10}]},
+        "b": {"concurrent": 9, "windows": [{"calls": 2, "seconds": 1}], "within": "all"},
+    }
+    policy = LimitsPolicy.model_validate({"buckets": buckets, **REST})
+    found = Limits(policy, sleep=time.sleep, monotonic=time.monotonic)
+    async with await found.acquire("all", longest_wait_seconds=60):
+        pass
+    assert await grant_times(time, found, 3) == pytest.approx([0, 0, 10], abs=0.2)
+
+
+async def test_tokens_of_a_model_are_a_limit_of_their_own():
+    time = VirtualTime()
+    policy = rules(9, tokens=[{"model": "m", "per_minute": 1000}])
+    found = Limits(policy, sleep=time.sleep, monotonic=time.monotonic)
+    began, at = time.seconds, []
+    for _ in range(3):
+        async with await found.acquire("b", longest_wait_seconds=70, tokens={"m": 500, "other": 9999}):
+            at.append(time.seconds - began)
+    assert at == pytest.approx([0, 0, 60], abs=1)
+
+
+# --- the pure dealing ------------------------------------------------------------------------------------------------
+
+LIMIT = RateLimit(windows=(Window(calls=8, seconds=1),), hold_seconds=5, slow_below=0.1)
+
+
+def test_what_a_process_never_tells_of_counts_until_it_must_have_been_used():
+    state = RateState()
+    assert state.deal(RateAsk(holder="dead", amounts=(1,) * 8), LIMIT, 100.0).given == 8
+    assert state.deal(RateAsk(holder="b", amounts=(1,)), LIMIT, 105.9).given == 0
+    assert state.deal(RateAsk(holder="b", amounts=(1,) * 9), LIMIT, 106.1).given == 8
+
+
+def test_no_process_hoards_when_few_calls_are_left():
+    state = RateState()
+    state.deal(RateAsk(holder="a", amounts=(1,)), LIMIT, 100.0)
+    assert state.deal(RateAsk(holder="b", amounts=(1,) * 20), LIMIT, 100.0).given == 3
+    assert state.deal(RateAsk(holder="a", amounts=(1,) * 20), LIMIT, 100.0).given == 2
+    assert state.deal(RateAsk(holder="c", returned=1), LIMIT, 100.0).given == 0, "nobody returns what it has not"
+
+
+def test_an_announced_quota_of_nothing_pauses_until_it_is_full_again():
+    state = RateState()
+    quota = Quota(remaining=0, reset_seconds=30, limit=500)
+    state.deal(RateAsk(holder="a", quota=quota), LIMIT, 100.0)
+    refused = state.deal(RateAsk(holder="b", amounts=(1,)), LIMIT, 101.0)
+    assert (refused.given, refused.wait_seconds) == (0, 29.0)
+    assert state.deal(RateAsk(holder="b", amounts=(1,)), LIMIT, 130.1).given == 1
+
+
+def test_a_small_quota_is_spread_over_its_time_and_counts_what_went_out_since():
+    state = RateState()
+    state.deal(RateAsk(holder="a", amounts=(1,) * 4), LIMIT, 100.0)
+    told = RateAsk(holder="a", used=4, quota=Quota(remaining=8, reset_seconds=10, limit=100), quota_ago=1.0)
+    state.deal(told, LIMIT, 100.5)
+    given = []
+    for tenth in range(140):
+        now = 102 + tenth / 10
+        if state.deal(RateAsk(holder="b", amounts=(1,) * 8), LIMIT, now).given:
+            given.append(now)
+            state.deal(RateAsk(holder="b", used=8), LIMIT, now)
+    inside = [moment for moment in given if moment < 110.5]
+    assert len(inside) == 4, "eight were left, four of them were out already"
+    assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(inside))
+
+
+def test_the_record_of_a_day_is_as_small_as_that_of_a_second():
+    state, day = RateState(), RateLimit(windows=(Window(calls=10**6, seconds=86400),), hold_seconds=5, slow_below=0.1)
+    for second in range(0, 86_400, 20):
+        state.deal(RateAsk(holder="a", amounts=(1,), used=1), day, float(second))
+    assert len(str(state.as_json())) < 2_000
+    assert RateState.from_json(state.as_json()) == state
+
+
+def test_places_of_a_silent_process_come_back():
+    state = SlotState()
+    assert state.deal(SlotAsk(holder="dead", wanted=5), 5, 10, 100.0).held == 5
+    assert state.deal(SlotAsk(holder="b", wanted=5), 5, 10, 109.0).held == 0
+    assert state.deal(SlotAsk(holder="b", wanted=5), 5, 10, 110.1).held == 5
+
+
+def test_two_processes_come_to_equal_shares_and_a_turn_is_given_in_order():
+    state = SlotState()
+    state.deal(SlotAsk(holder="a", wanted=4), 4, 10, 100.0)
+    assert state.deal(SlotAsk(holder="b", wanted=4), 4, 10, 100.1).held == 0
+    told = state.deal(SlotAsk(holder="a", wanted=4), 4, 10, 100.2)
+    assert (told.contended, told.keep) == (True, 2)
+    state.deal(SlotAsk(holder="a", wanted=2), 4, 10, 100.3)
+    assert state.deal(SlotAsk(holder="b", wanted=4), 4, 10, 100.4).held == 2
+    assert not state.deal(SlotAsk(holder="a", wanted=4), 4, 10, 100.5).contended
+
+    single = SlotState()
+    single.deal(SlotAsk(holder="a", wanted=1), 1, 10, 100.0)
+    single.deal(SlotAsk(holder="b", wanted=1), 1, 10, 100.1)
+    assert single.deal(SlotAsk(holder="a", wanted=0), 1, 10, 100.2).contended
+    assert single.deal(SlotAsk(holder="a", wanted=1), 1, 10, 100.3).held == 0, "b asked before"
+    assert single.deal(SlotAsk(holder="b", wanted=1), 1, 10, 100.4).held == 1
+
+
+# --- over processes --------------------------------------------------------------------------------------------------
+
+
+async def test_the_next_run_of_a_batch_takes_over_the_places_of_its_dead_one(database: Database):
+    policy = rules(1)
+    async with GroupWriter(database) as writer:
+        ask = SlotAsk(holder="batch.dead", wanted=1)
+        await SharedSource(writer, shared_seconds).slots("b", 1, 10, ask)
+    async with shared(database, policy) as found:
+        await found.take_over("batch")
+        async with await found.acquire("b", longest_wait_seconds=60):
+            pass
+
+
+async def test_a_pause_reaches_the_other_processes(database: Database):
+    clock, policy = VirtualTime(), rules(4, (100, 1.0))
+    async with shared(database, policy, clock) as one, shared(database, policy, clock) as other:
+        async with await one.acquire("b", longest_wait_seconds=60):
+            pass
+        one.pause("b", 40)
+        await one._buckets["b"].meter.report()
+        began = clock.seconds
+        with pytest.raises(LimitTooFar):
+            await other.acquire("b", longest_wait_seconds=30)
+        async with await other.acquire("b", longest_wait_seconds=60):
+            assert clock.seconds - began >= 40
+
+
+async def test_one_place_goes_from_process_to_process(sqlite_database: Database):
+    policy, turns = rules(1), list[str]()
+    async with (
+        shared(sqlite_database, policy, holder="a") as one,
+        shared(sqlite_database, policy, holder="b") as other,
+    ):
+
+        async def work(name: str, found: Limits) -> None:
+            for _ in range(3):
+                async with await found.acquire("b", longest_wait_seconds=60):
+                    turns.append(name)
+
+        await asyncio.wait_for(asyncio.gather(work("a", one), work("b", other)), 20)
+    assert Counter(turns) == {"a": 3, "b": 3}
+
+
+async def test_what_a_process_holds_is_handed_back_when_it_closes(database: Database):
+    policy = rules(3, (5, 60))
+    async with shared(database, policy) as found:
+        for _ in range(2):
+            async with await found.acquire("b", longest_wait_seconds=60) as permit:
+                permit.give_back()
+    with database.read() as connection:
+        states = {row.name: row.state for row in connection.execute(select(LimiterRow.name, LimiterRow.state))}
+    assert states["slots:b"] == {}
+    assert (states["rate:b"]["blocks"], states["rate:b"]["used"]) == ({}, {})

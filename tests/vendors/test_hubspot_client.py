@@ -7,9 +7,10 @@ import pytest
 from wire_answers import answering, connected, value_of
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
-from socialanalyzer_dagster.vendors.hubspot import HubSpot, Paths, PropertyDefinition
+from socialanalyzer_dagster.vendors.hubspot import HubSpot, PropertyDefinition
 from socialanalyzer_dagster.vendors.hubspot_batches import WriteInput, WriteState, read_result, write_results
 from socialanalyzer_dagster.vendors.hubspot_errors import classify
+from socialanalyzer_dagster.vendors.hubspot_paths import Paths
 
 INPUTS = tuple(
     WriteInput(trace_id=f"row-{n}", id=f"uid-{n}", properties={"creator_uid": f"uid-{n}", "email": f"{n}@x.example"})

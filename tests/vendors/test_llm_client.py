@@ -15,7 +15,8 @@ from socialanalyzer_dagster.domain.types import canonical_json
 from socialanalyzer_dagster.vendors.images import evidence_grid
 from socialanalyzer_dagster.vendors.llm import LanguageModel, ModelRequest, minutes, worst_units
 from socialanalyzer_dagster.vendors.model_tokens import image_tokens
-from socialanalyzer_dagster.vendors.openai_channel import OpenAIChannel, duration_seconds
+from socialanalyzer_dagster.vendors.openai_channel import OpenAIChannel
+from socialanalyzer_dagster.vendors.quotas import duration_seconds
 
 SCHEMA = {
     "type": "object",

@@ -14,13 +14,14 @@ from socialanalyzer_dagster.sandbox.vendors.openai_answers import answer_text
 from socialanalyzer_dagster.sandbox.vendors.openai_judgement import judge
 from socialanalyzer_dagster.sandbox.vendors.openai_tokens import prompt_tokens, text_tokens, texts_of
 from socialanalyzer_dagster.sandbox.vendors.openai_wire import (
+    WIRE,
     RefusedError,
     base_model,
     body_object,
     error_body,
     snapshot,
 )
-from socialanalyzer_dagster.sandbox.wire import Call, json_response
+from socialanalyzer_dagster.sandbox.wire import Call, Refusal, json_response
 from socialanalyzer_dagster.sandbox.world.dice import base62
 
 _DEFAULT_TOKEN_LIMIT = 16_384
@@ -58,6 +59,14 @@ def chat_completions(call: Call) -> Response:
     """``POST /chat/completions``: a completion, billed by its usage; refused requests cost nothing."""
     body = body_object(call)
     done = complete(call, body)
+    limit = body.get("max_completion_tokens")
+    counted = done.prompt_tokens + (limit if isinstance(limit, int) else 0)
+    usage = call.state.limits.take_tokens(done.model, counted)
+    if usage is not None:
+        call.usage.append(usage)
+        if usage.is_over:
+            refusal = Refusal(429, "rate_limited", "Rate limit reached for tokens", usage.resets_in_seconds, usage)
+            return WIRE.refuse(call, refusal)
     if call.fault == "out_of_money":
         message = "You exceeded your current quota, please check your plan and billing details."
         return json_response(error_body(message, "insufficient_quota", code="insufficient_quota"), 429)

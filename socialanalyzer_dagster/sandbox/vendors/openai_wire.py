@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from socialanalyzer_dagster.sandbox.limits import TOKENS_PER_MINUTE, Usage
 from socialanalyzer_dagster.sandbox.prices import CHAT_MODELS, EMBEDDING_USD_PER_MILLION_TOKENS, TRANSCRIPTION_MODELS
 from socialanalyzer_dagster.sandbox.wire import Call, Refusal, VendorWire, json_response
 from socialanalyzer_dagster.sandbox.world.dice import token
@@ -30,7 +31,7 @@ _TYPES = {
     "server_error": "server_error",
 }
 _CODES = {"unauthorized": "invalid_api_key", "rate_limited": "rate_limit_exceeded", "not_found": "unknown_url"}
-_REQUESTS_PER_MINUTE, _TOKENS_PER_MINUTE = 500, 2_000_000
+_REQUESTS_PER_MINUTE = 500
 
 
 class RefusedError(Exception):
@@ -134,18 +135,23 @@ def _refuse(call: Call, refusal: Refusal) -> Response:
 
 
 def _rate_headers(call: Call) -> Mapping[str, str]:
-    left = call.usage[0].left if call.usage else _REQUESTS_PER_MINUTE
+    windows = {usage.window.name: usage for usage in call.usage}
+    requests, tokens = windows.get("minute"), windows.get("tokens")
     return {
         **_id_headers(call),
         "openai-version": "2020-10-01",
         "openai-processing-ms": "12",
         "x-ratelimit-limit-requests": str(_REQUESTS_PER_MINUTE),
-        "x-ratelimit-limit-tokens": str(_TOKENS_PER_MINUTE),
-        "x-ratelimit-remaining-requests": str(left),
-        "x-ratelimit-remaining-tokens": str(_TOKENS_PER_MINUTE),
-        "x-ratelimit-reset-requests": "120ms",
-        "x-ratelimit-reset-tokens": "6m0s",
+        "x-ratelimit-limit-tokens": str(TOKENS_PER_MINUTE),
+        "x-ratelimit-remaining-requests": str(requests.left if requests else _REQUESTS_PER_MINUTE),
+        "x-ratelimit-remaining-tokens": str(tokens.left if tokens else TOKENS_PER_MINUTE),
+        "x-ratelimit-reset-requests": _reset(requests, "120ms"),
+        "x-ratelimit-reset-tokens": _reset(tokens, "6ms"),
     }
+
+
+def _reset(usage: Usage | None, at_rest: str) -> str:
+    return f"{usage.resets_in_seconds:.3f}s" if usage is not None else at_rest
 
 
 def _id_headers(call: Call) -> dict[str, str]:

@@ -2,7 +2,14 @@
 
 from alembic import context
 
-from socialanalyzer_dagster.storage import models_control, models_crm, models_leads, models_results  # noqa: F401  (registers the tables)
+from socialanalyzer_dagster.storage import (  # noqa: F401  (registers the tables)
+    models_control,
+    models_crm,
+    models_health,
+    models_leads,
+    models_people,
+    models_results,
+)
 from socialanalyzer_dagster.storage.columns import VERSION_TABLE, Base
 
 context.configure(

@@ -1,0 +1,122 @@
+"""The breakers that all processes share: read at a glance, changed by compare-and-set on their version (I-44, I-46)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import ClassVar, TypeAlias
+
+from sqlalchemy import Connection, select, update
+
+from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState, CallResult, Rules
+from socialanalyzer_dagster.storage.database import SharedTime, shared_seconds, upsert
+from socialanalyzer_dagster.storage.models_health import BreakerStateRow
+from socialanalyzer_dagster.storage.writes import Results, Write
+
+Change: TypeAlias = Callable[[BreakerState, float], BreakerState]
+
+
+class BreakerChanged(RuntimeError):
+    """Somebody else changed the breaker since it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBreaker:
+    """A breaker as it was read; `version` is what a compare-and-set must name, 0 for one that was never stored."""
+
+    version: int
+    state: BreakerState
+
+
+def load_breakers(connection: Connection) -> Mapping[str, StoredBreaker]:
+    """Every breaker that ever changed, by vendor; a vendor that is missing is closed."""
+    rows = connection.execute(select(BreakerStateRow.service, BreakerStateRow.version, BreakerStateRow.document))
+    return {row.service: StoredBreaker(row.version, BreakerState.from_json(row.document)) for row in rows}
+
+
+def store_breaker(connection: Connection, service: str, read: StoredBreaker, state: BreakerState, now: float) -> None:
+    """Put a new state in place of the one read; raises BreakerChanged when it is there no more."""
+    values = {
+        "version": read.version + 1,
+        "state": state.phase.value,
+        "document": state.as_json(),
+        "changed_at": datetime.fromtimestamp(now, UTC),
+    }
+    if read.version == 0:
+        statement = upsert(connection, BreakerStateRow).values(service=service, **values).on_conflict_do_nothing()
+        changed = connection.execute(statement).rowcount
+    else:
+        changed = connection.execute(
+            update(BreakerStateRow)
+            .where(BreakerStateRow.service == service, BreakerStateRow.version == read.version)
+            .values(**values)
+        ).rowcount
+    if changed != 1:
+        raise BreakerChanged(f"the breaker of {service} was changed by somebody else meanwhile")
+
+
+def change_breaker(connection: Connection, service: str, change: Change, now: float) -> BreakerState:
+    """The breaker after a change, its row locked meanwhile; nothing is written when nothing changed."""
+    locked = connection.execute(
+        select(BreakerStateRow.version, BreakerStateRow.document)
+        .where(BreakerStateRow.service == service)
+        .with_for_update()
+    ).one_or_none()
+    read = StoredBreaker(0, BreakerState())
+    if locked is not None:
+        read = StoredBreaker(locked.version, BreakerState.from_json(locked.document))
+    changed = change(read.state, now)
+    if changed != read.state:
+        store_breaker(connection, service, read, changed, now)
+    return changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimProbe(Write[BreakerState]):
+    """Ask to make the one call of a half-open breaker; granted when the answer names this `probe`."""
+
+    turn: ClassVar[int] = 2
+
+    service: str
+    probe: str
+    rules: Rules
+    time: SharedTime = field(default=shared_seconds)
+
+    @classmethod
+    def apply(cls, connection: Connection, writes: Sequence["ClaimProbe"]) -> Results:
+        """One after the other."""
+        now = writes[0].time(connection)
+        return [change_breaker(connection, write.service, write.claimed, now) for write in writes]
+
+    def claimed(self, state: BreakerState, now: float) -> BreakerState:
+        """Half-open and ours, where a probe may be made."""
+        return state.with_probe(self.probe, until=now + self.rules.probe_seconds) if state.allows_probe(now) else state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellResults(Write[BreakerState]):
+    """What the calls of one process came to, in order."""
+
+    turn: ClassVar[int] = 2
+
+    service: str
+    rules: Rules
+    results: tuple[CallResult, ...]
+    time: SharedTime = field(default=shared_seconds)
+
+    @classmethod
+    def apply(cls, connection: Connection, writes: Sequence["TellResults"]) -> Results:
+        """One after the other."""
+        now = writes[0].time(connection)
+        return [change_breaker(connection, write.service, write.told, now) for write in writes]
+
+    def told(self, state: BreakerState, now: float) -> BreakerState:
+        """The state after these results."""
+        return state.after(self.results, self.rules, now)
+
+
+def resume_breakers(connection: Connection) -> None:
+    """A person starts work again: vendors that refused their service may be tried by one call."""
+    now = shared_seconds(connection)
+    waiting = select(BreakerStateRow.service).where(BreakerStateRow.state == BreakerPhase.OPEN.value)
+    for service in connection.execute(waiting.order_by(BreakerStateRow.service)).scalars().all():
+        change_breaker(connection, service, BreakerState.resumed, now)

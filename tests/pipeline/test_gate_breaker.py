@@ -1,0 +1,214 @@
+"""The circuit breaker: what opens and closes it, over all processes, and what the gate makes of it (spec 13.2)."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from gate_world import (
+    Vendor,
+    VirtualTime,
+    attempts,
+    money_of,
+    new_batch,
+    policy_with,
+    stage_gate,
+    stop_batch,
+    uid,
+    vendor_error,
+)
+
+from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState, CallResult, Rules
+from socialanalyzer_dagster.domain.calls import ErrorClass
+from socialanalyzer_dagster.domain.ports import CallFailed
+from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, ProviderUnavailable
+from socialanalyzer_dagster.storage.breakers import (
+    change_breaker,
+    load_breakers,
+    resume_breakers,
+)
+from socialanalyzer_dagster.storage.database import Database
+
+RULES = Rules(window=10, failure_share=0.5, failures_in_a_row=3, reset_seconds=300, probe_seconds=120)
+BAD, GOOD = CallResult(trip=0, code="http_500"), CallResult(trip=0)
+DOWN = vendor_error(ErrorClass.TRANSIENT, "http_503", status=503, sent=False)
+CLOSED, OPEN, HALF_OPEN = BreakerPhase
+
+
+def state_of(*results: CallResult, at: float = 0.0, state: BreakerState | None = None) -> BreakerState:
+    return (state or BreakerState()).after(results, RULES, at)
+
+
+def test_failures_in_a_row_open_it_and_a_success_between_them_does_not():
+    assert state_of(BAD, BAD, BAD).phase is OPEN
+    assert state_of(BAD, BAD, GOOD, BAD, BAD).phase is CLOSED
+
+
+def test_more_than_half_of_the_last_ten_open_it():
+    even = [BAD, GOOD] * 5
+    assert state_of(*even).phase is CLOSED
+    assert state_of(*even[:-1], BAD, BAD).phase is OPEN
+    assert state_of(BAD, BAD, GOOD, BAD).phase is CLOSED, "three of four, but ten calls are looked at"
+
+
+def test_a_refusal_of_the_service_opens_it_at_once_until_a_person_acts():
+    refused = state_of(replace(BAD, permanent=True), at=5.0)
+    assert (refused.phase, refused.needs_person, refused.retry_at) == (OPEN, True, None)
+    assert not refused.allows_calls(10**9)
+    assert refused.resumed(7.0).allows_probe(7.0)
+    assert refused.reset().phase is CLOSED
+
+
+def test_throttling_counts_neither_way():
+    assert state_of(*[replace(BAD, tells_nothing=True)] * 9) == BreakerState()
+
+
+def test_what_was_let_through_before_the_trip_changes_nothing():
+    opened = state_of(BAD, BAD, BAD, at=0.0)
+    assert state_of(GOOD, BAD, state=opened, at=1.0) == opened
+    probing = opened.with_probe("p", until=420.0)
+    assert state_of(GOOD, state=probing, at=301.0) == probing
+    closed = state_of(CallResult(trip=1, probe="p"), state=probing, at=302.0)
+    assert (closed.phase, closed.trip) == (CLOSED, 1)
+    assert state_of(BAD, BAD, BAD, state=closed, at=303.0) == closed
+
+
+def test_one_probe_decides_and_a_failed_one_waits_again():
+    opened = state_of(BAD, BAD, BAD, at=0.0)
+    assert [opened.allows_probe(moment) for moment in (299.0, 300.0)] == [False, True]
+    probing = opened.with_probe("p", until=420.0)
+    assert [probing.allows_probe(moment) for moment in (301.0, 420.0)] == [False, True], "a lost probe is made again"
+    failed = state_of(CallResult(trip=1, probe="p", code="timeout"), state=probing, at=310.0)
+    assert (failed.phase, failed.retry_at, failed.down_since) == (OPEN, 610.0, 0.0)
+    dropped = state_of(CallResult(trip=1, probe="p", tells_nothing=True), state=probing, at=310.0)
+    assert dropped.allows_probe(310.0)
+    assert BreakerState.from_json(failed.as_json()) == failed
+
+
+# --- in the database -------------------------------------------------------------------------------------------------
+
+
+def opened(database: Database, vendor: str = "insightiq", *, at: float = 0.0, **facts: Any) -> None:
+    with database.write() as connection:
+        change_breaker(connection, vendor, lambda state, now: replace(state_of(BAD, BAD, BAD, at=now), **facts), at)
+
+
+def stored(database: Database, vendor: str = "insightiq") -> BreakerState:
+    with database.read() as connection:
+        return load_breakers(connection)[vendor].state
+
+
+# --- through the gate ------------------------------------------------------------------------------------------------
+
+
+def slow(policy: Any, **rule: Any) -> Any:
+    """Breakers as shipped for production."""
+    rules = {"failures_in_a_row": 3, "reset_seconds": 300, "wait_in": ["screened"], "on_open": "skip"}
+    return policy_with(policy, breakers={"services": {"insightiq": rules | rule}})
+
+
+async def test_calls_wait_for_a_vendor_that_is_away_and_none_fails(database, policy, clock):
+    time, patient = VirtualTime(), slow(policy)
+    batch, vendor = new_batch(database, patient), Vendor(*[DOWN] * 3)
+    async with stage_gate(database, patient, clock, batch, **time.options) as gate:
+        answers = await asyncio.gather(*(gate.call(vendor.call(name), leads=[uid(0)], step="s") for name in "abcd"))
+    assert len(answers) == 4
+    assert time.seconds - 1000 >= 300
+    assert stored(database).phase is CLOSED
+    assert [state for state, _, _ in attempts(database)].count("settled") == 4
+
+
+async def test_after_twice_the_reset_time_nobody_waits_any_more_and_nothing_is_held(sqlite_database, policy, clock):
+    time, patient = VirtualTime(), slow(policy)
+    batch, vendor = new_batch(sqlite_database, patient), Vendor(*[DOWN] * 99)
+    async with stage_gate(sqlite_database, patient, clock, batch, **time.options) as gate:
+        with pytest.raises(ProviderUnavailable) as away:
+            await gate.call(vendor.call("a"), leads=[uid(0)], step="s")
+        assert away.value.retry_at is not None
+        waited = time.seconds - 1000
+        with pytest.raises(ProviderUnavailable):
+            await gate.call(vendor.call("b"), leads=[uid(0)], step="s")
+    assert 600 <= waited < 700
+    assert time.seconds - 1000 < waited + 5, "the second one does not wait anew"
+    assert vendor.sent <= 3 + 2, "three failures, then one probe per reset time"
+    assert money_of(sqlite_database) == (0, 0, 0)
+
+
+async def test_where_the_policy_waits_not_a_call_is_refused_at_once(sqlite_database, policy, clock):
+    hasty = slow(policy, wait_in=[])
+    opened(sqlite_database, at=1000.0)
+    batch, vendor, time = new_batch(sqlite_database, hasty), Vendor(), VirtualTime()
+    async with stage_gate(sqlite_database, hasty, clock, batch, **time.options) as gate:
+        with pytest.raises(ProviderUnavailable, match="http_500"):
+            await gate.call(vendor.call(), leads=[uid(0)], step="s")
+    assert (vendor.sent, time.seconds) == (0, 1000.0)
+
+
+async def test_a_stop_ends_the_wait_for_a_vendor(sqlite_database, policy, clock):
+    patient, time = slow(policy), VirtualTime()
+    opened(sqlite_database, at=1000.0, retry_at=1300.0)
+    batch, vendor = new_batch(sqlite_database, patient), Vendor()
+
+    async def sleep(seconds: float) -> None:
+        stop_batch(sqlite_database, batch)
+        await time.sleep(seconds + 1)
+
+    options = time.options | {"sleep": sleep}
+    async with stage_gate(sqlite_database, patient, clock, batch, **options) as gate:
+        with pytest.raises(BatchStopped):
+            await gate.call(vendor.call(), leads=[uid(0)], step="s")
+    assert vendor.sent == 0
+
+
+async def test_a_probe_that_is_not_sent_is_left_to_the_next_call(sqlite_database, policy, clock):
+    patient, time = slow(policy), VirtualTime()
+    opened(sqlite_database, at=100.0)
+    batch, vendor = new_batch(sqlite_database, patient, cap_micros=1), Vendor()
+    async with stage_gate(sqlite_database, patient, clock, batch, **time.options) as gate:
+        with pytest.raises(BudgetExceeded):
+            await gate.call(vendor.call(), leads=[uid(0)], step="s")
+    assert stored(sqlite_database).allows_probe(time.seconds)
+
+
+async def test_a_vendor_that_refuses_its_service_is_refused_to_every_process(database, policy, clock):
+    batch = new_batch(database, policy)
+    refusing = Vendor(vendor_error(ErrorClass.PERMANENT_SERVICE, "no_credit", status=402))
+    async with stage_gate(database, policy, clock, batch) as gate:
+        with pytest.raises(ProviderUnavailable):
+            await gate.call(refusing.call(), leads=[uid(0)], step="s")
+    healthy = Vendor()
+    async with stage_gate(database, policy, clock, batch) as gate:
+        with pytest.raises(ProviderUnavailable, match="no_credit") as away:
+            await gate.call(healthy.call(), leads=[uid(0)], step="s")
+    assert (healthy.sent, away.value.retry_at) == (0, None)
+    with database.write() as connection:
+        resume_breakers(connection)
+    async with stage_gate(database, policy, clock, batch) as gate:
+        await gate.call(healthy.call(), leads=[uid(0)], step="s")
+    assert stored(database).phase is CLOSED
+
+
+async def test_a_rate_that_allows_a_call_too_late_makes_the_lead_wait_outside_the_run(sqlite_database, policy, clock):
+    buckets = policy.document()["limits"]["buckets"]
+    daily = {"concurrent": 3, "windows": [{"calls": 1, "seconds": 86400}]}
+    tight = policy_with(policy, limits={"buckets": buckets | {"insightiq": daily}})
+    batch, vendor = new_batch(sqlite_database, tight), Vendor()
+    async with stage_gate(sqlite_database, tight, clock, batch) as gate:
+        await gate.call(vendor.call("a"), leads=[uid(0)], step="s")
+        with pytest.raises(ProviderUnavailable, match="rate_limit_reached") as away:
+            await gate.call(vendor.call("b"), leads=[uid(0)], step="s")
+    assert away.value.retry_at is not None
+    assert (away.value.retry_at - clock.now()).total_seconds() == pytest.approx(86_400, rel=1 / 50)
+
+
+async def test_failures_of_public_hosts_close_no_service(sqlite_database, policy, clock):
+    batch = new_batch(sqlite_database, policy)
+    vendor = Vendor(*[vendor_error(ErrorClass.TRANSIENT, "timeout")] * 12)
+    call = replace(vendor.call(), operation="page.fetch", max_units={})
+    async with stage_gate(sqlite_database, policy, clock, batch, **VirtualTime().options) as gate:
+        for _ in range(4):
+            with pytest.raises(CallFailed):
+                await gate.call(call, leads=[uid(0)], step="s")
+    assert vendor.sent == 12
+    with sqlite_database.read() as connection:
+        assert load_breakers(connection) == {}
