@@ -49,14 +49,20 @@ def create_batch(workplace: Workplace, request: BatchRequest) -> CreatedBatch:
     IdempotencyConflict, WrongConfirmation, PricesUnconfirmed; for a list also ListRefused.
     """
     policy = active_policy(workplace.database)
-    if request.creator_list is not None:
-        _keep_list(workplace, request, request.creator_list, policy)
     for _ in range(_KEY_TRIES - 1):
         try:
             return _create(workplace, request, policy)
         except IntegrityError:  # somebody took the key, or made the same request, between our look and our write
             continue
+        except AlreadyRunning:  # perhaps by this very request, made by somebody else between two of our looks
+            if not _is_made(workplace, request):
+                raise
     return _create(workplace, request, policy)
+
+
+def _is_made(workplace: Workplace, request: BatchRequest) -> bool:
+    with workplace.database.read() as connection:
+        return _same_request(connection, request) is not None
 
 
 def _keep_list(workplace: Workplace, request: BatchRequest, listed: CreatorList, policy: Policy) -> None:
@@ -76,6 +82,8 @@ def _keep_list(workplace: Workplace, request: BatchRequest, listed: CreatorList,
 
 
 def _create(workplace: Workplace, request: BatchRequest, policy: Policy) -> CreatedBatch:
+    if request.creator_list is not None:
+        _keep_list(workplace, request, request.creator_list, policy)
     with workplace.database.write() as connection:
         earlier = _same_request(connection, request)
         if earlier is not None:

@@ -25,15 +25,32 @@ _ACTIVE = frozenset(RUNNING.values())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRun:
-    """A run that ended badly: `attempt` is None when a person started it.
+    """A run that ended before its batch did: `attempt` is None when a person started it.
 
-    `cancelled` says that somebody ended it; else it failed at `failed_steps`, or crashed when there are none.
+    `cancelled` says that somebody ended it, `succeeded` that it did what was asked of it, a part of the batch; else it
+    failed at `failed_steps`, or crashed when there are none.
     """
 
     run_id: str
     attempt: int | None = None
     failed_steps: tuple[str, ...] = ()
     cancelled: bool = False
+    succeeded: bool = False
+
+    @property
+    def pauses(self) -> bool:
+        """True when a person has to say whether the batch goes on; a crash alone is put right by itself."""
+        return self.cancelled or self.succeeded or bool(self.failed_steps)
+
+    @property
+    def cause(self) -> str:
+        """Why the batch rests, for people."""
+        if self.cancelled:
+            return CANCELLED
+        if self.succeeded:
+            return "its run did the stages it was asked for and no more; run the batch again to go on"
+        steps = ", ".join(self.failed_steps)
+        return f"its run failed at {steps}; the run {self.run_id} says why. Put that right, then retry the batch"
 
     def concerns(self, batch: Batch) -> bool:
         """True when the batch stands where this run left it, or where it was when the run was launched for it."""
@@ -58,7 +75,7 @@ def run_failed(workplace: Workplace, key: str, failed: FailedRun) -> str:
     if not lock.acquire():
         return f"Run {failed.run_id} failed, but somebody works on batch {key}; it was left as it is."
     try:
-        if failed.cancelled or failed.failed_steps:
+        if failed.pauses:
             return _pause(workplace, batch, failed)
         return _put_back(workplace, batch)
     finally:
@@ -66,15 +83,12 @@ def run_failed(workplace: Workplace, key: str, failed: FailedRun) -> str:
 
 
 def _pause(workplace: Workplace, batch: Batch, failed: FailedRun) -> str:
-    steps = ", ".join(failed.failed_steps)
-    broken = f"its run failed at {steps}; the run {failed.run_id} says why. Put that right, then retry the batch"
-    cause = CANCELLED if failed.cancelled else broken
     with workplace.database.write() as connection:
         current = batches.batch_by_id(connection, batch.batch_id)
         if current is not None and current.version == batch.version:
-            wanted = Transition(to=BatchStatus.PAUSED, cause=cause, now=workplace.clock.now())
+            wanted = Transition(to=BatchStatus.PAUSED, cause=failed.cause, now=workplace.clock.now())
             transition(connection, current, wanted)
-    return f"Batch {batch.partition_key} is paused: {cause}."
+    return f"Batch {batch.partition_key} is paused: {failed.cause}."
 
 
 def _put_back(workplace: Workplace, batch: Batch) -> str:

@@ -1,5 +1,7 @@
 """`lead_batch_sensor`: the only place that turns queued batches into runs."""
 
+from functools import partial
+
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
@@ -23,7 +25,7 @@ _JOBS = {Stretch.TO_PLAN: lead_batch_job.name, Stretch.SYNC: crm_sync_job.name}
 def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.SensorResult:
     """Put back batches whose run went silent, then launch what is queued, as many at once as places and caps allow."""
     with pipeline.workplace(context.instance) as workplace:
-        for sentence in put_back_interrupted(workplace):
+        for sentence in put_back_interrupted(workplace, partial(_has_succeeded, context.instance)):
             context.log.info(sentence)
         queue = launch_queue(workplace)
     decision = decide_launches(
@@ -38,6 +40,11 @@ def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineRes
         return dg.SensorResult(skip_reason=decision.reason)
     context.log.info(decision.reason)
     return dg.SensorResult(run_requests=[_request(each) for each in decision.launch])
+
+
+def _has_succeeded(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.status is dg.DagsterRunStatus.SUCCESS
 
 
 def _has_run(instance: dg.DagsterInstance, queued: QueuedBatch) -> bool:

@@ -25,6 +25,11 @@ from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 from tests.invariants.conftest import Town, World
 
+
+def _crashed(_run_id: str) -> bool:
+    return False
+
+
 ROOT = Path(__file__).parents[2]
 BAD_FILTERS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("instagram", {"max_results": "many", "follower_count": {"min": 9, "max": 3}}, {"max_results", "follower_count"}),
@@ -48,7 +53,7 @@ async def test_i_38_no_batch_stays_in_a_running_status_without_a_sign_of_life(wo
     with world.database.write() as connection:
         connection.execute(update(LeadBatchRow).values(status=status, heartbeat_at=clock.now()))
     clock.at += timedelta(minutes=15, seconds=1)
-    put_back_interrupted(world.workplace)
+    put_back_interrupted(world.workplace, _crashed)
     assert find_batch(world.workplace, key).status == "queued"
 
 

@@ -87,7 +87,13 @@ class CrmWorld(World):
     @property
     def parts(self) -> SessionParts:
         plain = super().parts
-        gate = replace(plain.gate, sleep=self._sleep, monotonic=self._monotonic, suppression_key=self.suppression_key)
+        gate = replace(
+            plain.gate,
+            sleep=self._sleep,
+            monotonic=self._monotonic,
+            shared_time=lambda _connection: self.clock.now().timestamp() + self._monotonic(),
+            suppression_key=self.suppression_key,
+        )
         return replace(plain, vendors=replace(plain.vendors, hubspot=self.hubspot), gate=gate)
 
     def _monotonic(self) -> float:

@@ -21,6 +21,7 @@ def world(sqlite_database, policy, clock, tmp_path):
 
 
 async def test_a_vendor_that_no_lead_could_reach_pauses_the_batch_and_a_retry_finishes_it(world):
+    world.vendor.names = ["p1", "r2"]  # fewer failures than open a breaker, which would make the batch wait by itself
     key = world.create().key
     await world.run(key, Stage.DISCOVERED)
     world.vendor.errors = {f"screened:{name}": REFUSED for name in world.vendor.names}
@@ -29,12 +30,12 @@ async def test_a_vendor_that_no_lead_could_reach_pauses_the_batch_and_a_retry_fi
     assert batch.status == "paused"
     assert "insightiq could not be reached, so no lead could be screened" in str(batch.cause)
     assert reports[Stage.SCREENED].halt == reports[Stage.ENRICHED].halt == batch.cause
-    assert world.codes(Stage.SCREENED) == {"internal_error": 3}
+    assert world.codes(Stage.SCREENED) == {"internal_error": 2}
     world.vendor.errors = {}
     retry(world.workplace, key, Deed(by="Ada"))
     await world.run(key)
-    assert world.codes(Stage.SCREENED) == {"passed": 2, "inactive": 1}
-    assert world.codes(Stage.SCORED) == {"passed": 2}
+    assert world.codes(Stage.SCREENED) == {"passed": 1, "inactive": 1}
+    assert world.codes(Stage.SCORED) == {"passed": 1}
 
 
 async def test_later_stages_wait_for_their_vendor_too(world):
