@@ -13,6 +13,7 @@ _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:(?!\d)")
 _HOST = re.compile(r"(?=.{4,253}$)(?:[^\W_](?:[\w\-]{0,61}[^\W_])?\.)+[^\W\d_][\w\-]{0,61}[^\W_]")
 
 
+@lru_cache(maxsize=4096)
 def parse_web_url(text: str) -> SplitResult | None:
     """The parts of an http(s) address, with https where the scheme is missing; None for anything else.
 
@@ -20,7 +21,7 @@ def parse_web_url(text: str) -> SplitResult | None:
     other schemes (`javascript:`, `data:`, `mailto:`), white space, control characters and texts over 2,048 characters.
     """
     trimmed = text.strip()
-    if not trimmed or len(trimmed) > MAX_URL_CHARS or any(char.isspace() or not char.isprintable() for char in trimmed):
+    if not trimmed or len(trimmed) > MAX_URL_CHARS or " " in trimmed or not trimmed.isprintable():
         return None
     if trimmed.startswith("//"):
         trimmed = f"https:{trimmed}"
@@ -36,6 +37,7 @@ def parse_web_url(text: str) -> SplitResult | None:
     return parts
 
 
+@lru_cache(maxsize=4096)
 def host_of(url: str) -> str | None:
     """Lower-case host of a web address or bare host; None when it is none."""
     parts = parse_web_url(url)

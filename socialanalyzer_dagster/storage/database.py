@@ -11,6 +11,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from socialanalyzer_dagster.storage.json_text import stored_json
+
 BUSY_SECONDS = 30
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -108,7 +110,8 @@ def table_of(model: type[DeclarativeBase]) -> Table:
 
 def _sqlite_engine(url: URL) -> Engine:
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    connect_args = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    engine = create_engine(url, json_serializer=stored_json, connect_args=connect_args)
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite_transaction)
     return engine
@@ -136,5 +139,6 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
 
 def _postgres_engine(url: URL) -> Engine:
     options: dict[str, Any] = {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True}
+    options["json_serializer"] = stored_json
     options["executemany_mode"] = "values_plus_batch"  # many UPDATEs in one round trip
     return create_engine(url, connect_args={"application_name": "socialanalyzer"}, **options)

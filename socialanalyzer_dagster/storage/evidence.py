@@ -6,9 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from socialanalyzer_dagster.domain.leads import Evidence
-from socialanalyzer_dagster.domain.types import LeadUid, sha256_of
+from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage.database import upsert
-from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_results import EvidenceRow, StageOutcomeRow
 
@@ -20,8 +19,8 @@ def insert_evidence(connection: Connection, found: Sequence[Evidence], now: date
             "evidence_id": each.evidence_id,
             "lead_uid": each.lead,
             "kind": each.kind,
-            "content_hash": sha256_of(each.body),
-            "body": storable_json(each.body),
+            "content_hash": each.content_hash,
+            "body": each.body,
             "source_url": each.source_url,
             "provider": each.provider,
             "model": each.model,

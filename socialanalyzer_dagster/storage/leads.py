@@ -11,7 +11,6 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey
 from socialanalyzer_dagster.storage.database import table_of, upsert
-from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadAliasRow, LeadRow
 
 T = TypeVar("T")
@@ -70,7 +69,7 @@ def insert_leads(connection: Connection, records: Sequence[LeadRecord], collecti
             "platform": record.platform,
             "platform_id": record.platform_id,
             "handle": record.handle,
-            "record": storable_json(record.model_dump(mode="json")),
+            "record": record.model_dump(mode="json"),
             "collected_at": collection.at,
             "updated_at": collection.at,
             "lawful_basis": collection.lawful_basis,
@@ -101,7 +100,7 @@ def update_records(connection: Connection, records: Mapping[LeadUid, LeadRecord]
     """Replace what is known of leads; one statement for all."""
     table = table_of(LeadRow)
     rows = [
-        {"uid": uid, "facts": storable_json(record.model_dump(mode="json")), "name": record.handle, "at": now}
+        {"uid": uid, "facts": record.model_dump(mode="json"), "name": record.handle, "at": now}
         for uid, record in records.items()
     ]
     if rows:

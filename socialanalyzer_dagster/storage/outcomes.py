@@ -9,7 +9,6 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from socialanalyzer_dagster.domain.outcomes import Outcome, Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
@@ -57,7 +56,7 @@ def _row(of: StageOf, write: OutcomeWrite) -> dict[str, Any]:
         "result": write.outcome.result,
         "code": write.outcome.code,
         "retryable": write.outcome.retryable,
-        "detail": storable_json(write.outcome.detail),
+        "detail": write.outcome.detail,
         "evidence_ids": list(write.evidence_ids),
         "started_at": write.started_at,
         "finished_at": write.finished_at,

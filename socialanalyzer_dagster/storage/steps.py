@@ -12,7 +12,6 @@ from socialanalyzer_dagster.domain.ports import StepResult
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.contacts import candidate_from_json, candidate_json, insert_candidates
 from socialanalyzer_dagster.storage.evidence import insert_evidence, load_evidence
-from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_results import StepResultRow
 
@@ -38,7 +37,7 @@ def save_steps(connection: Connection, of: StepsOf, results: Mapping[LeadUid, St
             "attempt": tries.get((uid, result.step), 0) + 1,
             "stage": of.stage,
             "state": result.state,
-            "detail": storable_json(result.detail),
+            "detail": result.detail,
             "candidates": [candidate_json(each) for each in result.candidates],
             "evidence_ids": [each.evidence_id for each in result.evidence],
             "finished_at": now,
