@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -96,8 +97,40 @@ def normalized_url(url: str) -> URL:
 
 def upsert(connection: Connection, model: type[DeclarativeBase]) -> Upsert:
     """An INSERT of the connection's dialect, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return _insert(connection.dialect.name, model)
+
+
+def insert_new(connection: Connection, model: type[DeclarativeBase]) -> Upsert:
+    """An INSERT that leaves rows which are there as they are."""
+    return _insert_new(connection.dialect.name, model)
+
+
+def insert_or_update(
+    connection: Connection, model: type[DeclarativeBase], *, keys: tuple[str, ...], changed: tuple[str, ...]
+) -> Upsert:
+    """An INSERT that changes these columns of rows which are there."""
+    return _insert_or_update(connection.dialect.name, model, keys, changed)
+
+
+@cache
+def _insert(dialect: str, model: type[DeclarativeBase]) -> Upsert:
+    """Statements of every commit are made once: putting one together takes as long as running it."""
     table = table_of(model)
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@cache
+def _insert_new(dialect: str, model: type[DeclarativeBase]) -> Upsert:
+    return _insert(dialect, model).on_conflict_do_nothing()
+
+
+@cache
+def _insert_or_update(
+    dialect: str, model: type[DeclarativeBase], keys: tuple[str, ...], changed: tuple[str, ...]
+) -> Upsert:
+    statement = _insert(dialect, model)
+    values = {name: statement.excluded[name] for name in changed}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
 
 
 def table_of(model: type[DeclarativeBase]) -> Table:

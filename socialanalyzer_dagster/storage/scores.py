@@ -4,16 +4,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.database import insert_or_update, table_of
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_results import ScoreRow
 
 LIVE = "live"
 RESCORED = "rescored"
+_KEYS = ("lead_uid", "batch_id", "policy_hash")
+_CHANGED = ("kind", "lead_score", "base", "tier", "record", "scored_at")
+_SCORES = table_of(ScoreRow)
+_PREVIOUS = (
+    select(_SCORES.c.lead_uid, _SCORES.c.record)
+    .where(
+        _SCORES.c.lead_uid.in_(bindparam("leads", expanding=True)),
+        _SCORES.c.kind == LIVE,
+        _SCORES.c.batch_id != bindparam("but_batch"),
+    )
+    .order_by(_SCORES.c.scored_at, _SCORES.c.batch_id)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +55,14 @@ def write_scores(connection: Connection, of: ScoresOf, scores: Mapping[LeadUid, 
     ]
     if not rows:
         return
-    statement = upsert(connection, ScoreRow)
-    changed = ("kind", "lead_score", "base", "tier", "record", "scored_at")
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["lead_uid", "batch_id", "policy_hash"],
-            set_={name: statement.excluded[name] for name in changed},
-        ),
-        rows,
-    )
+    connection.execute(insert_or_update(connection, ScoreRow, keys=_KEYS, changed=_CHANGED), rows)
 
 
 def previous_scores(connection: Connection, batch_id: str, leads: Sequence[LeadUid]) -> dict[LeadUid, ScoreRecord]:
     """Each lead's newest live score of another batch (spec 10.4): the batch's own is no earlier judgement."""
     found: dict[LeadUid, ScoreRecord] = {}
     for part in parts(leads):
-        rows = connection.execute(
-            select(ScoreRow.lead_uid, ScoreRow.record)
-            .where(ScoreRow.lead_uid.in_(part), ScoreRow.kind == LIVE, ScoreRow.batch_id != batch_id)
-            .order_by(ScoreRow.scored_at, ScoreRow.batch_id)
-        )
+        rows = connection.execute(_PREVIOUS, {"but_batch": batch_id, "leads": part})
         found |= {LeadUid(uid): ScoreRecord.model_validate(record) for uid, record in rows}
     return found
 
