@@ -44,6 +44,7 @@ def host_of(url: str) -> str | None:
     return None if parts is None or parts.hostname is None else parts.hostname.rstrip(".")
 
 
+@lru_cache(maxsize=4096)
 def registered_domain(url: str) -> str | None:
     """'https://shop.wix.com/x' -> 'wix.com'; 'a.co.uk' -> 'a.co.uk'; None when there is no registered domain.
 

@@ -37,8 +37,11 @@ class DiscoveryStore:
 
     def _store_leads(self, connection: Connection, drafted: Sequence[DraftedLead]) -> None:
         leads.insert_leads(connection, [lead.record for lead in drafted], self._collection)
+        aliases: dict[str, LeadUid] = {}
         for lead in drafted:
-            leads.insert_aliases(connection, self.batch.row.platform, dict.fromkeys(sorted(lead.aliases), lead.uid))
+            for alias in sorted(lead.aliases):
+                aliases.setdefault(alias, lead.uid)
+        leads.insert_aliases(connection, self.batch.row.platform, aliases)
         positions = {lead.uid: lead.position for lead in drafted}
         leads.insert_batch_leads(connection, self.batch.row.batch_id, positions)
 

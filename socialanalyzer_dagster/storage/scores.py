@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from socialanalyzer_dagster.domain.scores import ScoreRecord
-from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.domain.types import JsonObject, LeadUid
 from socialanalyzer_dagster.storage.database import insert_or_update, table_of
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_results import ScoreRow
@@ -37,25 +38,44 @@ class ScoresOf:
     kind: str = LIVE
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreDocument:
+    """A score with the JSON form in which it is stored and compared."""
+
+    score: ScoreRecord
+    document: JsonObject
+
+    @classmethod
+    def of(cls, score: ScoreRecord) -> Self:
+        """The score with its document."""
+        return cls(score, score.model_dump(mode="json"))
+
+
 def write_scores(connection: Connection, of: ScoresOf, scores: Mapping[LeadUid, ScoreRecord], now: datetime) -> None:
     """Store scores; the same lead scored again under the same policy in the same batch replaces its row."""
+    write_documents(connection, of, {uid: ScoreDocument.of(score) for uid, score in scores.items()}, now)
+
+
+def write_documents(
+    connection: Connection, of: ScoresOf, scores: Mapping[LeadUid, ScoreDocument], now: datetime
+) -> None:
+    """As `write_scores`, where the documents are at hand."""
     rows = [
         {
             "lead_uid": uid,
             "batch_id": of.batch_id,
             "policy_hash": of.policy_hash,
             "kind": of.kind,
-            "lead_score": f"{score.lead_score:.4f}",
-            "base": f"{score.base:.4f}",
-            "tier": score.tier,
-            "record": score.model_dump(mode="json"),
+            "lead_score": f"{each.score.lead_score:.4f}",
+            "base": f"{each.score.base:.4f}",
+            "tier": each.score.tier,
+            "record": each.document,
             "scored_at": now,
         }
-        for uid, score in scores.items()
+        for uid, each in scores.items()
     ]
-    if not rows:
-        return
-    connection.execute(insert_or_update(connection, ScoreRow, keys=_KEYS, changed=_CHANGED), rows)
+    if rows:
+        connection.execute(insert_or_update(connection, ScoreRow, keys=_KEYS, changed=_CHANGED), rows)
 
 
 def previous_scores(connection: Connection, batch_id: str, leads: Sequence[LeadUid]) -> dict[LeadUid, ScoreRecord]:
