@@ -421,5 +421,5 @@ async def test_more_tokens_than_the_account_has_in_a_minute_are_refused_and_cost
     assert second.status_code == 429
     assert (second.json()["error"]["type"], second.json()["error"]["code"]) == ("tokens", "rate_limit_exceeded")
     assert 0 < int(second.headers["retry-after"]) <= 60
-    assert len(state.bill.rows(limit=10, after=0)) == 1
+    assert {row["call"] for row in state.bill.rows(limit=10, after=0)} == {1}
     state.store.close()
