@@ -36,8 +36,8 @@ check: setup ## Lint, format check, types, import contracts
 dev: setup ## Serve the Dagster UI and daemon on 127.0.0.1:3000 with the sandbox running
 	$(BIN)/socialanalyzer dev
 
-bench: setup ## Run the benchmarks (BENCH=name for one of them)
-	$(BIN)/python -m benchmarks $(BENCH)
+bench: setup ## Run the benchmarks (BENCH=overhead|realistic|known|rescore|plan|import for one, OPTIONS for its options)
+	$(BIN)/python -m benchmarks $(BENCH) $(OPTIONS)
 
 clean: ## Remove the environment, caches and the embedded home
 	rm -rf $(VENV) .socialanalyzer .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

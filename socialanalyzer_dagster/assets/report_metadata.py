@@ -37,6 +37,8 @@ def stage_metadata(report: StageReport, examples: Sequence[LeadExample], version
     }
     measured = {"yield": report.yield_rate, "seconds_per_lead_p50": report.seconds_p50}
     measured["seconds_per_lead_p95"] = report.seconds_p95
+    if report.micros_per_lead is not None:
+        measured["usd_per_lead"] = report.micros_per_lead / _MICROS
     shown |= {name: dg.MetadataValue.float(value) for name, value in measured.items() if value is not None}
     notes = {"waiting_because": report.halt, "capped": report.capped}
     shown |= {name: dg.MetadataValue.text(text) for name, text in notes.items() if text is not None}

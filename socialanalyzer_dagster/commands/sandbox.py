@@ -8,6 +8,7 @@ import typer
 
 from socialanalyzer_dagster.commands.output import notes
 from socialanalyzer_dagster.sandbox.config import FaultLevel, SandboxConfig, Speed, epoch_of_today
+from socialanalyzer_dagster.sandbox.limits import parse_limit
 from socialanalyzer_dagster.sandbox.serve import SandboxServer
 from socialanalyzer_dagster.settings import Settings
 
@@ -21,6 +22,10 @@ def sandbox(
     speed: Annotated[Speed | None, typer.Option(help="instant, or realistic latencies and limits.")] = None,
     faults: Annotated[FaultLevel | None, typer.Option(help="How often vendors misbehave.")] = None,
     home: Annotated[Path | None, typer.Option(help="Where its bill and CRM are kept.")] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="An account's own limit at realistic speed, such as openai.tokens=450000/60; repeatable."),
+    ] = None,
 ) -> None:
     """Serve every vendor from a simulated world on this machine until Ctrl-C."""
     here = sandbox_config(Settings.from_environment())
@@ -32,6 +37,7 @@ def sandbox(
         host=here.host,
         port=here.port if port is None else port,
         epoch=here.epoch,
+        limits=tuple(_checked(each) for each in limit or ()),
     )
     server = SandboxServer(config)
     notes.print(
@@ -39,6 +45,14 @@ def sandbox(
     )
     with suppress(KeyboardInterrupt):
         server.run()
+
+
+def _checked(limit: str) -> str:
+    try:
+        parse_limit(limit)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return limit
 
 
 def sandbox_config(settings: Settings) -> SandboxConfig:

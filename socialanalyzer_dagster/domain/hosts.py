@@ -13,7 +13,7 @@ _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:(?!\d)")
 _HOST = re.compile(r"(?=.{4,253}$)(?:[^\W_](?:[\w\-]{0,61}[^\W_])?\.)+[^\W\d_][\w\-]{0,61}[^\W_]")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def parse_web_url(text: str) -> SplitResult | None:
     """The parts of an http(s) address, with https where the scheme is missing; None for anything else.
 
@@ -37,12 +37,14 @@ def parse_web_url(text: str) -> SplitResult | None:
     return parts
 
 
+@lru_cache(maxsize=4096)
 def host_of(url: str) -> str | None:
     """Lower-case host of a web address or bare host; None when it is none."""
     parts = parse_web_url(url)
     return None if parts is None or parts.hostname is None else parts.hostname.rstrip(".")
 
 
+@lru_cache(maxsize=4096)
 def registered_domain(url: str) -> str | None:
     """'https://shop.wix.com/x' -> 'wix.com'; 'a.co.uk' -> 'a.co.uk'; None when there is no registered domain.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -103,7 +104,7 @@ class Candidate:
     evidence_id: EvidenceId | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What was seen, immutable and addressed by its content; `body` is JSON (spec 1.3).
 
@@ -118,10 +119,15 @@ class Evidence:
     model: str | None = None
     prompt_version: str | None = None
 
-    @property
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the canonical body."""
+        return sha256_of(self.body)
+
+    @cached_property
     def evidence_id(self) -> EvidenceId:
         """The same content about the same lead has the same id in every database."""
-        return EvidenceId(str(uuid.uuid5(uuid.UUID(self.lead), f"{self.kind}:{sha256_of(self.body)}")))
+        return EvidenceId(str(uuid.uuid5(uuid.UUID(self.lead), f"{self.kind}:{self.content_hash}")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
 from socialanalyzer_dagster.domain.hosts import has_known_suffix, is_own_website, parse_web_url, registered_domain
@@ -15,10 +16,11 @@ _GROUP_PATH = re.compile(r"groups/(?P<handle>[^/]+)(?:/.*)?")
 _GROUP_NEVER = frozenset({"feed", "discover", "joins", "create", "search", "notifications", "browse"})
 
 
+@lru_cache(maxsize=4096)
 def social_link(url: str) -> Link | None:
     """The profile an address names on a social site; None for share and intent links, posts and everything else."""
     parts, domain = parse_web_url(url), registered_domain(url)
-    if parts is None or parts.hostname is None or domain is None:
+    if parts is None or parts.hostname is None or domain not in SOCIAL_DOMAINS:
         return None
     path = _path(parts)
     if domain == "substack.com" and (publication := _publication(parts.hostname, path)) is not None:
@@ -94,7 +96,8 @@ def canonical_url(url: str) -> str | None:
     port = parts.port
     default_port = {"http": 80, "https": 443}[parts.scheme]
     host = parts.hostname.rstrip(".") + (f":{port}" if port not in (None, default_port) else "")
-    query = urlencode([(key, value) for key, value in parse_qsl(parts.query) if not _TRACKING.match(key.lower())])
+    kept = [pair for pair in parse_qsl(parts.query) if not _TRACKING.match(pair[0].lower())] if parts.query else []
+    query = urlencode(kept)
     path = quote(parts.path, safe="/~!$&'()*+,;=:@%-._").rstrip("/")
     return f"{parts.scheme}://{host}{path}" + (f"?{query}" if query else "")
 

@@ -8,6 +8,8 @@ _SPACES = re.compile(r"\s+")
 
 def storable(text: str) -> str:
     """The text without what a database or JSON refuses: NUL characters go, lone surrogates become '?'."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -89,6 +89,8 @@ def median_sections(answers: tuple[Mapping[str, Decimal], ...]) -> Mapping[str, 
     """Per dimension the median over all answers (spec 10.4); of an even number the mean of the middle two."""
     if not answers:
         raise ValueError("a score needs at least one answer of the model")
+    if len(answers) == 1:
+        return {name: _rounded(answers[0][name]) for name in DIMENSIONS}
     return {name: _rounded(_median([answer[name] for answer in answers])) for name in DIMENSIONS}
 
 

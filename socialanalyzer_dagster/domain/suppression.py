@@ -1,8 +1,8 @@
 """People who asked not to be processed, recognised in any spelling without storing who they are (spec 19.2)."""
 
-import hashlib
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 
 from socialanalyzer_dagster.domain.emails import canonical_email
 from socialanalyzer_dagster.domain.leads import Candidate, Identifier, IdentifierKind, LeadRecord
@@ -12,12 +12,15 @@ from socialanalyzer_dagster.domain.phones import canonical_phone
 
 MIN_KEY_BYTES = 32
 _READ_IN_THIS_ORDER = [IdentifierKind.EMAIL, IdentifierKind.PHONE, IdentifierKind.HANDLE, IdentifierKind.PROFILE_URL]
+_KEPT = 1 << 15
+"""Spellings of a few thousand people, who are recognised anew at every stage: about 10 MB when full."""
 
 
 class WeakKey(ValueError):
     """The suppression key is missing or too short; the gate stays closed."""
 
 
+@lru_cache(maxsize=_KEPT)
 def canonical_identifier(identifier: Identifier) -> str | None:
     """The one spelling of an identifier; None when the text is no identifier of its kind.
 
@@ -50,7 +53,7 @@ def keyed_hash(kind: IdentifierKind, canonical: str, key: bytes) -> str:
     """Hex HMAC-SHA-256 over kind and canonical value; raises WeakKey under 32 bytes of key."""
     if len(key) < MIN_KEY_BYTES:
         raise WeakKey(f"the suppression key must have at least {MIN_KEY_BYTES} bytes")
-    return hmac.new(key, f"{kind.value}\n{canonical}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, f"{kind.value}\n{canonical}".encode(), "sha256").hex()
 
 
 def identifier_hash(identifier: Identifier, key: bytes) -> str | None:
@@ -83,6 +86,7 @@ def identifiers_of_candidates(candidates: Iterable[Candidate]) -> tuple[Identifi
     return tuple(dict.fromkeys(found))
 
 
+@lru_cache(maxsize=_KEPT)
 def identifiers_of_url(url: str) -> tuple[Identifier, ...]:
     """The address itself, and the account it names where it is a profile."""
     profile = Identifier(IdentifierKind.PROFILE_URL, url)

@@ -62,8 +62,11 @@ class DiscoveryStore:
             lead.record for lead in drafted if lead.record.uid == lead.uid
         ]  # a reduced account may have another name
         leads.insert_leads(connection, new, self._collection)
+        aliases: dict[str, LeadUid] = {}
         for lead in drafted:
-            leads.insert_aliases(connection, self.batch.row.platform, dict.fromkeys(sorted(lead.aliases), lead.uid))
+            for alias in sorted(lead.aliases):
+                aliases.setdefault(alias, lead.uid)
+        leads.insert_aliases(connection, self.batch.row.platform, aliases)
         positions = {lead.uid: lead.position for lead in drafted}
         leads.insert_batch_leads(connection, self.batch.row.batch_id, positions)
 

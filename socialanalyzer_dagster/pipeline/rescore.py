@@ -1,7 +1,7 @@
 """Scores of stored judgements under another policy: no network, no cost, always the same bytes (I-31, spec 10.5)."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,11 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.scoring import BELOW_MIN_SCORE, recompute
 from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.pipeline.collector import spare_collector
 from socialanalyzer_dagster.storage import lead_views, scores
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.scores import RESCORED, ScoresOf
+from socialanalyzer_dagster.storage.scores import RESCORED, ScoreDocument, ScoresOf
 
 _PAGE = 1000
 
@@ -48,12 +49,16 @@ def rescore(database: Database, policy: Policy, *, batch_id: str | None, now: da
 
     Scores given under this very policy are recomputed too but not stored again: they are the same to the byte.
     """
+    spare_collector()
     result = Rescored(policy_hash=policy.digest)
     for page in _pages(database, batch_id):
-        fresh = [(row, recompute(ScoreRecord.model_validate(row.record), policy)) for row in page]
-        for row, score in fresh:
+        fresh: dict[str, dict[LeadUid, ScoreDocument]] = {}
+        for row in page:
+            score = ScoreDocument.of(recompute(ScoreRecord.model_validate(row.record), policy))
             _count(result, row, score)
-        _store(database, policy.digest, [pair for pair in fresh if pair[0].policy_hash != policy.digest], now)
+            if row.policy_hash != result.policy_hash:
+                fresh.setdefault(row.batch_id, {})[LeadUid(row.lead_uid)] = score
+        _store(database, result.policy_hash, fresh, now)
     return result
 
 
@@ -69,10 +74,11 @@ def _pages(database: Database, batch_id: str | None) -> Iterator[Sequence[Any]]:
         after = (page[-1].platform, page[-1].platform_id, page[-1].batch_id)
 
 
-def _count(result: Rescored, row: Any, score: ScoreRecord) -> None:  # noqa: ANN401 - a database row
+def _count(result: Rescored, row: Any, fresh: ScoreDocument) -> None:  # noqa: ANN401 - a database row
+    score = fresh.score
     before, now = row.record["tier"] or BELOW_MIN_SCORE, score.tier or BELOW_MIN_SCORE
     result.scores += 1
-    result.changed += score.model_dump(mode="json") != row.record
+    result.changed += fresh.document != row.record
     result.flow[before, now] += 1
     if before != now:
         result.moved.append(
@@ -87,12 +93,11 @@ def _count(result: Rescored, row: Any, score: ScoreRecord) -> None:  # noqa: ANN
         )
 
 
-def _store(database: Database, policy_hash: str, fresh: Sequence[tuple[Any, ScoreRecord]], now: datetime) -> None:
-    by_batch: dict[str, dict[LeadUid, ScoreRecord]] = {}
-    for row, score in fresh:
-        by_batch.setdefault(row.batch_id, {})[LeadUid(row.lead_uid)] = score
-    for batch_id, found in by_batch.items():
+def _store(
+    database: Database, policy_hash: str, fresh: Mapping[str, Mapping[LeadUid, ScoreDocument]], now: datetime
+) -> None:
+    for batch_id, found in fresh.items():
         of = ScoresOf(batch_id=batch_id, policy_hash=policy_hash, kind=RESCORED)
         for part in parts(found.items()):
             with database.write() as connection:
-                scores.write_scores(connection, of, dict(part), now)
+                scores.write_documents(connection, of, dict(part), now)

@@ -44,6 +44,8 @@ class ResultBuffer:
         self._timer: asyncio.TimerHandle | None = None
         self._groups: set[asyncio.Task[None]] = set()
         self._fault: BaseException | None = None
+        self._room = asyncio.Event()
+        self._room.set()
 
     async def add(self, finished: Finished) -> None:
         """Take a result; waits only while the database is far behind."""
@@ -54,8 +56,7 @@ class ResultBuffer:
         elif self._timer is None:
             delay = self._parts.runtime.commit_milliseconds / 1000
             self._timer = asyncio.get_running_loop().call_later(delay, self._flush)
-        while len(self._groups) > _GROUPS_IN_FLIGHT:
-            await asyncio.wait(self._groups, return_when=asyncio.FIRST_COMPLETED)
+        await self._room.wait()
         self._raise_fault()
 
     async def drain(self) -> None:
@@ -73,10 +74,14 @@ class ResultBuffer:
             group, self._waiting = tuple(self._waiting), []
             task = asyncio.create_task(self._store(group))
             self._groups.add(task)
+            if len(self._groups) > _GROUPS_IN_FLIGHT:
+                self._room.clear()
             task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._groups.discard(task)
+        if len(self._groups) <= _GROUPS_IN_FLIGHT:
+            self._room.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fault = self._fault or error
 

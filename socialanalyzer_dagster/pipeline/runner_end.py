@@ -61,6 +61,12 @@ class StageReport:
         """Passed / entered; None when nobody entered."""
         return self.counters.passed / self.counters.entered if self.counters.entered else None
 
+    @property
+    def micros_per_lead(self) -> float | None:
+        """Spend / leads the stage judged, whatever the judgement; None when it judged none (I-58)."""
+        judged = self.counters.accounted - self.counters.skipped
+        return self.spend_micros / judged if judged else None
+
 
 def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
     """Close a stage run; raises AccountingBroken when outcomes and leads do not add up."""

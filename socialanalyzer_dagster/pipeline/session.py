@@ -12,6 +12,7 @@ from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_actions import end_if_stopped
 from socialanalyzer_dagster.pipeline.batch_entry import Entry, enter_batch
 from socialanalyzer_dagster.pipeline.batches import batch_from_key
+from socialanalyzer_dagster.pipeline.collector import spare_collector
 from socialanalyzer_dagster.pipeline.gate import GateOptions, spending_gate
 from socialanalyzer_dagster.pipeline.locks import BatchLock, BatchLocked, LockLost, batch_lock
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch, OpenParts
@@ -58,6 +59,7 @@ class PipelineSession:
         self.writer = GroupWriter(parts.workplace.database)
 
     async def __aenter__(self) -> Self:
+        spare_collector()
         await self.writer.__aenter__()
         return self
 

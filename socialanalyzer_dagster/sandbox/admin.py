@@ -41,7 +41,7 @@ class _Board:
         self._state = state
 
     async def ledger(self, request: Request) -> Response:
-        """Totals, and with ``?rows=N[&after=n]`` also the bill's rows."""
+        """Totals, requests by operation, tokens counted by model; with ``?rows=N[&after=n]`` also the bill's rows."""
         answer: dict[str, Any] = self._state.bill.summary()
         rows = request.query_params.get("rows", "0")
         after = request.query_params.get("after", "0")
@@ -51,6 +51,7 @@ class _Board:
             answer["rows"] = self._state.bill.rows(limit=min(int(rows), _MOST_ROWS), after=int(after))
         answer["requests"] = dict(sorted(self._state.calls.items()))
         answer["throttled"] = dict(sorted(self._state.throttled.items()))
+        answer["tokens"] = dict(sorted(self._state.limits.tokens.items()))
         return json_response(answer)
 
     async def truth(self, request: Request) -> Response:

@@ -41,7 +41,7 @@ class SandboxConfig:
 
     ``home`` None keeps the bill and the stored rows in memory; else they live in ``<home>/sandbox/``.
     ``speed`` instant = no latency and no rate limits, realistic = the documented ones.
-    ``port`` 0 takes any free port.
+    ``port`` 0 takes any free port. ``limits`` are an account's own limits, such as ``openai.tokens=450000/60``.
     """
 
     seed: int = 7
@@ -52,3 +52,4 @@ class SandboxConfig:
     port: int = 8321
     epoch: datetime = WORLD_EPOCH
     switches: PracticeSwitches = PracticeSwitches()
+    limits: tuple[str, ...] = ()

@@ -144,6 +144,8 @@ def start_process(config: SandboxConfig) -> SandboxProcess:
     ]  # fmt: skip
     if config.home is not None:
         arguments += ["--home", str(config.home)]
+    for limit in config.limits:
+        arguments += ["--limit", limit]
     # a session of its own: Ctrl-C must not end the vendors while the parent still settles calls in flight
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
@@ -257,6 +259,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--speed", choices=("instant", "realistic"), default="instant")
     parser.add_argument("--faults", choices=("none", "flaky", "hostile"), default="none")
+    parser.add_argument("--limit", action="append", default=[])
     parser.add_argument("--home", type=Path)
     parser.add_argument("--epoch", type=datetime.fromisoformat, default=epoch_of_today())
     parser.add_argument("--parent", type=int, help="end when this process is no longer the parent")
@@ -270,7 +273,7 @@ def main(given: list[str]) -> int:
         _end_with_parent(options.parent)
     config = SandboxConfig(
         seed=options.seed, speed=options.speed, faults=options.faults, home=options.home, host=options.host,
-        port=options.port, epoch=options.epoch,
+        port=options.port, epoch=options.epoch, limits=tuple(options.limit),
     )  # fmt: skip
     try:
         SandboxServer(config).run()

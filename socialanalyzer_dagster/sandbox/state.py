@@ -10,7 +10,7 @@ from socialanalyzer_dagster.sandbox.billing import Bill
 from socialanalyzer_dagster.sandbox.clock import SandboxClock
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.sandbox.faults import FaultBoard
-from socialanalyzer_dagster.sandbox.limits import Limits
+from socialanalyzer_dagster.sandbox.limits import Limits, parse_limit
 from socialanalyzer_dagster.sandbox.store import Store
 from socialanalyzer_dagster.sandbox.world.dice import base62, token, uuid_text
 from socialanalyzer_dagster.sandbox.world.world import World
@@ -41,7 +41,7 @@ class SandboxState:
         self.bill = Bill(self.store, self.clock)
         self.world = World(config.seed, epoch)
         self.faults = FaultBoard(config.seed, config.faults)
-        self.limits = Limits(config.speed)
+        self.limits = Limits(config.speed, dict(map(parse_limit, config.limits)))
         self.calls: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
         self.unknown_paths: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, update
 
 from socialanalyzer_dagster.domain.types import JsonValue
 from socialanalyzer_dagster.storage.database import table_of
@@ -19,6 +19,16 @@ from socialanalyzer_dagster.storage.writes import Results, Write
 
 _ATTEMPTS = table_of(ProviderAttemptRow)
 _ANSWERS = table_of(ProviderAnswerRow)
+_SENDINGS = (
+    select(
+        *(_ATTEMPTS.c[name] for name in ("attempt_key", "call_key", "fingerprint", "batch_id", "stage", "step")),
+        *(_ATTEMPTS.c[name] for name in ("state", "issue", "owner", "settled_micros", "finished_at", "error_code")),
+        _ANSWERS.c.attempt_key.label("answer_key"),
+    )
+    .join_from(_ATTEMPTS, _ANSWERS, _ANSWERS.c.attempt_key == _ATTEMPTS.c.attempt_key, isouter=True)
+    .where(_ATTEMPTS.c.fingerprint.in_(bindparam("fingerprints", expanding=True)))
+    .order_by(_ATTEMPTS.c.finished_at, _ATTEMPTS.c.attempt_key)
+)
 
 
 class AttemptState(StrEnum):
@@ -120,17 +130,7 @@ def history(find: FindAnswer, rows: Sequence[Row[Any]], answer: StoredAnswer | N
 
 def sendings(connection: Connection, fingerprints: Sequence[str]) -> Mapping[str, list[Row[Any]]]:
     """Every sending of these requests, by fingerprint, oldest first."""
-    columns = _ATTEMPTS.c
-    found = connection.execute(
-        select(
-            columns.attempt_key, columns.call_key, columns.fingerprint, columns.batch_id, columns.stage, columns.step,
-            columns.state, columns.issue, columns.owner, columns.settled_micros, columns.finished_at,
-            columns.error_code, _ANSWERS.c.attempt_key.label("answer_key"),
-        )
-        .join_from(_ATTEMPTS, _ANSWERS, _ANSWERS.c.attempt_key == columns.attempt_key, isouter=True)
-        .where(columns.fingerprint.in_(sorted(set(fingerprints))))
-        .order_by(columns.finished_at, columns.attempt_key)
-    )  # fmt: skip
+    found = connection.execute(_SENDINGS, {"fingerprints": sorted(set(fingerprints))})
     by_fingerprint: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in cast("Iterable[Row[Any]]", found):
         by_fingerprint[row.fingerprint].append(row)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
-from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow, SearchRow
 
 TERMINAL = frozenset({"completed", "completed_empty", "failed", "stopped"})
@@ -73,6 +73,15 @@ class Batch:
 _COLUMNS = [getattr(LeadBatchRow, each.name) for each in fields(Batch)]
 _BY_KEY = select(*_COLUMNS).where(LeadBatchRow.partition_key == bindparam("key"))
 _BY_ID = select(*_COLUMNS).where(LeadBatchRow.batch_id == bindparam("id"))  # read many times in a run: built once
+_STAGES = table_of(BatchStageRow)
+_COUNT_DONE = (
+    update(_STAGES)
+    .where(_STAGES.c.batch_id == bindparam("of_batch"), _STAGES.c.stage == bindparam("of_stage"))
+    .values(
+        done=_STAGES.c.done + bindparam("leads"),
+        busy_milliseconds=_STAGES.c.busy_milliseconds + bindparam("busy"),
+    )
+)
 
 
 def _batch(row: Row[Any] | None) -> Batch | None:
@@ -281,14 +290,8 @@ def begin_stage(connection: Connection, batch_id: str, stage: Stage, *, total: i
 
 def count_done(connection: Connection, batch_id: str, stage: Stage, *, leads: int, busy_milliseconds: int) -> None:
     """Add finished leads to a stage's counters: two integers, whatever the batch's size (I-52)."""
-    connection.execute(
-        update(BatchStageRow)
-        .where(BatchStageRow.batch_id == batch_id, BatchStageRow.stage == stage)
-        .values(
-            done=BatchStageRow.done + leads,
-            busy_milliseconds=BatchStageRow.busy_milliseconds + busy_milliseconds,
-        )
-    )
+    added = {"of_batch": batch_id, "of_stage": stage, "leads": leads, "busy": busy_milliseconds}
+    connection.execute(_COUNT_DONE, added)
 
 
 def end_stage(connection: Connection, batch_id: str, stage: Stage, now: datetime) -> None:

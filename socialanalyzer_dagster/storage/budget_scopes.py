@@ -13,6 +13,13 @@ from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.models_control import BudgetScopeRow, PolicyRow
 
 _SCOPES = table_of(BudgetScopeRow)
+_LOCKED = (
+    select(_SCOPES)
+    .where(_SCOPES.c.scope.in_(bindparam("scopes", expanding=True)))
+    .order_by(_SCOPES.c.scope)
+    .with_for_update()
+)
+_ACTIVE = select(PolicyRow.policy_hash).where(PolicyRow.is_active)
 _AMOUNTS = (_SCOPES.c.settled_micros, _SCOPES.c.held_micros, _SCOPES.c.unknown_micros)
 _MOVE = (
     update(_SCOPES)
@@ -75,7 +82,7 @@ class CapSource:
 
     def current(self, connection: Connection) -> BudgetsPolicy:
         """The budgets of the policy that is active in this transaction."""
-        active = connection.execute(select(PolicyRow.policy_hash).where(PolicyRow.is_active)).scalar_one_or_none()
+        active = connection.execute(_ACTIVE).scalar_one_or_none()
         if active is not None and active != self._policy_hash:
             document = connection.execute(
                 select(PolicyRow.document).where(PolicyRow.policy_hash == active)
@@ -185,9 +192,7 @@ def move(connection: Connection, moves: Iterable[Move]) -> None:
 
 
 def _locked(connection: Connection, scopes: Iterable[str]) -> dict[str, ScopeRoom]:
-    rows = connection.execute(
-        select(_SCOPES).where(_SCOPES.c.scope.in_(sorted(scopes))).order_by(_SCOPES.c.scope).with_for_update()
-    )
+    rows = connection.execute(_LOCKED, {"scopes": sorted(scopes)})
     return {
         row.scope: ScopeRoom(
             cap_micros=row.cap_micros,

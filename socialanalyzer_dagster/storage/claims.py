@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.batches import TERMINAL
-from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.database import insert_new, table_of, upsert
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadClaimRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
@@ -82,7 +82,7 @@ def claim(connection: Connection, batch_id: str, leads: list[LeadUid], now: date
     if not leads:
         return frozenset()
     rows = [{"lead_uid": uid, "batch_id": batch_id, "claimed_at": now} for uid in sorted(leads)]
-    connection.execute(upsert(connection, LeadClaimRow).on_conflict_do_nothing(), rows)
+    connection.execute(insert_new(connection, LeadClaimRow), rows)
     mine = connection.execute(
         select(LeadClaimRow.lead_uid).where(LeadClaimRow.batch_id == batch_id, LeadClaimRow.lead_uid.in_(leads))
     )

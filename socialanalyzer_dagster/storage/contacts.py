@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, exists, func, select, tuple_, upda
 from socialanalyzer_dagster.domain.contact_choice import EMAIL
 from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
 from socialanalyzer_dagster.domain.types import EvidenceId, LeadUid, sha256_of
-from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.database import insert_new, insert_or_update, table_of
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import LeadRow
 from socialanalyzer_dagster.storage.models_results import (
@@ -20,6 +20,18 @@ from socialanalyzer_dagster.storage.models_results import (
 )
 
 _SHARED = ("value", "kind", "step", "provider", "source_url", "evidence_id", "fetched_at")
+_LEADS = table_of(LeadRow)
+_CANDIDATES = table_of(ContactCandidateRow)
+_OF_LEADS = (
+    select(*(_CANDIDATES.c[name] for name in ("lead_uid", "field", "canonical", *_SHARED)))
+    .where(_CANDIDATES.c.lead_uid.in_(bindparam("leads", expanding=True)))
+    .order_by(_CANDIDATES.c.id)
+)
+_EMAIL_STATE = (
+    update(_LEADS)
+    .where(_LEADS.c.lead_uid == bindparam("uid"))
+    .values(email_hash=bindparam("keyed"), email_status=bindparam("state"))
+)
 
 
 def _source_hash(candidate: Candidate) -> str:
@@ -74,7 +86,7 @@ def insert_candidates(connection: Connection, found: Mapping[LeadUid, Sequence[C
         for each in candidates
     ]
     if rows:
-        connection.execute(upsert(connection, ContactCandidateRow).on_conflict_do_nothing(), rows)
+        connection.execute(insert_new(connection, ContactCandidateRow), rows)
 
 
 def replace_candidates(connection: Connection, lead: LeadUid, candidate: Candidate) -> None:
@@ -87,10 +99,8 @@ def replace_candidates(connection: Connection, lead: LeadUid, candidate: Candida
 def load_candidates(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, tuple[Candidate, ...]]:
     """All candidates of leads, in the order they were stored."""
     found: dict[LeadUid, list[Candidate]] = {uid: [] for uid in leads}
-    columns = [getattr(ContactCandidateRow, name) for name in ("lead_uid", "field", "canonical", *_SHARED)]
     for part in parts(leads):
-        query = select(*columns).where(ContactCandidateRow.lead_uid.in_(part)).order_by(ContactCandidateRow.id)
-        for row in connection.execute(query).mappings():
+        for row in connection.execute(_OF_LEADS, {"leads": part}).mappings():
             found[LeadUid(row["lead_uid"])].append(_candidate(dict(row)))
     return {uid: tuple(candidates) for uid, candidates in found.items()}
 
@@ -117,15 +127,9 @@ def add_values(connection: Connection, chosen: Mapping[LeadUid, Mapping[str, Can
         for uid, values in chosen.items()
         for name, each in values.items()
     ]
-    if not rows:
-        return
-    statement = upsert(connection, ContactValueRow)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["lead_uid", "field"], set_={name: statement.excluded[name] for name in _SHARED}
-        ),
-        rows,
-    )
+    if rows:
+        statement = insert_or_update(connection, ContactValueRow, keys=("lead_uid", "field"), changed=_SHARED)
+        connection.execute(statement, rows)
 
 
 def own_addresses(connection: Connection, leads: Sequence[LeadUid]) -> list[str]:
@@ -154,12 +158,8 @@ def write_email_states(connection: Connection, states: Sequence[EmailState], now
     """Keep the state of the chosen addresses on the leads, and verifications by address."""
     if not states:
         return
-    table = table_of(LeadRow)
     connection.execute(
-        update(table)
-        .where(table.c.lead_uid == bindparam("uid"))
-        .values(email_hash=bindparam("keyed"), email_status=bindparam("state")),
-        [{"uid": each.lead, "keyed": each.email_hash, "state": each.status} for each in states],
+        _EMAIL_STATE, [{"uid": each.lead, "keyed": each.email_hash, "state": each.status} for each in states]
     )
     verified = [
         {"email_hash": each.email_hash, "verified_at": now, "status": each.status}
@@ -167,4 +167,4 @@ def write_email_states(connection: Connection, states: Sequence[EmailState], now
         if each.email_hash is not None and each.status is not None
     ]
     if verified:
-        connection.execute(upsert(connection, EmailVerificationRow).on_conflict_do_nothing(), verified)
+        connection.execute(insert_new(connection, EmailVerificationRow), verified)

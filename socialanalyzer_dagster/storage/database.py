@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from socialanalyzer_dagster.storage.database_errors import hide_values
+from socialanalyzer_dagster.storage.json_text import stored_json
 
 BUSY_SECONDS = 30
 _PRAGMAS = (
@@ -109,8 +111,40 @@ def shared_seconds(connection: Connection) -> float:
 
 def upsert(connection: Connection, model: type[DeclarativeBase]) -> Upsert:
     """An INSERT of the connection's dialect, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return _insert(connection.dialect.name, model)
+
+
+def insert_new(connection: Connection, model: type[DeclarativeBase]) -> Upsert:
+    """An INSERT that leaves rows which are there as they are."""
+    return _insert_new(connection.dialect.name, model)
+
+
+def insert_or_update(
+    connection: Connection, model: type[DeclarativeBase], *, keys: tuple[str, ...], changed: tuple[str, ...]
+) -> Upsert:
+    """An INSERT that changes these columns of rows which are there."""
+    return _insert_or_update(connection.dialect.name, model, keys, changed)
+
+
+@cache
+def _insert(dialect: str, model: type[DeclarativeBase]) -> Upsert:
+    """Statements of every commit are made once: putting one together takes as long as running it."""
     table = table_of(model)
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@cache
+def _insert_new(dialect: str, model: type[DeclarativeBase]) -> Upsert:
+    return _insert(dialect, model).on_conflict_do_nothing()
+
+
+@cache
+def _insert_or_update(
+    dialect: str, model: type[DeclarativeBase], keys: tuple[str, ...], changed: tuple[str, ...]
+) -> Upsert:
+    statement = _insert(dialect, model)
+    values = {name: statement.excluded[name] for name in changed}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
 
 
 def table_of(model: type[DeclarativeBase]) -> Table:
@@ -127,6 +161,8 @@ def _sqlite_engine(url: URL) -> Engine:
         url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
     )
     hide_values(engine)
+    connect_args = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    engine = create_engine(url, json_serializer=stored_json, connect_args=connect_args)
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite_transaction)
     return engine
@@ -154,6 +190,7 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
 
 def _postgres_engine(url: URL) -> Engine:
     options: dict[str, Any] = {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True, "hide_parameters": True}
+    options["json_serializer"] = stored_json
     options["executemany_mode"] = "values_plus_batch"  # many UPDATEs in one round trip
     engine = create_engine(url, connect_args={"application_name": "socialanalyzer"}, **options)
     hide_values(engine)

@@ -3,14 +3,29 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from socialanalyzer_dagster.domain.leads import Evidence
-from socialanalyzer_dagster.domain.types import LeadUid, sha256_of
-from socialanalyzer_dagster.storage.database import upsert
-from socialanalyzer_dagster.storage.json_text import storable_json
+from socialanalyzer_dagster.domain.types import LeadUid
+from socialanalyzer_dagster.storage.database import insert_new, table_of
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_results import EvidenceRow, StageOutcomeRow
+
+_EVIDENCE = table_of(EvidenceRow)
+_OUTCOMES = table_of(StageOutcomeRow)
+_BY_ID = select(
+    *(_EVIDENCE.c[name] for name in ("evidence_id", "lead_uid", "kind", "body", "source_url")),
+    *(_EVIDENCE.c[name] for name in ("provider", "model", "prompt_version")),
+).where(_EVIDENCE.c.evidence_id.in_(bindparam("ids", expanding=True)))
+_LINKS = (
+    select(_OUTCOMES.c.lead_uid, _OUTCOMES.c.evidence_ids)
+    .where(
+        _OUTCOMES.c.batch_id == bindparam("of_batch"),
+        _OUTCOMES.c.is_current,
+        _OUTCOMES.c.lead_uid.in_(bindparam("leads", expanding=True)),
+    )
+    .order_by(_OUTCOMES.c.id)
+)
 
 
 def insert_evidence(connection: Connection, found: Sequence[Evidence], now: datetime) -> None:
@@ -20,8 +35,8 @@ def insert_evidence(connection: Connection, found: Sequence[Evidence], now: date
             "evidence_id": each.evidence_id,
             "lead_uid": each.lead,
             "kind": each.kind,
-            "content_hash": sha256_of(each.body),
-            "body": storable_json(each.body),
+            "content_hash": each.content_hash,
+            "body": each.body,
             "source_url": each.source_url,
             "provider": each.provider,
             "model": each.model,
@@ -31,26 +46,14 @@ def insert_evidence(connection: Connection, found: Sequence[Evidence], now: date
         for each in found
     }
     if rows:
-        connection.execute(upsert(connection, EvidenceRow).on_conflict_do_nothing(), list(rows.values()))
+        connection.execute(insert_new(connection, EvidenceRow), list(rows.values()))
 
 
 def load_evidence(connection: Connection, ids: Sequence[str]) -> dict[str, Evidence]:
     """Evidence by id."""
     found: dict[str, Evidence] = {}
     for part in parts(dict.fromkeys(ids)):
-        rows = connection.execute(
-            select(
-                EvidenceRow.evidence_id,
-                EvidenceRow.lead_uid,
-                EvidenceRow.kind,
-                EvidenceRow.body,
-                EvidenceRow.source_url,
-                EvidenceRow.provider,
-                EvidenceRow.model,
-                EvidenceRow.prompt_version,
-            ).where(EvidenceRow.evidence_id.in_(part))
-        )
-        for row in rows:
+        for row in connection.execute(_BY_ID, {"ids": part}):
             found[row.evidence_id] = Evidence(
                 lead=LeadUid(row.lead_uid),
                 kind=row.kind,
@@ -69,11 +72,7 @@ def evidence_of_outcomes(
     """By lead and kind, what the current outcomes of a batch point to; of one kind the latest stage's counts."""
     links: list[tuple[str, str]] = []
     for part in parts(leads):
-        rows = connection.execute(
-            select(StageOutcomeRow.lead_uid, StageOutcomeRow.evidence_ids)
-            .where(StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.is_current, StageOutcomeRow.lead_uid.in_(part))
-            .order_by(StageOutcomeRow.id)
-        )
+        rows = connection.execute(_LINKS, {"of_batch": batch_id, "leads": part})
         links += [(uid, evidence_id) for uid, ids in rows for evidence_id in ids]
     stored = load_evidence(connection, [evidence_id for _, evidence_id in links])
     by_lead: dict[LeadUid, dict[str, Evidence]] = {uid: {} for uid in leads}

@@ -7,7 +7,6 @@ from sqlalchemy import Connection, func, insert, select
 
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
-from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.models_leads import FoundItemRow
 
 
@@ -33,7 +32,7 @@ def insert_items(connection: Connection, batch_id: str, items: Sequence[StoredIt
             "lead_uid": item.lead,
             "identity_hash": item.identity_hash,
             "problem": item.problem,
-            "raw": storable_json(item.raw),
+            "raw": item.raw,
         }
         for item in items
     ]

@@ -10,13 +10,19 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey
-from socialanalyzer_dagster.storage.database import table_of, upsert
-from socialanalyzer_dagster.storage.json_text import storable_json
+from socialanalyzer_dagster.storage.database import insert_new, table_of
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadAliasRow, LeadRow
 
 T = TypeVar("T")
 IN_LIST = 500
 """Values per IN list: both engines take it in one statement."""
+_LEADS = table_of(LeadRow)
+_RECORDS = select(_LEADS.c.lead_uid, _LEADS.c.record).where(_LEADS.c.lead_uid.in_(bindparam("leads", expanding=True)))
+_UPDATE_RECORD = (
+    update(_LEADS)
+    .where(_LEADS.c.lead_uid == bindparam("uid"))
+    .values(record=bindparam("facts"), handle=bindparam("name"), updated_at=bindparam("at"))
+)
 
 
 def parts(values: Iterable[T], size: int = IN_LIST) -> Iterator[list[T]]:
@@ -70,7 +76,7 @@ def insert_leads(connection: Connection, records: Sequence[LeadRecord], collecti
             "platform": record.platform,
             "platform_id": record.platform_id,
             "handle": record.handle,
-            "record": storable_json(record.model_dump(mode="json")),
+            "record": record.model_dump(mode="json"),
             "collected_at": collection.at,
             "updated_at": collection.at,
             "lawful_basis": collection.lawful_basis,
@@ -80,14 +86,14 @@ def insert_leads(connection: Connection, records: Sequence[LeadRecord], collecti
         for record in sorted(records, key=lambda record: record.uid)
     ]
     if rows:
-        connection.execute(upsert(connection, LeadRow).on_conflict_do_nothing(), rows)
+        connection.execute(insert_new(connection, LeadRow), rows)
 
 
 def insert_aliases(connection: Connection, platform: PlatformKey, aliases: Mapping[str, LeadUid]) -> None:
     """Other ids of accounts; an alias that is taken stays with its first account."""
     rows = [{"platform": platform, "alias": alias, "lead_uid": uid} for alias, uid in aliases.items()]
     if rows:
-        connection.execute(upsert(connection, LeadAliasRow).on_conflict_do_nothing(), rows)
+        connection.execute(insert_new(connection, LeadAliasRow), rows)
 
 
 def insert_batch_leads(connection: Connection, batch_id: str, positions: Mapping[LeadUid, int]) -> None:
@@ -108,18 +114,12 @@ def placed_leads(connection: Connection, batch_id: str, uids: Iterable[LeadUid],
 
 def update_records(connection: Connection, records: Mapping[LeadUid, LeadRecord], now: datetime) -> None:
     """Replace what is known of leads; one statement for all."""
-    table = table_of(LeadRow)
     rows = [
-        {"uid": uid, "facts": storable_json(record.model_dump(mode="json")), "name": record.handle, "at": now}
+        {"uid": uid, "facts": record.model_dump(mode="json"), "name": record.handle, "at": now}
         for uid, record in records.items()
     ]
     if rows:
-        connection.execute(
-            update(table)
-            .where(table.c.lead_uid == bindparam("uid"))
-            .values(record=bindparam("facts"), handle=bindparam("name"), updated_at=bindparam("at")),
-            rows,
-        )
+        connection.execute(_UPDATE_RECORD, rows)
 
 
 def revive(connection: Connection, records: Mapping[LeadUid, LeadRecord], collection: Collection) -> None:
@@ -161,6 +161,6 @@ def load_records(connection: Connection, uids: Sequence[LeadUid]) -> dict[LeadUi
     """Records of leads."""
     found: dict[LeadUid, LeadRecord] = {}
     for part in parts(uids):
-        rows = connection.execute(select(LeadRow.lead_uid, LeadRow.record).where(LeadRow.lead_uid.in_(part)))
+        rows = connection.execute(_RECORDS, {"leads": part})
         found |= {LeadUid(uid): LeadRecord.model_validate(record) for uid, record in rows}
     return found

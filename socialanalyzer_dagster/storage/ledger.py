@@ -19,6 +19,7 @@ from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
 from socialanalyzer_dagster.storage.writes import Results, Write
 
 _LEDGER = table_of(LedgerEntryRow)
+_INSERT = insert(_LEDGER)
 
 
 class LedgerKind(StrEnum):
@@ -50,7 +51,7 @@ def batch_row(attempt: Attempt, kind: LedgerKind, amount_micros: int, at: dateti
 def insert_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Append rows."""
     if rows:
-        connection.execute(insert(_LEDGER), rows)
+        connection.execute(_INSERT, rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,15 @@ from socialanalyzer_dagster.storage.writes import Results, Write
 
 _ATTEMPTS = table_of(ProviderAttemptRow)
 _ANSWERS = table_of(ProviderAnswerRow)
+_INSERT_ATTEMPTS, _INSERT_ANSWERS = insert(_ATTEMPTS), insert(_ANSWERS)
+_BATCHES = select(LeadBatchRow.batch_id, LeadBatchRow.cap_micros, LeadBatchRow.stop_requested).where(
+    LeadBatchRow.batch_id.in_(bindparam("ids", expanding=True))
+)
+_STATES = (
+    select(_ATTEMPTS.c.attempt_key, _ATTEMPTS.c.state)
+    .where(_ATTEMPTS.c.attempt_key.in_(bindparam("keys", expanding=True)))
+    .with_for_update()
+)
 _FINISH = (
     update(_ATTEMPTS)
     .where(_ATTEMPTS.c.attempt_key == bindparam("of_key"))
@@ -80,7 +89,7 @@ class Reserve(Write[Reserved]):
         warnings = new_warnings(connection, desk.rooms, desk.budgets, writes[0].attempt.reserved_at)
         granted = [result for result in results if isinstance(result, Attempt)]
         if granted:
-            connection.execute(insert(_ATTEMPTS), [attempt_row(attempt) for attempt in granted])
+            connection.execute(_INSERT_ATTEMPTS, [attempt_row(attempt) for attempt in granted])
         jobs = [
             planned_row(result, write.job_request)
             for write, result in zip(writes, results, strict=True)
@@ -111,11 +120,7 @@ class _Desk:
         self.budgets = self.writes[0].caps.current(self.connection)
         self._revision = suppression_revision(self.connection)
         ids = sorted({of for write in self.writes if (of := write.attempt.batch_id) is not None})
-        rows = self.connection.execute(
-            select(LeadBatchRow.batch_id, LeadBatchRow.cap_micros, LeadBatchRow.stop_requested).where(
-                LeadBatchRow.batch_id.in_(ids)
-            )
-        )
+        rows = self.connection.execute(_BATCHES, {"ids": ids})
         self._batches = {batch_id: (cap, stopped) for batch_id, cap, stopped in rows}
         caps: dict[str, int] = {}
         for write in self.writes:
@@ -176,11 +181,7 @@ class Finish(Write[bool]):
     def apply(cls, connection: Connection, writes: Sequence["Finish"]) -> Results:
         """Move the money, store answers and append the ledger rows in one go."""
         keys = [write.attempt.attempt_key for write in writes]
-        rows = connection.execute(
-            select(_ATTEMPTS.c.attempt_key, _ATTEMPTS.c.state)
-            .where(_ATTEMPTS.c.attempt_key.in_(sorted(set(keys))))
-            .with_for_update()
-        )
+        rows = connection.execute(_STATES, {"keys": sorted(set(keys))})
         states = {key: AttemptState(state) for key, state in rows}
         valid: list[tuple[Finish, AttemptState]] = []
         results: list[bool | Exception] = []
@@ -211,7 +212,7 @@ def _store_ends(connection: Connection, ends: Sequence[tuple[Finish, AttemptStat
         if write.body is not None
     ]
     if answers:
-        connection.execute(insert(_ANSWERS), answers)
+        connection.execute(_INSERT_ANSWERS, answers)
     insert_rows(connection, [row for write, before in ends for row in _ledger_of(write, before)])
 
 

@@ -3,13 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    Integer,
     Select,
+    String,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -31,6 +36,8 @@ from socialanalyzer_dagster.storage.outcomes import StageOf
 
 _UPSTREAM = "upstream_"
 LATEST_POSITION = 10**9
+_Text: TypeAlias = str | BindParameter[str]
+_Number: TypeAlias = int | BindParameter[int]
 
 
 def goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
@@ -44,7 +51,7 @@ def _is_upstream(row: type[StageOutcomeRow]) -> ColumnElement[bool]:
     return and_(row.result == Result.SKIPPED, row.code.startswith(_UPSTREAM, autoescape=True))
 
 
-def reached(batch_id: str, stage: Stage) -> Select[str, int]:
+def reached(batch_id: _Text, stage: Stage) -> Select[str, int]:
     """Rows (lead_uid, position) of the leads that reached a stage: all of them, or those that went on before it."""
     query = select(BatchLeadRow.lead_uid, BatchLeadRow.position).where(BatchLeadRow.batch_id == batch_id)
     previous = stage.previous
@@ -63,7 +70,7 @@ def reached(batch_id: str, stage: Stage) -> Select[str, int]:
     )
 
 
-def _current(batch_id: str, stage: Stage, lead: Any) -> Select[int]:  # noqa: ANN401 - a column of any select
+def _current(batch_id: _Text, stage: Stage, lead: Any) -> Select[int]:  # noqa: ANN401 - a column of any select
     return select(StageOutcomeRow.id).where(
         StageOutcomeRow.batch_id == batch_id,
         StageOutcomeRow.stage == stage,
@@ -85,21 +92,25 @@ class Pending:
 
     def query(self) -> Select[str, int]:
         """Rows (lead_uid, position): not claimed by another batch, and not judged by the next stage already."""
-        arrived = reached(self.batch_id, self.stage).subquery()
-        final = _current(self.batch_id, self.stage, arrived.c.lead_uid).where(
-            ~StageOutcomeRow.retryable, ~_is_upstream(StageOutcomeRow)
-        )
-        foreign = select(LeadClaimRow.lead_uid).where(
-            LeadClaimRow.lead_uid == arrived.c.lead_uid, LeadClaimRow.batch_id != self.batch_id
-        )
-        query = select(arrived.c.lead_uid, arrived.c.position).where(
-            arrived.c.position <= self.within, ~exists(final), ~exists(foreign)
-        )
-        following = STAGES[STAGES.index(self.stage) + 1 :][:1]
-        if not following:
-            return query
-        further = _current(self.batch_id, following[0], arrived.c.lead_uid).where(~_is_upstream(StageOutcomeRow))
-        return query.where(~exists(further))
+        return _pending(self.stage, self.batch_id, self.within)
+
+
+def _pending(stage: Stage, batch_id: _Text, within: _Number) -> Select[str, int]:
+    arrived = reached(batch_id, stage).subquery()
+    final = _current(batch_id, stage, arrived.c.lead_uid).where(
+        ~StageOutcomeRow.retryable, ~_is_upstream(StageOutcomeRow)
+    )
+    foreign = select(LeadClaimRow.lead_uid).where(
+        LeadClaimRow.lead_uid == arrived.c.lead_uid, LeadClaimRow.batch_id != batch_id
+    )
+    query = select(arrived.c.lead_uid, arrived.c.position).where(
+        arrived.c.position <= within, ~exists(final), ~exists(foreign)
+    )
+    following = STAGES[STAGES.index(stage) + 1 :][:1]
+    if not following:
+        return query
+    further = _current(batch_id, following[0], arrived.c.lead_uid).where(~_is_upstream(StageOutcomeRow))
+    return query.where(~exists(further))
 
 
 def count_pending(connection: Connection, pending: Pending) -> int:
@@ -109,11 +120,20 @@ def count_pending(connection: Connection, pending: Pending) -> int:
 
 def pending_window(connection: Connection, pending: Pending, *, after: int, limit: int) -> list[tuple[LeadUid, int]]:
     """The next leads in position order after a position."""
-    rows = pending.query().subquery()
-    found = connection.execute(
-        select(rows.c.lead_uid, rows.c.position).where(rows.c.position > after).order_by(rows.c.position).limit(limit)
+    bounds = {"of_batch": pending.batch_id, "within": pending.within, "after": after, "most": limit}
+    return [(LeadUid(uid), position) for uid, position in connection.execute(_window(pending.stage), bounds)]
+
+
+@cache
+def _window(stage: Stage) -> Select[str, int]:
+    """The query of every window of a stage, put together once."""
+    rows = _pending(stage, bindparam("of_batch", type_=String()), bindparam("within", type_=Integer())).subquery()
+    return (
+        select(rows.c.lead_uid, rows.c.position)
+        .where(rows.c.position > bindparam("after"))
+        .order_by(rows.c.position)
+        .limit(bindparam("most"))
     )
-    return [(LeadUid(uid), position) for uid, position in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from socialanalyzer_dagster.domain.outcomes import Outcome, Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.storage.json_text import storable_json
+from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
+
+_OUTCOMES = table_of(StageOutcomeRow)
+_LEDGER = table_of(LedgerEntryRow)
+_INSERT = insert(_OUTCOMES)
+_OF_LEADS = (
+    _OUTCOMES.c.batch_id == bindparam("of_batch"),
+    _OUTCOMES.c.stage == bindparam("of_stage"),
+    _OUTCOMES.c.lead_uid.in_(bindparam("leads", expanding=True)),
+)
+_EARLIER = (
+    select(_OUTCOMES.c.lead_uid, func.max(_OUTCOMES.c.attempt), func.sum(_OUTCOMES.c.cost_micros))
+    .where(*_OF_LEADS)
+    .group_by(_OUTCOMES.c.lead_uid)
+)
+_PAID = (
+    select(_LEDGER.c.lead_uid, func.sum(_LEDGER.c.amount_micros))
+    .where(
+        _LEDGER.c.batch_id == bindparam("of_batch"),
+        _LEDGER.c.stage == bindparam("of_stage"),
+        _LEDGER.c.lead_uid.in_(bindparam("leads", expanding=True)),
+    )
+    .group_by(_LEDGER.c.lead_uid)
+)
+_RETIRE = update(_OUTCOMES).where(*_OF_LEADS, _OUTCOMES.c.is_current).values(is_current=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +64,13 @@ def write_outcomes(connection: Connection, of: StageOf, writes: Sequence[Outcome
     leads = [write.lead for write in writes]
     earlier = earlier_attempts(connection, of, leads)
     paid = _paid(connection, of, leads)
-    _retire(connection, of, leads)
+    if earlier:
+        connection.execute(_RETIRE, _of_leads(of, leads))
     rows = []
     for write in writes:
         attempts, cost = earlier.get(write.lead, (0, 0))
         rows.append(_row(of, write) | {"attempt": attempts + 1, "cost_micros": paid.get(write.lead, 0) - cost})
-    connection.execute(insert(StageOutcomeRow), rows)
+    connection.execute(_INSERT, rows)
 
 
 def _row(of: StageOf, write: OutcomeWrite) -> dict[str, Any]:
@@ -57,7 +82,7 @@ def _row(of: StageOf, write: OutcomeWrite) -> dict[str, Any]:
         "result": write.outcome.result,
         "code": write.outcome.code,
         "retryable": write.outcome.retryable,
-        "detail": storable_json(write.outcome.detail),
+        "detail": write.outcome.detail,
         "evidence_ids": list(write.evidence_ids),
         "started_at": write.started_at,
         "finished_at": write.finished_at,
@@ -68,42 +93,17 @@ def _row(of: StageOf, write: OutcomeWrite) -> dict[str, Any]:
 
 def earlier_attempts(connection: Connection, of: StageOf, leads: Sequence[LeadUid]) -> Mapping[str, tuple[int, int]]:
     """Number of the latest attempt and micro-USD of all attempts so far, by lead."""
-    rows = connection.execute(
-        select(StageOutcomeRow.lead_uid, func.max(StageOutcomeRow.attempt), func.sum(StageOutcomeRow.cost_micros))
-        .where(
-            StageOutcomeRow.batch_id == of.batch_id,
-            StageOutcomeRow.stage == of.stage,
-            StageOutcomeRow.lead_uid.in_(leads),
-        )
-        .group_by(StageOutcomeRow.lead_uid)
-    )
+    rows = connection.execute(_EARLIER, _of_leads(of, leads))
     return {lead: (attempt, int(cost)) for lead, attempt, cost in rows}
 
 
 def _paid(connection: Connection, of: StageOf, leads: Sequence[LeadUid]) -> Mapping[str, int]:
-    rows = connection.execute(
-        select(LedgerEntryRow.lead_uid, func.sum(LedgerEntryRow.amount_micros))
-        .where(
-            LedgerEntryRow.batch_id == of.batch_id,
-            LedgerEntryRow.stage == of.stage,
-            LedgerEntryRow.lead_uid.in_(leads),
-        )
-        .group_by(LedgerEntryRow.lead_uid)
-    )
+    rows = connection.execute(_PAID, _of_leads(of, leads))
     return {lead: int(amount) for lead, amount in rows if lead is not None}
 
 
-def _retire(connection: Connection, of: StageOf, leads: Sequence[LeadUid]) -> None:
-    connection.execute(
-        update(StageOutcomeRow)
-        .where(
-            StageOutcomeRow.batch_id == of.batch_id,
-            StageOutcomeRow.stage == of.stage,
-            StageOutcomeRow.lead_uid.in_(leads),
-            StageOutcomeRow.is_current,
-        )
-        .values(is_current=False)
-    )
+def _of_leads(of: StageOf, leads: Sequence[LeadUid]) -> dict[str, Any]:
+    return {"of_batch": of.batch_id, "of_stage": of.stage, "leads": list(leads)}
 
 
 def settle_costs(connection: Connection, batch_id: str) -> int:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from socialanalyzer_dagster.domain.scores import ScoreRecord
-from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.domain.types import JsonObject, LeadUid
+from socialanalyzer_dagster.storage.database import insert_or_update, table_of
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_results import ScoreRow
 
@@ -16,6 +17,18 @@ LIVE = "live"
 RESCORED = "rescored"
 REDUCED = "reduced"
 """Of a person whose content is gone: the tier alone, which the batch's figures count (spec 19.5, I-55)."""
+_KEYS = ("lead_uid", "batch_id", "policy_hash")
+_CHANGED = ("kind", "lead_score", "base", "tier", "record", "scored_at")
+_SCORES = table_of(ScoreRow)
+_PREVIOUS = (
+    select(_SCORES.c.lead_uid, _SCORES.c.record)
+    .where(
+        _SCORES.c.lead_uid.in_(bindparam("leads", expanding=True)),
+        _SCORES.c.kind == LIVE,
+        _SCORES.c.batch_id != bindparam("but_batch"),
+    )
+    .order_by(_SCORES.c.scored_at, _SCORES.c.batch_id)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,44 +40,51 @@ class ScoresOf:
     kind: str = LIVE
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreDocument:
+    """A score with the JSON form in which it is stored and compared."""
+
+    score: ScoreRecord
+    document: JsonObject
+
+    @classmethod
+    def of(cls, score: ScoreRecord) -> Self:
+        """The score with its document."""
+        return cls(score, score.model_dump(mode="json"))
+
+
 def write_scores(connection: Connection, of: ScoresOf, scores: Mapping[LeadUid, ScoreRecord], now: datetime) -> None:
     """Store scores; the same lead scored again under the same policy in the same batch replaces its row."""
+    write_documents(connection, of, {uid: ScoreDocument.of(score) for uid, score in scores.items()}, now)
+
+
+def write_documents(
+    connection: Connection, of: ScoresOf, scores: Mapping[LeadUid, ScoreDocument], now: datetime
+) -> None:
+    """As `write_scores`, where the documents are at hand."""
     rows = [
         {
             "lead_uid": uid,
             "batch_id": of.batch_id,
             "policy_hash": of.policy_hash,
             "kind": of.kind,
-            "lead_score": f"{score.lead_score:.4f}",
-            "base": f"{score.base:.4f}",
-            "tier": score.tier,
-            "record": score.model_dump(mode="json"),
+            "lead_score": f"{each.score.lead_score:.4f}",
+            "base": f"{each.score.base:.4f}",
+            "tier": each.score.tier,
+            "record": each.document,
             "scored_at": now,
         }
-        for uid, score in scores.items()
+        for uid, each in scores.items()
     ]
-    if not rows:
-        return
-    statement = upsert(connection, ScoreRow)
-    changed = ("kind", "lead_score", "base", "tier", "record", "scored_at")
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["lead_uid", "batch_id", "policy_hash"],
-            set_={name: statement.excluded[name] for name in changed},
-        ),
-        rows,
-    )
+    if rows:
+        connection.execute(insert_or_update(connection, ScoreRow, keys=_KEYS, changed=_CHANGED), rows)
 
 
 def previous_scores(connection: Connection, batch_id: str, leads: Sequence[LeadUid]) -> dict[LeadUid, ScoreRecord]:
     """Each lead's newest live score of another batch (spec 10.4): the batch's own is no earlier judgement."""
     found: dict[LeadUid, ScoreRecord] = {}
     for part in parts(leads):
-        rows = connection.execute(
-            select(ScoreRow.lead_uid, ScoreRow.record)
-            .where(ScoreRow.lead_uid.in_(part), ScoreRow.kind == LIVE, ScoreRow.batch_id != batch_id)
-            .order_by(ScoreRow.scored_at, ScoreRow.batch_id)
-        )
+        rows = connection.execute(_PREVIOUS, {"but_batch": batch_id, "leads": part})
         found |= {LeadUid(uid): ScoreRecord.model_validate(record) for uid, record in rows}
     return found
 

@@ -5,16 +5,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from socialanalyzer_dagster.domain.outcomes import StepState
 from socialanalyzer_dagster.domain.ports import StepResult
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.contacts import candidate_from_json, candidate_json, insert_candidates
+from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.evidence import insert_evidence, load_evidence
-from socialanalyzer_dagster.storage.json_text import storable_json
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_results import StepResultRow
+
+_STEPS = table_of(StepResultRow)
+_INSERT = insert(_STEPS)
+_OF_LEADS = (_STEPS.c.batch_id == bindparam("of_batch"), _STEPS.c.lead_uid.in_(bindparam("leads", expanding=True)))
+_TRIES = (
+    select(_STEPS.c.lead_uid, _STEPS.c.step, func.max(_STEPS.c.attempt))
+    .where(*_OF_LEADS)
+    .group_by(_STEPS.c.lead_uid, _STEPS.c.step)
+)
+_LATEST = (
+    select(*(_STEPS.c[name] for name in ("lead_uid", "step", "state", "detail", "candidates", "evidence_ids")))
+    .where(*_OF_LEADS, _STEPS.c.stage == bindparam("of_stage"))
+    .order_by(_STEPS.c.attempt)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +52,7 @@ def save_steps(connection: Connection, of: StepsOf, results: Mapping[LeadUid, St
             "attempt": tries.get((uid, result.step), 0) + 1,
             "stage": of.stage,
             "state": result.state,
-            "detail": storable_json(result.detail),
+            "detail": result.detail,
             "candidates": [candidate_json(each) for each in result.candidates],
             "evidence_ids": [each.evidence_id for each in result.evidence],
             "finished_at": now,
@@ -46,15 +60,11 @@ def save_steps(connection: Connection, of: StepsOf, results: Mapping[LeadUid, St
         for uid, result in results.items()
     ]
     if rows:
-        connection.execute(insert(StepResultRow), rows)
+        connection.execute(_INSERT, rows)
 
 
 def _tries(connection: Connection, of: StepsOf, results: Mapping[LeadUid, StepResult]) -> Mapping[tuple[str, str], int]:
-    rows = connection.execute(
-        select(StepResultRow.lead_uid, StepResultRow.step, func.max(StepResultRow.attempt))
-        .where(StepResultRow.batch_id == of.batch_id, StepResultRow.lead_uid.in_(list(results)))
-        .group_by(StepResultRow.lead_uid, StepResultRow.step)
-    )
+    rows = connection.execute(_TRIES, {"of_batch": of.batch_id, "leads": list(results)})
     return {(uid, step): attempt for uid, step, attempt in rows}
 
 
@@ -62,22 +72,7 @@ def load_steps(connection: Connection, of: StepsOf, leads: Sequence[LeadUid]) ->
     """Each step's latest result of a stage, by lead."""
     rows: list[Row[Any]] = []
     for part in parts(leads):
-        rows += connection.execute(
-            select(
-                StepResultRow.lead_uid,
-                StepResultRow.step,
-                StepResultRow.state,
-                StepResultRow.detail,
-                StepResultRow.candidates,
-                StepResultRow.evidence_ids,
-            )
-            .where(
-                StepResultRow.batch_id == of.batch_id,
-                StepResultRow.stage == of.stage,
-                StepResultRow.lead_uid.in_(part),
-            )
-            .order_by(StepResultRow.attempt)
-        ).all()
+        rows += connection.execute(_LATEST, {"of_batch": of.batch_id, "of_stage": of.stage, "leads": part}).all()
     evidence = load_evidence(connection, [each for row in rows for each in row.evidence_ids])
     found: dict[LeadUid, dict[str, StepResult]] = {uid: {} for uid in leads}
     for row in rows:

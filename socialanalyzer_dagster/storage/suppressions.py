@@ -11,6 +11,7 @@ from socialanalyzer_dagster.storage.models_control import InstallSettingRow, Sup
 
 _REVISION = "suppression_revision"
 _SETTINGS = table_of(InstallSettingRow)
+_READ_REVISION = select(_SETTINGS.c.value).where(_SETTINGS.c.name == _REVISION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def hashes(connection: Connection, *, source: str | None = None) -> frozenset[tu
 
 def suppression_revision(connection: Connection) -> int:
     """A number that grows with every change of the list."""
-    value = connection.execute(select(_SETTINGS.c.value).where(_SETTINGS.c.name == _REVISION)).scalar_one_or_none()
+    value = connection.execute(_READ_REVISION).scalar_one_or_none()
     return int(value) if value is not None else 0
 
 

@@ -15,7 +15,7 @@ from socialanalyzer_dagster.sandbox import wire
 from socialanalyzer_dagster.sandbox.app import app_of
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.sandbox.faults import LEVELS, Fault, FaultBoard
-from socialanalyzer_dagster.sandbox.limits import Limits
+from socialanalyzer_dagster.sandbox.limits import Limits, parse_limit
 from socialanalyzer_dagster.sandbox.media import (
     avatar_path,
     movie_seconds,
@@ -203,6 +203,23 @@ def test_limits_apply_at_realistic_speed_only() -> None:
     usages = [realistic.take("insightiq", "search")[0] for _ in range(11)]
     assert [usage.is_over for usage in usages] == [False] * 10 + [True]
     assert realistic.latency_seconds("openai", "chat_completions") > 0
+
+
+def test_an_account_has_the_limits_it_is_given() -> None:
+    limits = Limits("realistic", dict([parse_limit("insightiq=2/1"), parse_limit("openai.tokens=1000/60")]))
+    assert [limits.take("insightiq", "search")[0].is_over for _ in range(3)] == [False, False, True]
+    (first,), (second,), (other,) = [limits.take_tokens(model, 600) for model in ("a", "a", "b")]
+    assert (first.is_over, first.left) == (False, 400)
+    assert second.is_over, "tokens are counted by model"
+    assert 59 < second.resets_in_seconds <= 60
+    assert not other.is_over
+    assert limits.tokens == {"a": 600, "b": 600}, "what is refused is not counted"
+
+
+@pytest.mark.parametrize("text", ["openai", "openai=0/60", "openai=5", "nobody=5/60", "openai.tokens=many/60"])
+def test_a_limit_nobody_has_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no limit"):
+        parse_limit(text)
 
 
 async def test_a_full_window_is_refused_in_the_vendors_shape() -> None:

@@ -407,3 +407,19 @@ async def test_a_wrong_key_is_refused_before_anything_else(state: SandboxState) 
     async with Client(transport=httpx.ASGITransport(app_of(state)), base_url=BASE) as nobody:
         answer = await nobody.post("/openai/v1/chat/completions", json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+async def test_more_tokens_than_the_account_has_in_a_minute_are_refused_and_cost_nothing() -> None:
+    state = SandboxState(SandboxConfig(seed=7, speed="realistic", limits=("openai.tokens=100/60",)))
+    state.limits.latency_seconds = lambda vendor, operation: 0.0  # type: ignore[method-assign]
+    client = Client(transport=httpx.ASGITransport(app_of(state)), base_url=BASE, headers=KEY)
+    asked = {"model": "gpt-4o", "max_completion_tokens": 50, "messages": [{"role": "user", "content": "Hello there"}]}
+    first, second = [await client.post("/openai/v1/chat/completions", json=asked) for _ in range(2)]
+    assert first.status_code == 200
+    assert first.headers["x-ratelimit-limit-tokens"] == "100"
+    assert first.headers["x-ratelimit-remaining-tokens"] == str(100 - state.limits.tokens["gpt-4o"])
+    assert second.status_code == 429
+    assert (second.json()["error"]["type"], second.json()["error"]["code"]) == ("tokens", "rate_limit_exceeded")
+    assert 0 < int(second.headers["retry-after"]) <= 60
+    assert {row["call"] for row in state.bill.rows(limit=10, after=0)} == {1}
+    state.store.close()

@@ -20,8 +20,9 @@ from socialanalyzer_dagster.sandbox.vendors.openai_wire import (
     body_object,
     error_body,
     snapshot,
+    tokens_refusal,
 )
-from socialanalyzer_dagster.sandbox.wire import Call, Refusal, json_response
+from socialanalyzer_dagster.sandbox.wire import Call, json_response
 from socialanalyzer_dagster.sandbox.world.dice import base62
 
 _DEFAULT_TOKEN_LIMIT = 16_384
@@ -59,14 +60,10 @@ def chat_completions(call: Call) -> Response:
     """``POST /chat/completions``: a completion, billed by its usage; refused requests cost nothing."""
     body = body_object(call)
     done = complete(call, body)
-    limit = body.get("max_completion_tokens")
-    counted = done.prompt_tokens + (limit if isinstance(limit, int) else 0)
-    usage = call.state.limits.take_tokens(done.model, counted)
-    if usage is not None:
-        call.usage.append(usage)
-        if usage.is_over:
-            refusal = Refusal(429, "rate_limited", "Rate limit reached for tokens", usage.resets_in_seconds, usage)
-            return WIRE.refuse(call, refusal)
+    usages = call.state.limits.take_tokens(done.model, done.prompt_tokens + _token_limit(body))
+    call.usage.extend(usages)
+    if any(usage.is_over for usage in usages):
+        return WIRE.refuse(call, tokens_refusal(done.model, usages[0]))
     if call.fault == "out_of_money":
         message = "You exceeded your current quota, please check your plan and billing details."
         return json_response(error_body(message, "insufficient_quota", code="insufficient_quota"), 429)
@@ -108,12 +105,17 @@ def complete(call: Call, body: Mapping[str, Any]) -> Completion:
         )
     if body.get("stream"):
         raise RefusedError(400, "Streaming is not available for this organization.", param="stream")
-    limit = body.get("max_completion_tokens") or body.get("max_tokens") or _DEFAULT_TOKEN_LIMIT
-    if not isinstance(limit, int) or limit < 1:
-        raise RefusedError(400, "Invalid 'max_completion_tokens': a whole number above 0 is expected.")
+    limit = _token_limit(body)
     used = prompt_tokens(call, messages)
     text = _content(call, body, "\n".join(texts_of(messages)))
     return _finished(call, model, text, limit=limit, used=used)
+
+
+def _token_limit(body: Mapping[str, Any]) -> int:
+    limit = body.get("max_completion_tokens") or body.get("max_tokens") or _DEFAULT_TOKEN_LIMIT
+    if not isinstance(limit, int) or limit < 1:
+        raise RefusedError(400, "Invalid 'max_completion_tokens': a whole number above 0 is expected.")
+    return limit
 
 
 def _finished(call: Call, model: str, text: str, *, limit: int, used: int) -> Completion:

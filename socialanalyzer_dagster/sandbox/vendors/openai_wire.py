@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from socialanalyzer_dagster.sandbox.limits import TOKENS_PER_MINUTE, Usage
+from socialanalyzer_dagster.sandbox.limits import Usage
 from socialanalyzer_dagster.sandbox.prices import CHAT_MODELS, EMBEDDING_USD_PER_MILLION_TOKENS, TRANSCRIPTION_MODELS
 from socialanalyzer_dagster.sandbox.wire import Call, Refusal, VendorWire, json_response
 from socialanalyzer_dagster.sandbox.world.dice import token
@@ -28,10 +28,16 @@ _TYPES = {
     "not_found": "invalid_request_error",
     "method_not_allowed": "invalid_request_error",
     "rate_limited": "requests",
+    "tokens": "tokens",
     "server_error": "server_error",
 }
-_CODES = {"unauthorized": "invalid_api_key", "rate_limited": "rate_limit_exceeded", "not_found": "unknown_url"}
-_REQUESTS_PER_MINUTE = 500
+_CODES = {
+    "unauthorized": "invalid_api_key",
+    "rate_limited": "rate_limit_exceeded",
+    "tokens": "rate_limit_exceeded",
+    "not_found": "unknown_url",
+}
+_REQUESTS_PER_MINUTE, _TOKENS_PER_MINUTE = 500, 2_000_000
 
 
 class RefusedError(Exception):
@@ -134,19 +140,31 @@ def _refuse(call: Call, refusal: Refusal) -> Response:
     return json_response(body, refusal.status, headers)
 
 
+def tokens_refusal(model: str, usage: Usage) -> Refusal:
+    """A call that would use more of a model's tokens than the account has left in this minute."""
+    message = f"Rate limit reached for {model} on tokens per min (TPM): Limit {usage.window.calls}, Used {usage.used}."
+    return Refusal(429, "tokens", message, usage.resets_in_seconds, usage)
+
+
 def _rate_headers(call: Call) -> Mapping[str, str]:
-    windows = {usage.window.name: usage for usage in call.usage}
-    requests, tokens = windows.get("minute"), windows.get("tokens")
+    requests = next((usage for usage in call.usage if usage.window.name != "tokens"), None)
+    tokens = next((usage for usage in call.usage if usage.window.name == "tokens"), None)
     return {
         **_id_headers(call),
         "openai-version": "2020-10-01",
         "openai-processing-ms": "12",
-        "x-ratelimit-limit-requests": str(_REQUESTS_PER_MINUTE),
-        "x-ratelimit-limit-tokens": str(TOKENS_PER_MINUTE),
-        "x-ratelimit-remaining-requests": str(requests.left if requests else _REQUESTS_PER_MINUTE),
-        "x-ratelimit-remaining-tokens": str(tokens.left if tokens else TOKENS_PER_MINUTE),
-        "x-ratelimit-reset-requests": _reset(requests, "120ms"),
-        "x-ratelimit-reset-tokens": _reset(tokens, "6ms"),
+        **_quota_headers("requests", requests, _REQUESTS_PER_MINUTE),
+        **_quota_headers("tokens", tokens, _TOKENS_PER_MINUTE),
+    }
+
+
+def _quota_headers(kind: str, usage: Usage | None, limit: int) -> Mapping[str, str]:
+    """What is left of a quota, and when it is full again; all of it where nothing is counted."""
+    left, resets = (limit, 0.0) if usage is None else (usage.left, usage.resets_in_seconds)
+    return {
+        f"x-ratelimit-limit-{kind}": str(limit if usage is None else usage.window.calls),
+        f"x-ratelimit-remaining-{kind}": str(left),
+        f"x-ratelimit-reset-{kind}": f"{resets:.3f}s",
     }
 
 

@@ -1,0 +1,18 @@
+"""Python's garbage collector during a run: it need not look at what stays for good, nor after every few objects."""
+
+import gc
+from functools import cache
+
+_NEW_OBJECTS = 20_000
+_YOUNG, _OLD = 20, 20
+
+
+@cache
+def spare_collector() -> None:
+    """Once per process, before the work begins: what was imported is never garbage, and leads come by the hundred.
+
+    Looking through modules and statements again and again took an eighth of a run's processor time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, _YOUNG, _OLD)
