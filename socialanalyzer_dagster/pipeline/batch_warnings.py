@@ -19,7 +19,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.similarity import PastSearch, SimilarBatch, similar_batches
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_requests import CheckedRequest
-from socialanalyzer_dagster.storage import batch_figures, batches, searches
+from socialanalyzer_dagster.storage import batch_figures, batches, completed_batches, searches
 from socialanalyzer_dagster.storage.searches import PastRun
 
 
@@ -79,7 +79,7 @@ def _newest(
     connection: Connection, platform: PlatformKey, policy: Policy
 ) -> tuple[Sequence[Row[Any]], Mapping[str, PastRun]]:
     """The newest completed batches of a platform, and what the discoveries of some of them recorded."""
-    newest = batches.newest_completed(connection, platform, policy.similarity.newest_batches)
+    newest = completed_batches.newest_completed(connection, platform, policy.similarity.newest_batches)
     return newest, searches.runs_of(connection, [row.batch_id for row in newest])
 
 

@@ -9,17 +9,17 @@ from socialanalyzer_dagster.domain.estimate import BatchFigures, Estimate, Rates
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
-from socialanalyzer_dagster.storage import batch_figures, batches, searches
+from socialanalyzer_dagster.storage import batch_figures, completed_batches, searches
 
 
 def measured_rates(connection: Connection, platform: PlatformKey, *, policy: Policy, now: datetime) -> Rates:
     """Rates of the platform's completed batches of the last days, or the policy's defaults; the source says which."""
     since = now - timedelta(days=policy.estimate.measured_days)
-    figures = completed_figures(connection, batches.completed_since(connection, platform, since))
+    figures = completed_figures(connection, completed_batches.completed_since(connection, platform, since))
     return current_rates(platform, figures, now=now, policy=policy.estimate)
 
 
-def completed_figures(connection: Connection, completed: list[batches.Completed]) -> list[BatchFigures]:
+def completed_figures(connection: Connection, completed: list[completed_batches.Completed]) -> list[BatchFigures]:
     """Leads in, leads passed and cost per stage of completed batches: five queries, however many there are."""
     ids = [each.batch_id for each in completed]
     runs = searches.runs_of(connection, ids)

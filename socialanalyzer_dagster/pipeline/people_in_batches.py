@@ -13,8 +13,8 @@ from socialanalyzer_dagster.pipeline.crm_sync import queue_again
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, claims, outcomes, roster, sync_plans
 from socialanalyzer_dagster.storage.batches import Batch
-from socialanalyzer_dagster.storage.outcome_sets import Standing, standings
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
+from socialanalyzer_dagster.storage.standings import Standing, standings
 from socialanalyzer_dagster.storage.sync_plans import PlanState
 
 _TRIES = 10

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, up
 
 from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
 from socialanalyzer_dagster.storage.database import table_of, upsert
-from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow, SearchRow
+from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
 
 TERMINAL = frozenset({"completed", "completed_empty", "failed", "stopped"})
 """Statuses in which nobody works on a batch; only an explicit retry leaves them (spec 2.4)."""
@@ -207,45 +207,6 @@ def batches_with_status(connection: Connection, statuses: Sequence[str]) -> list
     """Every batch in one of the statuses, oldest first: what sensors look at."""
     query = select(*_COLUMNS).where(LeadBatchRow.status.in_(statuses)).order_by(LeadBatchRow.created_at)
     return [Batch(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """A batch that went through undisturbed by a cap."""
-
-    batch_id: str
-    finished_at: datetime
-    is_list: bool
-
-
-def completed_since(connection: Connection, platform: PlatformKey, since: datetime) -> list[Completed]:
-    """The platform's batches completed after an instant, capped ones left out: their drop-out is not the search's."""
-    rows = connection.execute(
-        select(LeadBatchRow.batch_id, LeadBatchRow.finished_at, SearchRow.kind)
-        .join(SearchRow, SearchRow.fingerprint == LeadBatchRow.search_fingerprint)
-        .where(
-            LeadBatchRow.platform == platform,
-            LeadBatchRow.status.in_(("completed", "completed_empty")),
-            LeadBatchRow.capped.is_(False),
-            LeadBatchRow.finished_at >= since,
-        )
-        .order_by(LeadBatchRow.finished_at)
-    )
-    return [
-        Completed(batch_id=batch_id, finished_at=finished_at, is_list=kind == "list")
-        for batch_id, finished_at, kind in rows
-        if finished_at is not None
-    ]
-
-
-def newest_completed(connection: Connection, platform: PlatformKey, limit: int) -> Sequence[Row[Any]]:
-    """Rows (batch_id, partition_key, filters, finished_at), newest first: filter columns only (spec 5.8, I-54)."""
-    return connection.execute(
-        select(LeadBatchRow.batch_id, LeadBatchRow.partition_key, LeadBatchRow.filters, LeadBatchRow.finished_at)
-        .where(LeadBatchRow.platform == platform, LeadBatchRow.status.in_(("completed", "completed_empty")))
-        .order_by(LeadBatchRow.finished_at.desc(), LeadBatchRow.batch_id)
-        .limit(limit)
-    ).all()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

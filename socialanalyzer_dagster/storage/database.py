@@ -157,12 +157,9 @@ def table_of(model: type[DeclarativeBase]) -> Table:
 
 def _sqlite_engine(url: URL) -> Engine:
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
-    )
-    hide_values(engine)
     connect_args = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(url, json_serializer=stored_json, connect_args=connect_args)
+    engine = create_engine(url, json_serializer=stored_json, connect_args=connect_args, hide_parameters=True)
+    hide_values(engine)
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite_transaction)
     return engine

@@ -1,6 +1,6 @@
 """Which leads a stage works on, and outcomes that whole sets of leads get in one statement (spec 2.2, 2.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -47,7 +47,8 @@ def goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
     return or_(row.result == Result.PASSED, and_(row.result == Result.SKIPPED, row.code.in_(codes), ~lacks))
 
 
-def _is_upstream(row: type[StageOutcomeRow]) -> ColumnElement[bool]:
+def is_upstream(row: type[StageOutcomeRow]) -> ColumnElement[bool]:
+    """The outcome of a lead that did not reach its stage."""
     return and_(row.result == Result.SKIPPED, row.code.startswith(_UPSTREAM, autoescape=True))
 
 
@@ -98,7 +99,7 @@ class Pending:
 def _pending(stage: Stage, batch_id: _Text, within: _Number) -> Select[str, int]:
     arrived = reached(batch_id, stage).subquery()
     final = _current(batch_id, stage, arrived.c.lead_uid).where(
-        ~StageOutcomeRow.retryable, ~_is_upstream(StageOutcomeRow)
+        ~StageOutcomeRow.retryable, ~is_upstream(StageOutcomeRow)
     )
     foreign = select(LeadClaimRow.lead_uid).where(
         LeadClaimRow.lead_uid == arrived.c.lead_uid, LeadClaimRow.batch_id != batch_id
@@ -109,7 +110,7 @@ def _pending(stage: Stage, batch_id: _Text, within: _Number) -> Select[str, int]
     following = STAGES[STAGES.index(stage) + 1 :][:1]
     if not following:
         return query
-    further = _current(batch_id, following[0], arrived.c.lead_uid).where(~_is_upstream(StageOutcomeRow))
+    further = _current(batch_id, following[0], arrived.c.lead_uid).where(~is_upstream(StageOutcomeRow))
     return query.where(~exists(further))
 
 
@@ -219,44 +220,8 @@ def _insert(connection: Connection, source: Select[Any], wanted: Fill) -> int:
 def forget_upstream(connection: Connection, batch_id: str) -> None:
     """Remove the `upstream_*` rows of a batch that goes on again: they say where a way ended, not what was done."""
     connection.execute(
-        delete(StageOutcomeRow).where(StageOutcomeRow.batch_id == batch_id, _is_upstream(StageOutcomeRow))
+        delete(StageOutcomeRow).where(StageOutcomeRow.batch_id == batch_id, is_upstream(StageOutcomeRow))
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """The furthest current outcome of one lead in one batch, `upstream_*` rows apart."""
-
-    batch_id: str
-    lead: LeadUid
-    stage: Stage
-    goes_on: bool
-    retryable: bool
-
-
-def standings(connection: Connection, leads: Sequence[LeadUid]) -> list[Standing]:
-    """How far these leads came in each of their batches, ended batches among them."""
-    rows = connection.execute(
-        select(
-            StageOutcomeRow.batch_id,
-            StageOutcomeRow.lead_uid,
-            StageOutcomeRow.stage,
-            StageOutcomeRow.result,
-            StageOutcomeRow.code,
-            StageOutcomeRow.retryable,
-        ).where(StageOutcomeRow.lead_uid.in_(leads), StageOutcomeRow.is_current, ~_is_upstream(StageOutcomeRow))
-    )
-    furthest: dict[tuple[str, str], Standing] = {}
-    for row in sorted(rows, key=lambda row: STAGES.index(Stage(row.stage))):
-        stage = Stage(row.stage)
-        furthest[row.batch_id, row.lead_uid] = Standing(
-            batch_id=row.batch_id,
-            lead=LeadUid(row.lead_uid),
-            stage=stage,
-            goes_on=row.result == Result.PASSED or (stage, row.code) in GOES_ON,
-            retryable=row.retryable,
-        )
-    return list(furthest.values())
 
 
 @dataclass(frozen=True, slots=True)
