@@ -118,6 +118,8 @@ def _store(connection: Connection, workplace: Workplace, draft: Draft, *, parts:
     unusable = checked.list_summary.unusable if checked.list_summary is not None else ()
     warnings += [f"line {row.line} of the list cannot be used: {row.reason}" for row in unusable]
     running = batches.running_with_fingerprint(connection, checked.platform.key, checked.fingerprint)
+    if running is not None and (earlier := _same_request(connection, checked.request)) is not None:
+        return _as_created(earlier, (), created=False)  # made between our first look and our lock on the search
     if running is not None:
         sentence = f"batch {running.partition_key} runs the same search and is {running.status}"
         if checked.request.force_reason is None:
