@@ -1,20 +1,34 @@
-"""Four batches in four processes against the sandbox at realistic speed: how many calls the vendors answer with 429."""
+"""Four processes against the sandbox at realistic speed: how many calls the vendors answer with 429.
 
+First four batches, as people run them; then as many free calls as four processes can send, to press on the limits.
+"""
+
+import asyncio
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from socialanalyzer_dagster.domain.policy import shipped_policy
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.gate import GateOptions, spending_gate
+from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.workplace import SystemClock
+from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.sandbox.limits import TOKENS_PER_MINUTE
 from socialanalyzer_dagster.sandbox.serve import sandbox_bill
+from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.vendors.connect import connect_vendors
 from tests import gate_world
 
 BATCHES = (
@@ -23,6 +37,8 @@ BATCHES = (
     ("patreon", {"max_results": 12, "search_keywords": ["hiking"], "location": ""}),
     ("facebook", {"max_results": 12, "keywords": ["hiking"]}),
 )
+CALLS_PER_VENDOR = 40
+"""Per process; the slowest vendor allows eight a second."""
 _SHARE_OF_TOKENS = 0.8
 
 
@@ -34,13 +50,13 @@ def measure() -> dict[str, object]:
             _command("sandbox", "--speed", "realistic"), env=environment, stderr=subprocess.DEVNULL
         )
         try:
-            return _measure(environment)
+            return _batches(environment) | _pressed(environment)
         finally:
             server.terminate()
             server.wait()
 
 
-def _measure(environment: dict[str, str]) -> dict[str, object]:
+def _batches(environment: dict[str, str]) -> dict[str, object]:
     _run(environment, "db", "upgrade")
     keys = [
         _run(environment, "batch", "create", "--platform", platform, "--filters", json.dumps(filters), "--yes")["key"]
@@ -72,6 +88,45 @@ def _measure(environment: dict[str, str]) -> dict[str, object]:
         "by operation": bill["throttled"],
         "share answered 429": f"{refused / calls:.2%}",
     }
+
+
+def _pressed(environment: dict[str, str]) -> dict[str, object]:
+    before = sandbox_bill(environment["SOCIALANALYZER_SANDBOX_URL"])
+    started = time.perf_counter()
+    with ProcessPoolExecutor(len(BATCHES), mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_press, [environment] * len(BATCHES)))
+    after = sandbox_bill(environment["SOCIALANALYZER_SANDBOX_URL"])
+    assert before is not None
+    assert after is not None
+    calls = sum(after["requests"].values()) - sum(before["requests"].values())
+    refused = sum(after["throttled"].values()) - sum(before["throttled"].values())
+    return {
+        "pressed: calls": calls,
+        "pressed: calls per second": round(calls / (time.perf_counter() - started), 1),
+        "pressed: answered 429": refused,
+        "pressed: share answered 429": f"{refused / calls:.2%}",
+    }
+
+
+def _press(environment: dict[str, str]) -> None:
+    """One process that sends free calls to three vendors as fast as the limits let it."""
+    asyncio.run(_send_all(Settings.from_environment(environment)))
+
+
+async def _send_all(settings: Settings) -> None:
+    database = Database(settings.database_url.get_secret_value())
+    vendors, policy = connect_vendors(settings), active_policy(database)
+    assert vendors.insightiq is not None
+    assert vendors.hubspot is not None
+    assert vendors.llm is not None
+    options = GateOptions(clock=SystemClock(), suppression_key=gate_world.KEY)
+    batch = gate_world.new_batch(database, policy)
+    async with GroupWriter(database) as writer, spending_gate(database, writer, policy, options) as gate:
+        stage = gate.bind(batch, Stage.SCREENED)
+        calls = [vendors.insightiq.status(), vendors.hubspot.status(), vendors.llm.status()] * CALLS_PER_VENDOR
+        await asyncio.gather(*(stage.call(call, leads=(), step=str(number)) for number, call in enumerate(calls)))
+    await vendors.close()
+    database.dispose()
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -61,7 +61,8 @@ class SlotPool:
     def release(self) -> None:
         """A call has ended: its place goes to the next one at once, or back to the others."""
         self._busy -= 1
-        if not self._hand_out() or self._grant.contended:
+        self._hand_out()
+        if self._busy < self._grant.held or self._grant.contended:
             self._changed.set()
         if self.is_wanted:
             self._parts.tell_soon()
@@ -76,6 +77,7 @@ class SlotPool:
         if self._grant.held or self._busy:
             spare, self._peak = self._peak, self._busy
             await self._ask(self._needed if self._grant.contended else max(self._needed, spare))
+            self._changed.set()
 
     async def close(self) -> None:
         """Give everything back; whoever still waits is cancelled."""
@@ -139,8 +141,6 @@ class SlotPool:
         if before < self._places or not is_sure:
             grant = await self._ask(self._needed)
             if grant.held > self._busy and not self._must_yield:
-                if self._busy == 0:
-                    self._turn_began = self._parts.monotonic()
                 return
         with suppress(TimeoutError):
             async with asyncio.timeout(None if self._grant.held >= self._places else _POLL_SECONDS):
@@ -149,6 +149,9 @@ class SlotPool:
     async def _ask(self, wanted: int) -> SlotGrant:
         asked_at = self._parts.monotonic()
         ask = SlotAsk(holder=self._parts.holder, wanted=wanted)
+        before = self._grant.held
         self._grant = await self._parts.source.slots(self._bucket, self._places, self._parts.lease_seconds, ask)
         self._confirmed_at = asked_at
+        if not before and self._grant.held:
+            self._turn_began = self._parts.monotonic()
         return self._grant

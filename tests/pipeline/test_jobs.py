@@ -221,6 +221,7 @@ async def test_an_enrichment_job_that_cannot_be_polled_is_lost_until_a_later_run
                 assert money_of(database) == (0, 0, 10 * PRICE)
             else:
                 assert len((await stage.run_job(actor.job(), leads=[uid(0)], step="C")).value) == 2
+        time.seconds += 1  # the vendor's breaker allows a call again
     assert len(actor.started) == 1
     assert money_of(database) == (2 * PRICE, 0, 0)
 

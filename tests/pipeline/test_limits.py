@@ -232,19 +232,20 @@ async def test_a_pause_reaches_the_other_processes(database: Database):
 
 
 async def test_one_place_goes_from_process_to_process(sqlite_database: Database):
-    policy, turns = rules(1), list[str]()
-    async with (
-        shared(sqlite_database, policy, holder="a") as one,
-        shared(sqlite_database, policy, holder="b") as other,
-    ):
+    clock, policy, turns = VirtualTime(), rules(1), list[int]()
 
-        async def work(name: str, found: Limits) -> None:
-            for _ in range(3):
+    async def process(number: int) -> None:
+        async with shared(sqlite_database, policy, clock, holder=str(number)) as found:
+
+            async def call() -> None:
                 async with await found.acquire("b", longest_wait_seconds=60):
-                    turns.append(name)
+                    turns.append(number)
+                    clock.seconds += 1.1  # a turn is over after every call
 
-        await asyncio.wait_for(asyncio.gather(work("a", one), work("b", other)), 20)
-    assert Counter(turns) == {"a": 3, "b": 3}
+            await asyncio.gather(*(call() for _ in range(3)))
+
+    await asyncio.wait_for(asyncio.gather(*(process(number) for number in range(4))), 60)
+    assert Counter(turns) == dict.fromkeys(range(4), 3)
 
 
 async def test_what_a_process_holds_is_handed_back_when_it_closes(database: Database):
