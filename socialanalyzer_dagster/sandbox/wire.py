@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -130,8 +130,10 @@ class _Endpoint:
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        call = await read_call(self._state, request)
+        try:
+            call = await read_call(self._state, Request(scope, receive))
+        except ClientDisconnect:  # the caller died while it was asking: nobody is there to be answered
+            return
         self._state.calls[f"{self._vendor.key}.{self._operation}"] += 1
         refused = self._vendor.authorize(call)
         if refused is not None:
@@ -140,7 +142,9 @@ class _Endpoint:
         fault = self._state.faults.pick(
             self._vendor.key, self._operation, fingerprint=call.fingerprint, ordinal=call.ordinal
         )
-        if fault is not None:
+        if fault is None:
+            self._state.fault_log.answered(call.fingerprint)
+        else:
             self._state.fault_log.add((self._vendor.key, self._operation), fault.kind, _hit(call))
             if fault.kind not in GENERIC_KINDS:
                 call = replace(call, fault=fault.kind)
@@ -256,4 +260,5 @@ async def _drops(body: bytes, seconds: float) -> AsyncIterator[bytes]:
 def _hit(call: Call) -> HitRequest:
     url = call.request.url
     trace = call.request.headers.get(TRACE_HEADER, "")
-    return HitRequest(call.request.method, f"{url.path}?{url.query}" if url.query else url.path, trace, call.body)
+    target = f"{url.path}?{url.query}" if url.query else url.path
+    return HitRequest(call.request.method, target, trace, call.body, call.fingerprint)

@@ -142,9 +142,14 @@ async def test_the_log_keeps_what_names_a_request_and_no_key_or_file(town: Town)
     await town.client.post("/openai/v1/chat/completions", json=body)
     log = (await town.client.get("/_sandbox/faults/log")).json()["rows"]
     assert [row["trace"] for row in log] == ["lead 7", ""]
+    assert not any(row["answered_later"] for row in log)
     assert log[0]["target"] == "/millionverifier/api/v3?api=(key)&email=ada@trail.example"
     assert "of ada (file)" in log[1]["text"]
     assert (await town.client.get("/_sandbox/faults/log?rows=1&after=1")).json() == {"total": 2, "rows": log[1:]}
     assert (await town.client.get("/_sandbox/faults/log?rows=all")).status_code == 400
+    await town.client.put("/_sandbox/faults", json=[])
+    await town.client.post("/openai/v1/chat/completions", json=body)
+    log = (await town.client.get("/_sandbox/faults/log")).json()["rows"]
+    assert [row["answered_later"] for row in log] == [False, True]
     await town.client.post("/_sandbox/reset")
     assert (await town.client.get("/_sandbox/faults/log")).json() == {"total": 0, "rows": []}
