@@ -15,7 +15,11 @@ from tests.chaos.installation import Installation
 from tests.chaos.kills import Kill
 from tests.chaos.worker import CRASHED, Order, work
 
-_PRELOADED = ["tests.chaos.worker", "openai.resources.chat.completions"]
+_PRELOADED = [
+    "tests.chaos.worker",
+    "socialanalyzer_dagster.vendors.openai_channel",
+    "openai.resources.chat.completions",
+]
 _POLL_SECONDS = 0.05
 _STUCK_SECONDS = 120
 _RETRIES_AMID_FAULTS, _RETRIES_IN_ALL = 6, 12
