@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo test check dev bench clean
+.PHONY: help setup demo test check dev bench chaos clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ dev: setup ## Serve the Dagster UI and daemon on 127.0.0.1:3000 with the sandbox
 
 bench: setup ## Run the benchmarks (BENCH=overhead|realistic|known|rescore|plan|import for one, OPTIONS for its options)
 	$(BIN)/python -m benchmarks $(BENCH) $(OPTIONS)
+
+chaos: setup ## Kill 50 runs amid hostile vendors and generate 10,000 ledger histories (KILLS, HISTORIES, SEED)
+	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),50) --histories $(or $(HISTORIES),10000) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove the environment, caches and the embedded home
 	rm -rf $(VENV) .socialanalyzer .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

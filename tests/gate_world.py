@@ -1,6 +1,7 @@
 """A batch, invented vendors and gates over them, for the tests of the spending gate."""
 
 import asyncio
+import hashlib
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,12 +9,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.policy import Policy, parse_policy
-from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage, lead_uid
+from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage, canonical_json, lead_uid
 from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, StageGate, spending_gate
 from socialanalyzer_dagster.pipeline.gate_parts import BatchIdentity
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
@@ -62,21 +63,40 @@ def new_batch(
 ) -> BatchIdentity:
     """A stored batch under the policy, which becomes the active one."""
     store_policy(database, policy)
-    batch_id = str(uuid.uuid4())
     with database.write() as connection:
-        search = {"fingerprint": "s", "platform": platform, "kind": "filters", "filters": {}, "created_at": NOW}
-        connection.execute(upsert(connection, SearchRow).values(search).on_conflict_do_nothing())
-        connection.execute(
-            insert(LeadBatchRow).values(
-                batch_id=batch_id, partition_key=f"2026-11-20.{platform}.{batch_id}", idempotency_key=batch_id,
-                idempotency_hash="h", platform=platform, day=date(2026, 11, 20), search_fingerprint="s", filters={},
-                bdr_names=[], max_leads=10, cap_micros=cap_micros, stop_at_cap=False, estimate={}, estimate_micros=0,
-                worst_case_micros=0, policy_hash=policy.digest, policy_version=policy.policy_version, mode="sandbox",
-                status="screening", version=1, attempt=1, stop_requested=False, capped=False, reused_micros=0,
-                interruptions=0, created_at=NOW,
-            )
-        )  # fmt: skip
+        batch_id = stored_batch(connection, policy_hash=policy.digest, platform=platform, cap_micros=cap_micros)
     return BatchIdentity(batch_id=batch_id, platform=platform, policy_version=policy.policy_version)
+
+
+def stored_batch(connection: Connection, *, policy_hash: str, platform: str, cap_micros: int) -> str:
+    """The id of a new batch under a stored policy."""
+    batch_id = str(uuid.uuid4())
+    search = {"fingerprint": "s", "platform": platform, "kind": "filters", "filters": {}, "created_at": NOW}
+    connection.execute(upsert(connection, SearchRow).values(search).on_conflict_do_nothing())
+    connection.execute(
+        insert(LeadBatchRow).values(
+            batch_id=batch_id, partition_key=f"2026-11-20.{platform}.{batch_id}", idempotency_key=batch_id,
+            idempotency_hash="h", platform=platform, day=date(2026, 11, 20), search_fingerprint="s", filters={},
+            bdr_names=[], max_leads=10, cap_micros=cap_micros, stop_at_cap=False, estimate={}, estimate_micros=0,
+            worst_case_micros=0, policy_hash=policy_hash, policy_version="1.0.0", mode="sandbox",
+            status="screening", version=1, attempt=1, stop_requested=False, capped=False, reused_micros=0,
+            interruptions=0, created_at=NOW,
+        )
+    )  # fmt: skip
+    return batch_id
+
+
+def activate_budgets(connection: Connection, budgets: dict[str, Any]) -> str:
+    """Make caps the active ones without a whole policy around them; gives the hash they are stored under."""
+    digest = hashlib.sha256(canonical_json(budgets).encode()).hexdigest()
+    connection.execute(update(PolicyRow).where(PolicyRow.is_active).values(is_active=False))
+    row = {
+        "policy_hash": digest, "number": int(digest[:7], 16), "policy_version": "1.0.0", "author": "test", "note": "",
+        "document": {"budgets": budgets}, "diff": {}, "created_at": NOW, "is_active": True,
+    }  # fmt: skip
+    statement = upsert(connection, PolicyRow).values(row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["policy_hash"], set_={"is_active": True}))
+    return digest
 
 
 def stop_batch(database: Database, batch: BatchIdentity) -> None:

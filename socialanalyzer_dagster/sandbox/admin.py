@@ -29,6 +29,7 @@ def routes(state: SandboxState) -> list[Route]:
         ("PUT", "/faults", board.replace_faults),
         ("POST", "/faults", board.add_fault),
         ("DELETE", "/faults", board.reset_faults),
+        ("GET", "/faults/log", board.fault_log),
         ("GET", "/state", board.show),
         ("PUT", "/state", board.move_clock),
         ("POST", "/reset", board.reset),
@@ -43,12 +44,12 @@ class _Board:
     async def ledger(self, request: Request) -> Response:
         """Totals, requests by operation, tokens counted by model; with ``?rows=N[&after=n]`` also the bill's rows."""
         answer: dict[str, Any] = self._state.bill.summary()
-        rows = request.query_params.get("rows", "0")
-        after = request.query_params.get("after", "0")
-        if not (rows.isdigit() and after.isdigit()):
+        wanted = _wanted(request, "0")
+        if wanted is None:
             return _bad("rows and after are whole numbers")
-        if int(rows):
-            answer["rows"] = self._state.bill.rows(limit=min(int(rows), _MOST_ROWS), after=int(after))
+        limit, after = wanted
+        if limit:
+            answer["rows"] = self._state.bill.rows(limit=limit, after=after)
         answer["requests"] = dict(sorted(self._state.calls.items()))
         answer["throttled"] = dict(sorted(self._state.throttled.items()))
         answer["tokens"] = dict(sorted(self._state.limits.tokens.items()))
@@ -91,6 +92,15 @@ class _Board:
         """Back to the switches of the level the sandbox was started with."""
         self._state.faults.reset()
         return json_response(self._fault_document())
+
+    async def fault_log(self, request: Request) -> Response:
+        """Which requests a fault hit, oldest first: ``?rows=N[&after=n]``, all that are kept without."""
+        wanted = _wanted(request, str(_MOST_ROWS))
+        if wanted is None:
+            return _bad("rows and after are whole numbers")
+        limit, after = wanted
+        rows = [dataclasses.asdict(entry) for entry in self._state.fault_log.rows(limit=limit, after=after)]
+        return json_response({"total": self._state.fault_log.total, "rows": rows})
 
     async def show(self, request: Request) -> Response:
         """What this sandbox is: seed, speed, faults, home, clock, and what it has been asked so far."""
@@ -141,6 +151,12 @@ class _Board:
             "requests": dict(sorted(self._state.calls.items())),
             "unknown_paths": dict(sorted(self._state.unknown_paths.items())),
         }
+
+
+def _wanted(request: Request, rows: str) -> tuple[int, int] | None:
+    """How many rows, and after which number; None when the request does not say it in whole numbers."""
+    asked = request.query_params.get("rows", rows), request.query_params.get("after", "0")
+    return (min(int(asked[0]), _MOST_ROWS), int(asked[1])) if all(map(str.isdigit, asked)) else None
 
 
 def _bad(message: str) -> Response:

@@ -9,6 +9,7 @@ VENDOR_KINDS: Mapping[str, Mapping[str, str]] = {
         "short_page": "search_export_poll: half of the page",
         "repeated_page": "search_export_poll: the page before once more",
         "total_changes": "search_export_poll: another total",
+        "injected_bio": "search_export_poll: every bio also tells a model what to answer",
         "empty_contents": "contents_fetch: an empty list, billed",
     },
     "apify": {
@@ -28,6 +29,7 @@ VENDOR_KINDS: Mapping[str, Mapping[str, str]] = {
         "short_page": "dataset_items: half of the page",
         "repeated_page": "dataset_items: the page before once more",
         "total_changes": "dataset_items: another total",
+        "injected_bio": "dataset_items: every description also tells a model what to answer",
         "usage_spent": "user_limits: the month's usage is used up",
     },
     "apollo": {
@@ -57,6 +59,8 @@ VENDOR_KINDS: Mapping[str, Mapping[str, str]] = {
         "daily_limit": "429 of the day",
         "search_lags": "search: records written in the last ten seconds are not found",
         "short_page": "search: half of the page",
+        "repeated_page": "search: the page before once more",
+        "total_changes": "search: another total",
     },
     "slack": {
         "channel_not_found": "404",
@@ -74,6 +78,9 @@ VENDOR_KINDS: Mapping[str, Mapping[str, str]] = {
         "out_of_range": "chat_completions: a number is out of its range",
         "batch_stuck": "batches: the batch stays in progress",
         "batch_expired": "batches: the batch expires with a part of its results",
+    },
+    "web": {
+        "private_redirect": "a redirect to a private address",
     },
     "media": {
         "expired_media": "403, the address has expired",

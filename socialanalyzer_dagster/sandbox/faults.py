@@ -22,7 +22,9 @@ GENERIC_KINDS = {
     "forbidden": "the vendor's answer to a missing right",
     "closed_before": "connection closed before any work was done",
     "closed_after": "connection closed after the work was done and billed (lost answer)",
+    "error_200": "200 with the vendor's error body, before any work",
     "slow": "the right answer, late by `seconds`",
+    "drip": "the right answer, a few bytes at a time over `seconds`",
     "truncated": "the right answer, cut in the middle",
     "malformed": "200 with a body that is not JSON",
 }
@@ -61,7 +63,7 @@ def _hostile() -> tuple[Fault, ...]:
     generic = (
         ("rate_limited", 0.02), ("rate_limited_bare", 0.01), ("error_500", 0.01), ("error_502", 0.005),
         ("error_503", 0.01), ("error_504", 0.005), ("closed_before", 0.01), ("closed_after", 0.005),
-        ("slow", 0.005), ("truncated", 0.005), ("malformed", 0.005),
+        ("slow", 0.005), ("drip", 0.005), ("truncated", 0.005), ("malformed", 0.005), ("error_200", 0.003),
     )  # fmt: skip
     special = (
         ("openai", "chat_completions", "refusal", 0.01),
@@ -74,6 +76,8 @@ def _hostile() -> tuple[Fault, ...]:
         ("media", "media", "wrong_content_type", 0.005),
         ("media", "media", "very_large", 0.002),
         ("media", "media", "private_redirect", 0.002),
+        ("web", "page", "private_redirect", 0.002),
+        ("insightiq", "search_export_poll", "injected_bio", 0.02),
         ("insightiq", "search_export_poll", "short_page", 0.02),
         ("insightiq", "search_export_poll", "repeated_page", 0.02),
         ("insightiq", "search_export_poll", "total_changes", 0.02),
@@ -85,6 +89,7 @@ def _hostile() -> tuple[Fault, ...]:
         ("apify", "run_start", "run_aborted", 0.005),
         ("apify", "run_start", "memory_limit", 0.005),
         ("apify", "run_start", "concurrency_limit", 0.005),
+        ("apify", "dataset_items", "injected_bio", 0.01),
         ("apify", "dataset_items", "short_page", 0.01),
         ("insightiq", "search_export", "job_failed", 0.01),
         ("insightiq", "contents_fetch", "empty_contents", 0.005),

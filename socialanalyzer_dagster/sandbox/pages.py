@@ -47,6 +47,8 @@ def _page(call: Call) -> Response:
     scheme, host = call.path_params["scheme"], call.path_params["host"]
     if scheme not in ("http", "https"):
         return PlainTextResponse("Bad scheme", 400)
+    if call.fault == "private_redirect":
+        return RedirectResponse(_PRIVATE_ADDRESS, 302)
     found = call.state.world.page(f"{scheme}://{host}/{call.path_params.get('path', '')}")
     if found.location is not None:
         return Response(status_code=found.status, headers={"Location": found.location})

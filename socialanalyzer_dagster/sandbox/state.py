@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from socialanalyzer_dagster.sandbox.billing import Bill
 from socialanalyzer_dagster.sandbox.clock import SandboxClock
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
+from socialanalyzer_dagster.sandbox.fault_log import FaultLog
 from socialanalyzer_dagster.sandbox.faults import FaultBoard
 from socialanalyzer_dagster.sandbox.limits import Limits, parse_limit
 from socialanalyzer_dagster.sandbox.store import Store
@@ -28,7 +29,7 @@ class SandboxState:
     """The parts of one sandbox; every vendor module gets this object.
 
     ``world`` is derived from the seed alone; ``clock``, ``bill`` and ``store`` survive restarts under the home;
-    ``faults``, ``limits``, ``calls`` (vendor.operation -> count), ``throttled`` (those answered 429) and
+    ``faults``, ``fault_log``, ``limits``, ``calls`` (vendor.operation -> count), ``throttled`` (those answered 429) and
     ``unknown_paths`` live with the process.
     """
 
@@ -41,6 +42,7 @@ class SandboxState:
         self.bill = Bill(self.store, self.clock)
         self.world = World(config.seed, epoch)
         self.faults = FaultBoard(config.seed, config.faults)
+        self.fault_log = FaultLog()
         self.limits = Limits(config.speed, dict(map(parse_limit, config.limits)))
         self.calls: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
@@ -104,6 +106,7 @@ class SandboxState:
         self.clock.set(self.world.epoch)
         self.store.commit()
         self.faults.reset()
+        self.fault_log.clear()
         self.limits.reset()
         for counted in (self.calls, self.throttled, self.unknown_paths, self._requests):
             counted.clear()

@@ -5,22 +5,26 @@ import gzip
 import inspect
 import json
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from socialanalyzer_dagster.sandbox.connection import close_connection
+from socialanalyzer_dagster.sandbox.fault_log import TRACE_HEADER, HitRequest
 from socialanalyzer_dagster.sandbox.faults import GENERIC_KINDS, Fault
 from socialanalyzer_dagster.sandbox.limits import Usage
 from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.sandbox.store import Json
+
+_DROPS = 10
+"""In how many pieces a dripping answer comes."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,10 @@ class _Endpoint:
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        call = await read_call(self._state, request)
+        try:
+            call = await read_call(self._state, Request(scope, receive))
+        except ClientDisconnect:  # the caller died while it was asking: nobody is there to be answered
+            return
         self._state.calls[f"{self._vendor.key}.{self._operation}"] += 1
         refused = self._vendor.authorize(call)
         if refused is not None:
@@ -137,8 +143,12 @@ class _Endpoint:
         fault = self._state.faults.pick(
             self._vendor.key, self._operation, fingerprint=call.fingerprint, ordinal=call.ordinal
         )
-        if fault is not None and fault.kind not in GENERIC_KINDS:
-            call = replace(call, fault=fault.kind)
+        if fault is None:
+            self._state.fault_log.answered(call.fingerprint)
+        else:
+            self._state.fault_log.add((self._vendor.key, self._operation), fault.kind, _hit(call))
+            if fault.kind not in GENERIC_KINDS:
+                call = replace(call, fault=fault.kind)
         answer = await self._answer(call, fault)
         self._state.store.commit()
         if answer is not None and answer.status_code == _TOO_MANY:
@@ -155,7 +165,9 @@ class _Endpoint:
             return None
         refusal = _refusal_of(fault)
         if refusal is not None:
-            return self._vendor.refuse(call, refusal)
+            refused = self._vendor.refuse(call, refusal)
+            refused.status_code = 200 if kind == "error_200" else refused.status_code
+            return refused
         call = replace(call, usage=self._state.limits.take(self._vendor.key, self._operation))
         full = next((usage for usage in call.usage if usage.is_over), None)
         if full is not None:
@@ -168,7 +180,7 @@ class _Endpoint:
             answer = await self._work(call)
         if kind == "closed_after":
             return None
-        return _damaged(answer, kind)
+        return _damaged(answer, fault) if fault is not None else answer
 
     async def _wait(self, fault: Fault | None) -> None:
         seconds = self._state.limits.latency_seconds(self._vendor.key, self._operation)
@@ -221,6 +233,8 @@ def _refusal_of(fault: Fault | None) -> Refusal | None:
         return Refusal(429, "rate_limited", "Too many requests", fault.seconds)
     if fault.kind == "rate_limited_bare":
         return Refusal(429, "rate_limited", "Too many requests")
+    if fault.kind == "error_200":
+        return Refusal(500, "server_error", "The server had an error")
     if fault.kind.startswith("error_"):
         return Refusal(int(fault.kind.removeprefix("error_")), "server_error", "The server had an error")
     if fault.kind == "unauthorized":
@@ -230,10 +244,27 @@ def _refusal_of(fault: Fault | None) -> Refusal | None:
     return None
 
 
-def _damaged(answer: Response, kind: str) -> Response:
-    if kind == "truncated":
+def _damaged(answer: Response, fault: Fault) -> Response:
+    if fault.kind == "truncated":
         body = bytes(answer.body)
         return Response(body[: len(body) // 2], answer.status_code, media_type=answer.headers.get("content-type"))
-    if kind == "malformed":
+    if fault.kind == "malformed":
         return Response("<html><body>upstream error</body></html>", 200, media_type="application/json")
+    if fault.kind == "drip":
+        drops = _drops(bytes(answer.body), fault.seconds)
+        return StreamingResponse(drops, answer.status_code, headers=dict(answer.headers))
     return answer
+
+
+async def _drops(body: bytes, seconds: float) -> AsyncIterator[bytes]:
+    size = len(body) // _DROPS + 1
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+        await asyncio.sleep(seconds / _DROPS)
+
+
+def _hit(call: Call) -> HitRequest:
+    url = call.request.url
+    trace = call.request.headers.get(TRACE_HEADER, "")
+    target = f"{url.path}?{url.query}" if url.query else url.path
+    return HitRequest(call.request.method, target, trace, call.body, call.fingerprint)

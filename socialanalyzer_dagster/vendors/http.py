@@ -1,11 +1,13 @@
 """One way to ask a vendor over HTTP: transport faults, statuses and bodies all become VendorError."""
 
+import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 import httpx
 
@@ -19,6 +21,7 @@ Classify = Callable[[int, Headers, JsonValue], VendorError | None]
 """Status, headers (lower-case names) and JSON body (None when it is not JSON) -> the error, or None for success."""
 ReadQuotas = Callable[[Headers], tuple[Quota, ...]]
 Query = Mapping[str, str | int | float | bool]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,9 @@ class VendorHttp:
 
     async def ask(self, ask: Ask) -> HttpAnswer:
         """The answer; raises VendorError for everything that is not a success with a JSON body."""
+        sending = self._client.send(self._request(ask))
         try:
-            response = await self._client.send(self._request(ask))
+            response = await in_time(self._vendor, ask.operation, self._seconds(ask), sending)
         except httpx.RequestError as error:
             raise fault_error(self._vendor, ask.operation, error) from None
         value, is_json = parse_json(response.content)
@@ -96,6 +100,9 @@ class VendorHttp:
         """Close the vendor's connections."""
         await self._client.aclose()
 
+    def _seconds(self, ask: Ask) -> float | None:
+        return ask.read_seconds if ask.read_seconds is not None else self._client.timeout.read
+
     def _request(self, ask: Ask) -> httpx.Request:
         request = self._client.build_request(
             ask.method,
@@ -106,6 +113,18 @@ class VendorHttp:
         if ask.read_seconds is not None:
             request.extensions["timeout"] = {**request.extensions["timeout"], "read": ask.read_seconds}
         return request
+
+
+async def in_time(vendor: str, operation: str, seconds: float | None, sending: Awaitable[T]) -> T:
+    """The whole answer within the request's timeout, which a client's own never ends while an answer drips (spec 3.3).
+
+    Raises VendorError `timeout`, for a call that spends as a lost answer.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await sending
+    except TimeoutError:
+        raise VendorError(vendor, _lost(operation), "timeout") from None
 
 
 def parse_json(content: bytes) -> tuple[JsonValue, bool]:

@@ -17,6 +17,7 @@ from socialanalyzer_dagster.vendors.http import (
     Headers,
     as_object,
     fault_error,
+    in_time,
     known_code,
     parse_json,
     retry_after_seconds,
@@ -66,8 +67,9 @@ class OpenAIChannel:
     async def chat(self, body: JsonObject) -> ChannelReply:
         """A chat completion as JSON; by the SDK's generic call, as its typed one spends 4 ms on copying the schema."""
         model = str(body["model"])
+        sending = self._sdk.post("/chat/completions", body=body, cast_to=httpx.Response)
         try:
-            response = await self._sdk.post("/chat/completions", body=body, cast_to=httpx.Response)
+            response = await in_time(VENDOR, "openai.chat", self._client.timeout.read, sending)
         except (APIStatusError, APIConnectionError) as error:
             raise sdk_error("openai.chat", error, model) from None
         return _reply("openai.chat", response, model)
@@ -75,10 +77,11 @@ class OpenAIChannel:
     async def transcribe(self, model: str, audio: tuple[str, bytes, str]) -> ChannelReply:
         """A transcription as JSON; `audio` is file name, bytes and content type."""
         timeout = cast(Any, httpx.Timeout(TRANSCRIPTION_SECONDS, connect=CONNECT_SECONDS))
+        sending = self._sdk.audio.transcriptions.with_raw_response.create(
+            file=audio, model=model, response_format="json", timeout=timeout
+        )
         try:
-            raw = await self._sdk.audio.transcriptions.with_raw_response.create(
-                file=audio, model=model, response_format="json", timeout=timeout
-            )
+            raw = await in_time(VENDOR, "openai.transcription", TRANSCRIPTION_SECONDS, sending)
         except (APIStatusError, APIConnectionError) as error:
             raise sdk_error("openai.transcription", error) from None
         return _reply("openai.transcription", cast(httpx.Response, raw.http_response))

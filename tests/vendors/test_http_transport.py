@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -19,6 +20,7 @@ from socialanalyzer_dagster.vendors.http import (
     settle_class,
     status_error,
 )
+from socialanalyzer_dagster.vendors.openai_channel import OpenAIChannel
 from socialanalyzer_dagster.vendors.transport import is_loopback, new_client
 
 PAID, FREE = "apollo.people_match", "apollo.status"
@@ -77,6 +79,41 @@ async def test_a_read_timeout_loses_the_answer(operation, error_class):
         error = await fault_of(real_connection(url, read_seconds=0.05), operation)
         silent.set()
     assert (error.error_class, error.code) == (error_class, "timeout")
+
+
+@asynccontextmanager
+async def dripping():
+    """A server whose answers never pause for long and never end."""
+    is_over = asyncio.Event()
+
+    async def drip(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
+        while not reader.at_eof() and reader.exception() is None:
+            writer.write(b" ")
+            await asyncio.sleep(0.01)
+        writer.close()
+        is_over.set()
+
+    async with server(drip) as url:
+        yield url
+        await is_over.wait()
+
+
+@pytest.mark.parametrize(("operation", "error_class"), [(PAID, ErrorClass.UNKNOWN), (FREE, ErrorClass.TRANSIENT)])
+async def test_an_answer_that_drips_is_cut_at_the_requests_timeout(operation, error_class):
+    async with dripping() as url:
+        error = await fault_of(real_connection(url, read_seconds=0.1), operation)
+    assert (error.error_class, error.code) == (error_class, "timeout")
+
+
+async def test_a_dripping_model_is_a_lost_answer():
+    async with dripping() as url:
+        channel = OpenAIChannel(real_connection(url, read_seconds=0.1), "key")
+        with pytest.raises(VendorError) as caught:
+            await channel.chat({"model": "gpt-4o", "messages": []})
+        await channel.aclose()
+    assert (caught.value.error_class, caught.value.code) == (ErrorClass.UNKNOWN, "timeout")
 
 
 async def test_an_answer_cut_in_the_middle_of_a_paid_call_is_lost():

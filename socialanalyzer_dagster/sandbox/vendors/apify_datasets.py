@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from socialanalyzer_dagster.sandbox.injections import with_injections
 from socialanalyzer_dagster.sandbox.vendors.apify_runs import DATASETS
 from socialanalyzer_dagster.sandbox.vendors.apify_wire import (
     USER_ID,
@@ -31,7 +32,7 @@ def items_response(call: Call, rows: Sequence[JsonObject]) -> Response:
     page = ordered[start : start + limit]
     if call.fault == "short_page":
         page = page[: (len(page) + 1) // 2]
-    shown = _shown(call, page)
+    shown = _shown(call, with_injections(page) if call.fault == "injected_bio" else page)
     total = len(rows) + (1 if call.fault == "total_changes" else 0)
     headers = {
         "X-Apify-Pagination-Offset": str(offset),

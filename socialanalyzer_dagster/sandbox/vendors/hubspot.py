@@ -144,6 +144,11 @@ def _search(call: Call) -> Response:
     body = request.answer(visible)
     if call.fault == "short_page":
         body["results"] = body["results"][: len(body["results"]) // 2]
+    if call.fault == "repeated_page":
+        request.after = max(0, request.after - request.limit)
+        body["results"] = request.answer(visible)["results"]
+    if call.fault == "total_changes":
+        body["total"] += 1
     return json_response(body)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from socialanalyzer_dagster.sandbox.injections import with_injections
 from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.sandbox.vendors import insightiq_contents, insightiq_webhooks
 from socialanalyzer_dagster.sandbox.vendors.insightiq_contents import creator_of
@@ -108,6 +109,8 @@ def _success(call: Call, job_id: str, found: list[int], *, published: bool) -> d
     figures = {"total_results": total, "limit": limit, "offset": offset}
     creators = [call.state.world.instagram(index) for index in page]
     data = [export_profile(call, creator, published=published, page=figures) for creator in creators]
+    if call.fault == "injected_bio":
+        data = with_injections(data)
     body: dict[str, Any] = {"id": job_id, "status": "SUCCESS", "data": data}
     return body if published else {**body, "metadata": figures}
 
