@@ -107,6 +107,10 @@ class Installation:
             database=self.database, platforms=PLATFORMS, clock=SystemClock(), home=self.home, mode="sandbox"
         )
 
+    @property
+    def suppression_key(self) -> bytes:
+        return Settings.from_environment(self.environment).suppression_hmac_key.get_secret_value().encode()
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self.database.read() as connection:
             return [tuple(row) for row in connection.execute(text(query))]

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from socialanalyzer_dagster.domain.types import STAGES, Stage
-from socialanalyzer_dagster.pipeline import audits
+from socialanalyzer_dagster.pipeline import audits, sync_audits
 from socialanalyzer_dagster.pipeline.audited_batch import audited_batch
 from socialanalyzer_dagster.storage.batches import TERMINAL
 from tests.chaos.installation import Installation
@@ -16,7 +16,7 @@ _AUDITS = (
     (audits.contacts_have_provenance, Stage.ENRICHED),
     (audits.scores_recompute, Stage.SCORED),
     (audits.ledger_reconciles, Stage.SCORED),
-    (audits.plan_rows_accounted, Stage.SYNCED),
+    (sync_audits.plan_rows_accounted, Stage.SYNCED),
 )
 
 
@@ -40,7 +40,7 @@ def check_outcomes(house: Installation) -> None:
     assert items == [], "a found item without a result"
     with house.database.read() as connection:
         for key in house.keys:
-            batch = audited_batch(connection, key)
+            batch = audited_batch(connection, key, suppression_key=house.suppression_key)
             verdicts = [(audit.__name__, stage, audit(connection, batch, stage)) for audit, stage in _AUDITS]
             assert [(name, stage, each.sentence) for name, stage, each in verdicts if not each.holds] == []
 
