@@ -22,6 +22,7 @@ from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import batches
 from socialanalyzer_dagster.storage.breakers import resume_breakers
+from socialanalyzer_dagster.storage.database import SharedTime
 from socialanalyzer_dagster.vendors.bundle import Vendors
 
 _LOG = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class PipelineSession:
             )
             entered = await asyncio.to_thread(enter_batch, workplace, key, entry)
             if launched_attempt is None:
-                await asyncio.to_thread(_resume_vendors, workplace)
+                await asyncio.to_thread(_resume_vendors, workplace, self.parts.gate.shared_time)
             stack.push_async_callback(asyncio.to_thread, _let_go, workplace, made.batch_id, run_id)
             policy = policy_of_hash(workplace.database, entered.row.policy_hash)
             gate = await stack.enter_async_context(
@@ -140,10 +141,10 @@ def _touch(batch: OpenBatch) -> None:
         batches.touch(connection, batch.row.batch_id, batch.workplace.clock.now())
 
 
-def _resume_vendors(workplace: Workplace) -> None:
+def _resume_vendors(workplace: Workplace, time: SharedTime) -> None:
     """A run started by hand is a person's word that a vendor that refused its service may be tried again."""
     with workplace.database.write() as connection:
-        resume_breakers(connection)
+        resume_breakers(connection, time)
 
 
 def _holder_of(workplace: Workplace, key: str) -> dict[str, object] | None:

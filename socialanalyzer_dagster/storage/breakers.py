@@ -114,9 +114,9 @@ class TellResults(Write[BreakerState]):
         return state.after(self.results, self.rules, now)
 
 
-def resume_breakers(connection: Connection) -> None:
+def resume_breakers(connection: Connection, time: SharedTime = shared_seconds) -> None:
     """A person starts work again: vendors that refused their service may be tried by one call."""
-    now = shared_seconds(connection)
+    now = time(connection)
     waiting = select(BreakerStateRow.service).where(BreakerStateRow.state == BreakerPhase.OPEN.value)
     for service in connection.execute(waiting.order_by(BreakerStateRow.service)).scalars().all():
         change_breaker(connection, service, BreakerState.resumed, now)

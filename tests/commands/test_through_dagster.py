@@ -79,7 +79,8 @@ def test_the_ledger_is_the_vendors_bill(shared, key):
 def test_a_lead_shows_where_each_contact_value_was_found(shared, key):
     (lead, *_) = shared.json("leads", "list", "--batch", key, "--stage", "scored", "--result", "passed")["leads"]
     view = shared.json("leads", "show", lead["lead_uid"])
-    assert {"field", "value", "kind", "step", "provider", "source_url", "fetched_at"} == set(view["contacts"][0])
+    known = {"field", "value", "kind", "step", "provider", "source_url", "fetched_at", "chosen"}
+    assert known == set(view["contacts"][0])
     assert view["evidence"]
     assert view["costs"]
     text = shared.run("leads", "show", f"{lead['platform']}:{lead['platform_id']}").out
@@ -200,7 +201,7 @@ def test_an_interrupt_between_two_stages_leaves_the_batch_paused_with_the_cause(
     search = json.dumps({"search_keywords": ["pottery"], "max_results": 2})
     made = shared.json("batch", "create", "--platform", "patreon", "--filters", search)["key"]
     with monkeypatch.context() as between:  # the checks of a stage run when it has ended
-        between.setattr(batch_checks, "audited_batch", lambda *_: signal.raise_signal(signal.SIGINT))
+        between.setattr(batch_checks, "audited_batch", lambda *_, **__: signal.raise_signal(signal.SIGINT))
         answer = shared.run("batch", "run", made, "--to", "screened")
     assert (answer.code, "run it again to go on where it was" in answer.err) == (1, True)
     view = shared.json("batch", "show", made)

@@ -21,8 +21,9 @@ from socialanalyzer_dagster.vendors.transport import is_loopback
 WIRE_KEY = "hush-wire-4f1c"
 """The key that every vendor of the sandbox is sent; the sandbox takes any."""
 SECRETS = {name: f"hush-{name.lower()}-0123-4f1c" for name in sorted(settings.SECRETS - {"DATABASE_URL"})}
+SECRETS["HUBSPOT_WEBHOOK_URL"] = "https://hooks.example/hush-workflow-4f1c"
 _HUSH = re.compile(r"hush-[\w-]*4f1c|[?&]api=|Basic aHVz")
-ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
+ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?!\d{4}-\d\d-\d\d\.)(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
 PHONE = re.compile(r"\+1[\s.(-]*\d{3}[\s.)-]*\d{3}[\s.-]*\d{4}\b")
 
 

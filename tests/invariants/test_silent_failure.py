@@ -173,7 +173,7 @@ PROVIDERS = {
             success=Case(None, lambda got: len(got) > 0, _owners),
             empty=Case(None, lambda got: {each.state for each in got} == {WriteState.ABSENT}),
             partial=Case("partial", lambda got: got[0].state is WriteState.RETRY),
-            quota=Case("daily_limit", STOP),
+            quota=Case("daily_limit", THROTTLED),
             timeout=Case("slow", TRANSIENT, _owners),
         )),
     )
