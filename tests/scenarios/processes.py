@@ -22,12 +22,17 @@ from socialanalyzer_dagster.storage.database import Database
 KILLED = -signal.SIGKILL
 _WARM = [
     "tests.scenarios.processes",
+    "tests.chaos.worker",
     "socialanalyzer_dagster.definitions",
     "socialanalyzer_dagster.commands.instance",
+    "socialanalyzer_dagster.vendors.openai_channel",
     "alembic.command",
     "dagster._core.storage.sqlite_storage",
     "openai.resources.chat.completions",
+    "openai.resources.audio",
+    "PIL.JpegImagePlugin",
 ]
+"""What processes of the tests would import on their way; a test process has one such server, whoever asks first."""
 _SECONDS = 120
 
 
@@ -43,7 +48,8 @@ class Kill:
 ANSWERED, COMMITTING, COMMITTED = "answered", "committing", "committed"
 
 
-def _warm_context() -> ForkServerContext:
+def warm_context() -> ForkServerContext:
+    """Processes that start in milliseconds because a server forks them with everything imported."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_WARM)
     return context
@@ -55,7 +61,7 @@ class CommandLine:
 
     home: Path
     sandbox: str
-    context: ForkServerContext = field(default_factory=_warm_context)
+    context: ForkServerContext = field(default_factory=warm_context)
 
     def start(self, *arguments: str, kill: Kill | None = None) -> "Running":
         """A command at work."""
