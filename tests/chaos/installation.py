@@ -129,8 +129,11 @@ def installed(home: Path, database_url: str, vendors: Vendors, size: Size) -> It
     """An installation over a migrated, empty database."""
     home.mkdir(parents=True, exist_ok=True)
     environment = {
-        "SOCIALANALYZER_HOME": str(home), "SOCIALANALYZER_SANDBOX_URL": vendors.url, "DATABASE_URL": database_url,
-    }  # fmt: skip
+        "SOCIALANALYZER_ENV": "sandbox",
+        "SOCIALANALYZER_HOME": str(home),
+        "SOCIALANALYZER_SANDBOX_URL": vendors.url,
+        "DATABASE_URL": database_url,
+    }
     database = Database(database_url)
     made = Installation(home, database, vendors, environment)
     try:

@@ -91,10 +91,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(batch=BATCHES, calls=CALLS, ends=st.lists(ENDS, max_size=3))
     def work(self, batch: int, calls: list[Call], ends: list[End]) -> None:
         """A run asks for calls; stored answers are given again, the rest is reserved; other answers come meanwhile."""
-        writes = [*self._asked(batch, calls), *self._ended(self.batches[batch], ends)]
-        found = outcomes(self.writers[batch]._apply(writes))
-        assert found == outcomes(played(self.books, writes))
-        self._count(found, writes)
+        self._commit(batch, [*self._asked(batch, calls), *self._ended(self.batches[batch], ends)])
 
     @rule(calls=st.tuples(CALLS, CALLS), ends=st.tuples(st.lists(ENDS, max_size=2), st.lists(ENDS, max_size=2)))
     def race(self, calls: tuple[list[Call], list[Call]], ends: tuple[list[End], list[End]]) -> None:
@@ -107,6 +104,8 @@ class LedgerMachine(RuleBasedStateMachine):
             if [expected[0], expected[1]] == found:
                 self.books = books
                 self.tally.events["race"] += 1
+                for at in order:
+                    self._count(found[at], groups[at])
                 return
         raise AssertionError(f"no order of the two groups gives {found}")
 
@@ -119,9 +118,12 @@ class LedgerMachine(RuleBasedStateMachine):
                 kind.apply(connection, [write for write in writes if type(write) is kind])
             raise Killed
 
-    @rule(batch=BATCHES, told=st.booleans())
-    def die_and_restart(self, batch: int, told: bool) -> None:
-        """Whatever the run had in flight is lost, or waits at the vendor under its id; the next run takes over."""
+    @rule(batch=BATCHES, told=st.booleans(), late=st.lists(ENDS, max_size=3))
+    def die_and_restart(self, batch: int, told: bool, late: list[End]) -> None:
+        """Whatever the run had in flight is lost, or waits at the vendor under its id; the next run takes over.
+
+        A run that only lost its lock is not dead: its answers come late.
+        """
         batch_id = self.batches[batch]
         if told:
             self.vendor_tells_the_job(which=0)
@@ -131,6 +133,7 @@ class LedgerMachine(RuleBasedStateMachine):
         lost, open_jobs = self.books.recover(batch_id, owner)
         assert recovered == Recovered(lost=lost, open_jobs=open_jobs)
         self.tally.events.update({"lost": lost, "job taken over": open_jobs})
+        self._commit(batch, self._ended(batch_id, late))
 
     @rule(which=st.integers(0, 40))
     def vendor_tells_the_job(self, which: int) -> None:
@@ -238,7 +241,12 @@ class LedgerMachine(RuleBasedStateMachine):
         """How sendings end, those of dead runs too: their answer may come late."""
         own = [each for each in self.books.entries.values() if each.attempt.batch_id == batch_id]
         own += [each for each in own if each.state in (RESERVED, UNKNOWN)] * 2
-        return [end.write(_pick(own, end.which).attempt, self.now) for end in (ends if own else ())]
+        return [end.write(_pick(own, end.which).attempt, self.now) for end in ends if own]
+
+    def _commit(self, batch: int, writes: Sequence[Write[Any]]) -> None:
+        found = outcomes(self.writers[batch]._apply(writes))
+        assert found == outcomes(played(self.books, writes))
+        self._count(found, writes)
 
     def _count(self, found: Sequence[Any], writes: Sequence[Write[Any]]) -> None:
         events = self.tally.events
@@ -256,10 +264,9 @@ class LedgerMachine(RuleBasedStateMachine):
         return [each for each in jobs if each.state is RESERVED]
 
     def _change_batch(self, batch: int, **values: Any) -> None:
+        changed = update(LeadBatchRow).where(LeadBatchRow.batch_id == self.batches[batch]).values(**values)
         with self.database.write() as connection:
-            connection.execute(
-                update(LeadBatchRow).where(LeadBatchRow.batch_id == self.batches[batch]).values(**values)
-            )
+            connection.execute(changed)
 
     def _budgets(self, caps: Caps) -> dict[str, Any]:
         usd = {

@@ -1,12 +1,10 @@
 """Who starts workers, kills them, starts them again at once, and does what an operator does when a batch waits."""
 
-import multiprocessing
 import os
 import signal
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerContext
 from typing import Any
 
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, has_work_left, retry
@@ -14,26 +12,16 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefu
 from tests.chaos.installation import Installation
 from tests.chaos.kills import Kill
 from tests.chaos.worker import CRASHED, Order, work
+from tests.scenarios.processes import warm_processes
 
-_PRELOADED = [
-    "tests.chaos.worker",
-    "socialanalyzer_dagster.vendors.openai_channel",
-    "openai.resources.chat.completions",
-]
 _POLL_SECONDS = 0.05
 _STUCK_SECONDS = 120
+_MOST_STARTS = 60
 _RETRIES_AMID_FAULTS, _RETRIES_IN_ALL = 6, 12
 _OPERATOR = Deed(by="chaos", reason="it waits")
 _WAITS = (BatchStatus.PAUSED, BatchStatus.AWAITING_PROVIDER, BatchStatus.FAILED, BatchStatus.STOPPED)
 _ENDED = (BatchStatus.COMPLETED, BatchStatus.COMPLETED_EMPTY)
 _OVER_CAP = "select scope from budget_scopes where settled_micros + held_micros + unknown_micros > cap_micros"
-
-
-def context() -> ForkServerContext:
-    """Processes that start in milliseconds because a server forks them with everything imported."""
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(_PRELOADED)
-    return made
 
 
 @dataclass
@@ -58,7 +46,7 @@ class Supervisor:
         self._house = house
         self._lanes = lanes
         self._most_kills = most_kills
-        self._context = context()
+        self._context = warm_processes()
 
     def run(self) -> None:
         """Until every batch has ended; raises AssertionError when a run crashes, a cap is passed or nothing goes on."""
@@ -95,6 +83,7 @@ class Supervisor:
         lane.worker.start()
         lane.began = time.monotonic()
         lane.starts += 1
+        assert lane.starts <= _MOST_STARTS, f"the batch {lane.key} does not go on: {self._said(lane)}"
 
     def _ended(self, lane: Lane, code: int) -> None:
         lane.worker = None

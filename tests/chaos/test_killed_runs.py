@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.chaos.installation import Size
 from tests.chaos.rounds import Report, Round, arena_of, dice_of
 from tests.chaos.seeds import drawn_seed
@@ -39,10 +37,3 @@ def test_killed_runs_end_like_undisturbed_ones_and_pay_for_nothing_twice(sqlite_
     assert sum(len(report.killed) for report in reports) >= KILLS
     assert reports[0].compared == reports[0].leads
     assert reports[1].hits
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers inherit nothing of the installation that another test may have set up."""
-    for name in ("SOCIALANALYZER_ENV", "POLICY_PATH", "BDR_ROSTER_PATH"):
-        monkeypatch.delenv(name, raising=False)

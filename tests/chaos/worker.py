@@ -141,7 +141,7 @@ def trace_requests() -> None:
     send = httpx.AsyncClient.send
 
     async def sent(client: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
-        request.headers[TRACE_HEADER] = _TRACE.get().strip()
+        request.headers[TRACE_HEADER] = _TRACE.get()
         return await send(client, request, **options)
 
     httpx.AsyncClient.send = sent  # type: ignore[method-assign]
@@ -150,7 +150,10 @@ def trace_requests() -> None:
 def _traced(method: Any) -> Any:
     async def called(gate: StageGate, what: Any, **options: Any) -> Any:
         leads = ",".join(options.get("leads") or ())
-        _TRACE.set(f"{gate._batch.batch_id} {gate._stage.value} {leads}")
-        return await method(gate, what, **options)
+        before = _TRACE.set(f"{gate._batch.batch_id} {gate._stage.value} {leads}".strip())
+        try:
+            return await method(gate, what, **options)
+        finally:
+            _TRACE.reset(before)
 
     return called

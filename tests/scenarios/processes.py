@@ -22,12 +22,17 @@ from socialanalyzer_dagster.storage.database import Database
 KILLED = -signal.SIGKILL
 _WARM = [
     "tests.scenarios.processes",
+    "tests.chaos.worker",
     "socialanalyzer_dagster.definitions",
     "socialanalyzer_dagster.commands.instance",
+    "socialanalyzer_dagster.vendors.openai_channel",
     "alembic.command",
     "dagster._core.storage.sqlite_storage",
     "openai.resources.chat.completions",
+    "openai.resources.audio",
+    "PIL.JpegImagePlugin",
 ]
+"""What processes of the tests would import on their way; a test process has one such server, whoever asks first."""
 _SECONDS = 120
 
 
