@@ -90,7 +90,7 @@ class GroupWriter:
                 return
 
     async def _gather(self) -> None:
-        """Let tasks that are ready to go on submit what they have: a commit costs the same for one write as for many."""
+        """Let ready tasks submit what they have: a commit costs nearly the same for one write as for many."""
         before = -1
         while before < len(self._pending) < _FULL:
             before = len(self._pending)
