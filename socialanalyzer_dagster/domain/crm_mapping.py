@@ -82,7 +82,7 @@ def desired_properties(facts: LeadFacts, policy: Policy) -> dict[str, str]:
         *_analysis(facts.analysis, policy),
         *_lineage(facts, policy),
     ]
-    texts = ((name, known_text(value, LONGEST_VALUE)) for name, value in pairs)
+    texts = ((name, known_text(value, LONGEST_VALUE)) for name, value in pairs if value is not None)
     return {name: text for name, text in texts if text is not None}
 
 
