@@ -26,6 +26,7 @@ from socialanalyzer_dagster.sandbox.limits import TOKENS, WINDOWS, Window, laten
 from socialanalyzer_dagster.sandbox.serve import sandbox_bill, sandbox_state
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.models_leads import BatchStageRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
 LEADS = 60
@@ -112,17 +113,19 @@ def _pace(window: Window) -> float:
 
 
 def _chain_seconds(environment: Mapping[str, str]) -> float:
-    """The sum over the stages of the least time any lead took there: what one lead alone would wait for."""
+    """What one lead alone would wait for: the search, then in every stage the least time that any lead took there."""
     database = Database(Settings.from_environment(dict(environment)).database_url.get_secret_value())
-    least: dict[str, timedelta] = {}
+    stages, outcomes = BatchStageRow, StageOutcomeRow
     with database.read() as connection:
-        rows = connection.execute(
-            select(StageOutcomeRow.stage, StageOutcomeRow.started_at, StageOutcomeRow.finished_at).where(
-                StageOutcomeRow.is_current, StageOutcomeRow.result == "passed", StageOutcomeRow.stage != Stage.SYNCED
+        search = select(stages.started_at, stages.finished_at).where(stages.stage == Stage.DISCOVERED)
+        started, finished = connection.execute(search).one()
+        least: dict[str, timedelta] = {Stage.DISCOVERED: finished - started}
+        for stage, began, ended in connection.execute(
+            select(outcomes.stage, outcomes.started_at, outcomes.finished_at).where(
+                outcomes.is_current, outcomes.result == "passed", outcomes.stage != Stage.DISCOVERED
             )
-        )
-        for stage, started, finished in rows:
-            least[stage] = min(least.get(stage, timedelta.max), finished - started)
+        ):
+            least[stage] = min(least.get(stage, timedelta.max), ended - began)
     database.dispose()
     return sum(taken.total_seconds() for taken in least.values())
 

@@ -94,7 +94,8 @@ def desired_properties(facts: LeadFacts, policy: Policy) -> dict[str, str]:
         *_lineage(facts, policy),
     ]
     owned = policy.crm.ownership
-    texts = ((name, known_text(value, LONGEST_VALUE)) for name, value in pairs if owned[name] is not WriteRule.NEVER)
+    known = ((name, value) for name, value in pairs if value is not None and owned[name] is not WriteRule.NEVER)
+    texts = ((name, known_text(value, LONGEST_VALUE)) for name, value in known)
     return {name: text for name, text in texts if text is not None}
 
 
