@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,9 +50,11 @@ class Vendors:
         """No faults from now on."""
         self._ask("PUT", "faults", json=[])
 
-    def rage(self) -> None:
-        """The faults of the hostile level."""
-        self._ask("DELETE", "faults")
+    def rage(self, dice: random.Random) -> None:
+        """The faults of the hostile level, in another order than before, so that others are hit."""
+        switches = self._ask("DELETE", "faults")["switches"]
+        dice.shuffle(switches)
+        self._ask("PUT", "faults", json=switches)
 
     def bill(self) -> list[dict[str, Any]]:
         """Every row of the vendors' bill."""

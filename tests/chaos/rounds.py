@@ -65,7 +65,7 @@ class Arena:
         size = replace(self._size, cap_usd=_TOO_LOW_USD) if what.is_capped else self._size
         with self._house(databases, size) as house:
             if what.is_hostile:
-                self._vendors.rage()
+                self._vendors.rage(dice)
             lanes = [Lane(key, draw_kills(dice, what.kills // len(SEARCHES) + _SPARE_KILLS)) for key in house.keys]
             Supervisor(house, lanes, most_kills=what.kills).run()
             self._vendors.calm()
@@ -83,7 +83,8 @@ class Arena:
 
     def _compare(self, house: Installation, result: Result, what: Round) -> int:
         """How many leads were held against the undisturbed run; all of them when there were only kills."""
-        touched = touched_leads(house, self._vendors.hits())
+        platforms = {lead: facts[0]["platform"] for lead, facts in self.expected.leads.items()}
+        touched = touched_leads(house, self._vendors.hits(), platforms)
         if what.is_capped:
             stopped = house.rows("select lead_uid from stage_outcomes where is_current and code = 'budget_stopped'")
             touched |= {lead for (lead,) in stopped}
