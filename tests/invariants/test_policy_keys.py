@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 import socialanalyzer_dagster
 from socialanalyzer_dagster.domain.activity import activity_problem
+from socialanalyzer_dagster.domain.breaker import BreakerState, CallResult, Rules
+from socialanalyzer_dagster.domain.call_figures import CallFigures
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.content_items import ContentItem, MediaKind
 from socialanalyzer_dagster.domain.crm_diff import CrmContact, ProposedContact, plan_row
@@ -33,6 +35,7 @@ from socialanalyzer_dagster.domain.scores import DIMENSIONS, ScoreInputs
 from socialanalyzer_dagster.domain.scoring import compute_score, needs_repeats
 from socialanalyzer_dagster.domain.travel_flag import TextUnit, travel_flag
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey
+from socialanalyzer_dagster.domain.vendor_health import light_of
 from socialanalyzer_dagster.pipeline.pricing import PriceTable
 from socialanalyzer_dagster.pipeline.retention import Periods
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
@@ -240,11 +243,38 @@ def read_back(policy: Policy) -> Any:
     return reading({"lifecyclestage": "customer", "hs_email_optout": "true"}, policy.crm)
 
 
+def tripped(policy: Policy) -> Any:
+    """When breakers of a vendor, and of one that is not named, open and are tried again."""
+    results = [CallResult(trip=0, code="http_500"), CallResult(trip=0)] * 4
+    vendors = [Rules.of(policy.breakers, vendor) for vendor in ("insightiq", "unheard_of")]
+    states = [
+        BreakerState().after(part, rules, 0.0)
+        for rules in vendors
+        for part in ([results[0]] * 2, [results[0]] * 4, [*results, results[0], results[0]], [*results[:6], results[0]])
+    ]
+    probed = [states[1].with_probe("p", until=rules.probe_seconds).allows_probe(100) for rules in vendors]
+    return states, probed
+
+
+def lit(policy: Policy) -> Any:
+    figures = CallFigures()
+    for number in range(100):
+        figures.note(1, VendorError("v", ErrorClass.UNKNOWN, "lost") if number < 10 else None, NOW)
+    bad = CallFigures()
+    for number in range(100):
+        bad.note(1, VendorError("v", ErrorClass.UNKNOWN, "lost") if number < 25 else None, NOW)
+    return [light_of(BreakerState(), each, policy.health) for each in (figures, bad)]
+
+
 EFFECTS = [
     (crm_waits, "crm.retry_minutes.0", 20), (crm_waits, "crm.portal_time_zone", "Asia/Tokyo"),
     (crm_rows, "crm.existing_contact", "update"), (crm_rows, "crm.ownership.city", "ours"),
     (read_back, "crm.outcomes.0.value", "lead"), (read_back, "crm.outcomes.0.outcome", "lost"),
     (read_back, "crm.outcomes.0.property", "hs_lead_status"), (read_back, "crm.opt_out_property", "opted_out"),
+    (tripped, "breakers.window", 5), (tripped, "breakers.failure_share", "0.9"),
+    (tripped, "breakers.probe_seconds", 50), (tripped, "breakers.services.insightiq.failures_in_a_row", 2),
+    (tripped, "breakers.services.insightiq.reset_seconds", 7), (tripped, "breakers.other.failures_in_a_row", 2),
+    (lit, "health.green_from", "0.5"), (lit, "health.yellow_from", "0.7"),
     (tuned, "scoring.penalties.entertainment", "-0.2"), (tuned, "scoring.boosts.0.add", "0.2"),
     (tuned, "scoring.boosts.1.at_least", 90_000), (tuned, "scoring.boosts.2.add", "0.06"),
     (tuned, "scoring.engagement.per_post_above", "0.04"), (tuned, "scoring.engagement.per_post_below", "-0.01"),
