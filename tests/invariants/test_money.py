@@ -24,7 +24,7 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BudgetExceeded, UnknownPrice
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.approvals import approve
-from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
@@ -296,6 +296,7 @@ async def test_i_28_what_a_stage_needs_is_looked_at_before_its_first_paid_call(t
     assert reports[Stage.SCREENED].status == "paused"
     assert "openai" in reports[Stage.SCREENED].halt
     assert server.state.bill.total_micros() == before, "no content was bought that nobody could judge"
+    assert stop(town.workplace, key, BY).status == "stopped", "the town is left without open batches"
 
 
 async def test_i_29_costs_of_leads_sum_to_the_vendors_bill_to_the_micro(town, sqlite_database, policy, clock):

@@ -151,10 +151,13 @@ async def test_an_unfinished_look_for_contacts_ends_the_way_only_of_leads_withou
     with world.database.read() as connection:
         assert len(connection.execute(select(ContactCandidateRow.id)).all()) == 2
     go_away(world, Stage.ENRICHED, "+".join(world.vendor.names))
-    await world.run(key, Stage.ENRICHED, Stage.ANALYZED)
+    await world.run(key, Stage.ENRICHED)
+    is_back(world)
+    with world.database.write() as connection:
+        change_breaker(connection, "insightiq", lambda state, now: replace(state, down_since=now, retry_at=now), 0.0)
+    await world.run(key, Stage.ANALYZED)
     assert world.codes(Stage.ENRICHED) == {"provider_unavailable": 6}
     assert world.codes(Stage.ANALYZED) == {"passed": 2}
-    is_back(world)
     assert len(reopened(world)) == 1
     await world.run(key)
     assert world.codes(Stage.SCORED) == {"passed": 6}

@@ -147,6 +147,7 @@ async def _upsert(town: Town, _made: Any, **values: str) -> Any:
         {"id": uid, "idProperty": "creator_uid", "objectWriteTraceId": uid, "properties": values or {"city": "Oslo"}}
         for uid in ("a", "b")
     ]
+    inputs.append({**inputs[0], "id": "c", "objectWriteTraceId": "c", "properties": {"no_such_property": "x"}})
     answer = await town.client.post(f"{_CONTACTS}/batch/upsert", json={"inputs": inputs})
     read = await town.client.get(f"{_CONTACTS}/a?idProperty=creator_uid&properties=firstname")
     return answer.status_code, answer.json(), read.json()
