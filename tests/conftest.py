@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import URL, create_engine, delete, text
 
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
+from socialanalyzer_dagster.pipeline.collector import spare_collector
 from socialanalyzer_dagster.storage import (
     models_control,
     models_crm,
@@ -34,6 +35,11 @@ LONGEST_VALUE = 120
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a file or a long text by its length: the test processes tell each other the name of every test."""
     return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > LONGEST_VALUE else None
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay until the end: the collector need not look through them again and again."""
+    spare_collector()
 
 
 class MovableClock:
