@@ -84,7 +84,8 @@ async def test_leads_of_a_vendor_that_stays_away_are_skipped_and_exactly_those_a
     assert find_batch(world.workplace, key).waits_for is None
 
 
-async def test_leads_that_passed_go_on_while_the_others_wait(world: World):
+async def test_leads_that_passed_go_on_while_the_others_wait(sqlite_database, policy, clock, tmp_path):
+    world = world_with(sqlite_database, policy, clock, tmp_path, failures_in_a_row=1, reset_seconds="0.2")
     key = world.create().key
     await world.run(key, Stage.DISCOVERED, Stage.SCREENED, Stage.ENRICHED)
     go_away(world, Stage.ANALYZED, "p4", "p5", "p6")
