@@ -32,10 +32,13 @@ def world(sqlite_database: Database, policy: Any, clock: Any, tmp_path: Any) -> 
 
 
 def world_with(database: Database, policy: Any, clock: Any, home: Any, **rule: Any) -> World:
+    """A vendor with a breaker of little patience; leads are analyzed one by one, in the order they were found in."""
     rules = {"failures_in_a_row": 3, "reset_seconds": "0.05", "on_open": "skip"}
     waits = {"wait_in": ["discovered", "screened", "enriched", "analyzed", "scored"]}
-    services = policy.document()["breakers"]["services"] | {"insightiq": rules | waits | rule}
-    return World(database, book_policy(policy, breakers={"services": services}), clock, home)
+    document = policy.document()
+    services = document["breakers"]["services"] | {"insightiq": rules | waits | rule}
+    in_turn = {"leads_in_work": document["limits"]["leads_in_work"] | {"analyzed": 1}}
+    return World(database, book_policy(policy, breakers={"services": services}, limits=in_turn), clock, home)
 
 
 def go_away(world: World, stage: Stage, *names: str) -> None:
@@ -85,7 +88,7 @@ async def test_leads_of_a_vendor_that_stays_away_are_skipped_and_exactly_those_a
 
 
 async def test_leads_that_passed_go_on_while_the_others_wait(sqlite_database, policy, clock, tmp_path):
-    world = world_with(sqlite_database, policy, clock, tmp_path, failures_in_a_row=1, reset_seconds="0.2")
+    world = world_with(sqlite_database, policy, clock, tmp_path, failures_in_a_row=1)
     key = world.create().key
     await world.run(key, Stage.DISCOVERED, Stage.SCREENED, Stage.ENRICHED)
     go_away(world, Stage.ANALYZED, "p4", "p5", "p6")
