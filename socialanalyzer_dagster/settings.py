@@ -60,7 +60,13 @@ _TOGETHER = (
     ("INSIGHTIQ_CLIENT_ID", "INSIGHTIQ_SECRET"),
     ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET_NAME", "R2_ENDPOINT_URL"),
 )
+_PREFIXED = ("ui_url", "sandbox_url", "sandbox_seed", "sandbox_speed", "sandbox_faults")
+_PLAIN_FIELDS = (
+    "environment", "ui_url", "sandbox_seed", "sandbox_speed", "sandbox_faults", "log_level", "log_format",
+    "policy_path", "bdr_roster_path", "hubspot_api_version", "digest_to", "console_secret_key", "console_auth_file",
+)  # fmt: skip
 _SHORTEST_HMAC_KEY = 32
+_SANDBOX_URL = "http://127.0.0.1:8321"
 _SANDBOX_KEY = "sandbox"
 _SANDBOX_HMAC_KEY = "a key for the sandbox only, it protects nobody"
 _SANDBOX_KEYS = (
@@ -168,10 +174,14 @@ class Settings(BaseModel):
         return self.environment == "sandbox"
 
     @property
+    def suppression_key(self) -> bytes:
+        """The key of the suppression list's hashes (spec 19.2)."""
+        return self.suppression_hmac_key.get_secret_value().encode()
+
+    @property
     def boundary_secret(self) -> bytes:
         """The install secret for data boundaries in prompts (spec 9.1), derived so that no key serves two ends."""
-        key = self.suppression_hmac_key.get_secret_value().encode()
-        return hmac.new(key, b"data boundary", hashlib.sha256).digest()
+        return hmac.new(self.suppression_key, b"data boundary", hashlib.sha256).digest()
 
     def describe(self) -> Mapping[str, bool]:
         """Which variables are set, without their values."""
@@ -213,22 +223,7 @@ def _places(values: Mapping[str, str]) -> dict[str, object]:
 
 
 def _plain_fields(values: Mapping[str, str]) -> dict[str, object]:
-    names = {
-        "environment": "SOCIALANALYZER_ENV",
-        "ui_url": "SOCIALANALYZER_UI_URL",
-        "sandbox_seed": "SOCIALANALYZER_SANDBOX_SEED",
-        "sandbox_speed": "SOCIALANALYZER_SANDBOX_SPEED",
-        "sandbox_faults": "SOCIALANALYZER_SANDBOX_FAULTS",
-        "log_level": "LOG_LEVEL",
-        "log_format": "LOG_FORMAT",
-        "policy_path": "POLICY_PATH",
-        "bdr_roster_path": "BDR_ROSTER_PATH",
-        "hubspot_api_version": "HUBSPOT_API_VERSION",
-        "digest_to": "DIGEST_TO",
-        "console_secret_key": "CONSOLE_SECRET_KEY",
-        "console_auth_file": "CONSOLE_AUTH_FILE",
-    }
-    return {field: values[name] for field, name in names.items() if name in values}
+    return {field: values[name] for field in _PLAIN_FIELDS if (name := _variable(field)) in values}
 
 
 def _live_fields(values: Mapping[str, str]) -> dict[str, object]:
@@ -243,7 +238,7 @@ def _live_fields(values: Mapping[str, str]) -> dict[str, object]:
 
 
 def _sandbox_fields(values: Mapping[str, str]) -> dict[str, object]:
-    base = values.get("SOCIALANALYZER_SANDBOX_URL", "http://127.0.0.1:8321").rstrip("/")
+    base = values.get("SOCIALANALYZER_SANDBOX_URL", _SANDBOX_URL).rstrip("/")
     fields: dict[str, object] = {name.lower(): _SANDBOX_KEY for name in _SANDBOX_KEYS}
     fields.update({field: base + prefix for field, prefix in _SANDBOX_PREFIXES.items()})
     key = values.get("SUPPRESSION_HMAC_KEY", _SANDBOX_HMAC_KEY)
@@ -275,7 +270,7 @@ def _live_problems(values: Mapping[str, str]) -> list[str]:
 
 
 def _sandbox_problems(values: Mapping[str, str]) -> list[str]:
-    parts = urlsplit(values.get("SOCIALANALYZER_SANDBOX_URL", "http://127.0.0.1:8321"))
+    parts = urlsplit(values.get("SOCIALANALYZER_SANDBOX_URL", _SANDBOX_URL))
     if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
         return ["SOCIALANALYZER_SANDBOX_URL must be an http:// address of this machine"]
     return []
@@ -290,10 +285,12 @@ def _is_loopback(host: str) -> bool:
 
 def _readable(error: ValidationError) -> list[str]:
     """One sentence per field, without its value."""
-    names = {"environment": "SOCIALANALYZER_ENV", "ui_url": "SOCIALANALYZER_UI_URL"}
-    problems = []
-    for detail in error.errors(include_input=False, include_url=False):
-        field = str(detail["loc"][0])
-        default = f"SOCIALANALYZER_{field.upper()}" if field.startswith("sandbox_") else field.upper()
-        problems.append(f"{names.get(field, default)}: {detail['msg']}")
-    return problems
+    details = error.errors(include_input=False, include_url=False)
+    return [f"{_variable(str(detail['loc'][0]))}: {detail['msg']}" for detail in details]
+
+
+def _variable(field: str) -> str:
+    """The variable a field is read from."""
+    if field == "environment":
+        return "SOCIALANALYZER_ENV"
+    return f"SOCIALANALYZER_{field.upper()}" if field in _PREFIXED else field.upper()

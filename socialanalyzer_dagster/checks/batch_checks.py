@@ -53,7 +53,7 @@ def batch_check(statement: CheckOf) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext, database: DatabaseResource) -> dg.AssetCheckResult:
         with database.opened() as opened, opened.read() as connection:
-            suppression_key = Settings.from_environment().suppression_hmac_key.get_secret_value().encode()
+            suppression_key = Settings.from_environment().suppression_key
             batch = audited_batch(connection, context.partition_key, suppression_key=suppression_key)
             verdict = statement.audit(connection, batch, statement.stage)
         return dg.AssetCheckResult(

@@ -32,7 +32,6 @@ from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import batches
 from socialanalyzer_dagster.storage.batches import BatchPage
 from socialanalyzer_dagster.storage.cost_views import billed_micros
-from socialanalyzer_dagster.vendors.connect import connect_hubspot
 
 NOTE = "demonstration"
 _TO_PLAN = STEPS[: STEPS.index(Step.PLAN) + 1]
@@ -63,13 +62,8 @@ async def _prepare_crm(office: Office) -> None:
     now = office.clock.now()
     if roster.loads(office.database, now):
         return
-    client = connect_hubspot(office.settings)
-    if client is None:
-        raise typer.BadParameter("HUBSPOT_API_KEY is not set")
-    try:
+    async with office.crm() as client:
         owners = (await FreeCalls(active_policy(office.database)).send(client.owners())).owners
-    finally:
-        await client.aclose()
     entries = [
         {"name": f"{each.first_name} {each.last_name}", "owner_id": each.id} for each in owners if not each.archived
     ]

@@ -185,7 +185,7 @@ def correct_lead(
     A corrected address is verified again before it can be synced. A contact that is in the CRM is corrected there.
     """
     with open_office() as office:
-        key = office.settings.suppression_hmac_key.get_secret_value().encode()
+        key = office.settings.suppression_key
         correction = Correction(lead=name, field=field, value=value, by=by, reason=reason, at=office.clock.now())
         uid = correct(office.database, key, correction)
     emit(

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from filelock import FileLock
 
 from socialanalyzer_dagster.commands.inputs import policy_file
@@ -16,15 +17,15 @@ from socialanalyzer_dagster.commands.output import notes
 from socialanalyzer_dagster.commands.sandbox import sandbox_config
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import policies, roster
-from socialanalyzer_dagster.pipeline.gate import GateOptions
-from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts
+from socialanalyzer_dagster.pipeline.session import PipelineSession, session_parts
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.sandbox.serve import SandboxProcess, sandbox_state, start_process
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import schema
 from socialanalyzer_dagster.storage.database import Database
-from socialanalyzer_dagster.vendors.connect import connect_vendors
+from socialanalyzer_dagster.vendors.connect import connect_hubspot, connect_vendors
+from socialanalyzer_dagster.vendors.hubspot import HubSpot
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -69,18 +70,22 @@ class Office:
     async def session(self) -> AsyncIterator[PipelineSession]:
         """A session for work on batches outside Dagster that pays for nothing."""
         vendors = connect_vendors(self.settings)
-        key = self.settings.suppression_hmac_key.get_secret_value().encode()
-        parts = SessionParts(
-            workplace=self.workplace(),
-            vendors=vendors,
-            gate=GateOptions(clock=self.clock, suppression_key=key, live=not self.settings.is_sandbox),
-            boundary_secret=self.settings.boundary_secret,
-        )
         try:
-            async with PipelineSession(parts) as session:
+            async with PipelineSession(session_parts(self.workplace(), vendors, self.settings)) as session:
                 yield session
         finally:
             await vendors.close()
+
+    @asynccontextmanager
+    async def crm(self) -> AsyncIterator[HubSpot]:
+        """The CRM's client; raises BadParameter when there is no key for it."""
+        client = connect_hubspot(self.settings)
+        if client is None:
+            raise typer.BadParameter("HUBSPOT_API_KEY is not set")
+        try:
+            yield client
+        finally:
+            await client.aclose()
 
     def _announce(self, key: BatchKey) -> None:
         from socialanalyzer_dagster.partitions import LEAD_BATCHES

@@ -14,7 +14,6 @@ from socialanalyzer_dagster.pipeline import crm_setup, roster
 from socialanalyzer_dagster.pipeline import suppressions as suppression_list
 from socialanalyzer_dagster.pipeline.crm_reconcile import ReconcileReport, reconcile
 from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.vendors.connect import connect_hubspot
 
 bdr_app = typer.Typer(help="The sales representatives who receive leads.", no_args_is_help=True)
 suppress_app = typer.Typer(help="People who must not be processed.", no_args_is_help=True)
@@ -91,11 +90,10 @@ def suppress_add(
 ) -> None:
     """Never process this person again; only a keyed hash of VALUE is stored."""
     with open_office() as office:
-        key = office.settings.suppression_hmac_key.get_secret_value()
         request = suppression_list.SuppressionRequest(
             identifier=Identifier(kind, value), reason=reason, source=source, now=office.clock.now()
         )
-        is_new = suppression_list.add(office.database, key, request)
+        is_new = suppression_list.add(office.database, office.settings.suppression_key, request)
     word = "is suppressed" if is_new else "was suppressed already"
     emit(
         {"kind": kind, "added": is_new},
@@ -115,11 +113,10 @@ def suppress_lift(
 ) -> None:
     """Take one spelling of a person off the list. For an administrator: the audit keeps who did it and why."""
     with open_office() as office:
-        key = office.settings.suppression_hmac_key.get_secret_value()
         request = suppression_list.SuppressionRequest(
             identifier=Identifier(kind, value), reason=reason, source=by, now=office.clock.now()
         )
-        was_listed = suppression_list.lift(office.database, key, request)
+        was_listed = suppression_list.lift(office.database, office.settings.suppression_key, request)
     word = "may be processed again" if was_listed else "was not on the list"
     emit(
         {"kind": kind, "lifted": was_listed},
@@ -149,13 +146,8 @@ def crm_set_up(*, as_json: AsJson = False) -> None:
 
 async def create_properties(office: Office) -> list[str]:
     """Create what the CRM lacks and return the names; raises BadParameter without its key, CrmNotReady, CallFailed."""
-    client = connect_hubspot(office.settings)
-    if client is None:
-        raise typer.BadParameter("HUBSPOT_API_KEY is not set")
-    try:
+    async with office.crm() as client:
         return await crm_setup.create_missing(client, active_policy(office.database))
-    finally:
-        await client.aclose()
 
 
 @crm_app.command("reconcile")
@@ -167,11 +159,5 @@ def crm_reconcile(*, as_json: AsJson = False) -> None:
 
 
 async def _read_back(office: Office) -> ReconcileReport:
-    client = connect_hubspot(office.settings)
-    if client is None:
-        raise typer.BadParameter("HUBSPOT_API_KEY is not set")
-    key = office.settings.suppression_hmac_key.get_secret_value().encode()
-    try:
-        return await reconcile(office.workplace(), client, key)
-    finally:
-        await client.aclose()
+    async with office.crm() as client:
+        return await reconcile(office.workplace(), client, office.settings.suppression_key)

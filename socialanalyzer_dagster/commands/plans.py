@@ -19,7 +19,6 @@ from socialanalyzer_dagster.pipeline.crm_plan import dry_plan
 from socialanalyzer_dagster.pipeline.crm_undo import UndoRequest
 from socialanalyzer_dagster.pipeline.crm_undo import undo as undone
 from socialanalyzer_dagster.pipeline.plan_view import dry_view, plan_view
-from socialanalyzer_dagster.vendors.connect import connect_hubspot
 
 Person = Annotated[str, typer.Option("--by", help="The person who decides.")]
 PlanHash = Annotated[str | None, typer.Option("--plan", metavar="HASH", help="Only if the plan is still this one.")]
@@ -102,14 +101,8 @@ def undo(
 
 
 async def _undo(office: Office, request: UndoRequest) -> dict[str, Any]:
-    client = connect_hubspot(office.settings)
-    if client is None:
-        raise typer.BadParameter("HUBSPOT_API_KEY is not set")
-    key = office.settings.suppression_hmac_key.get_secret_value().encode()
-    try:
-        return (await undone(office.workplace(), client, key, request)).as_json()
-    finally:
-        await client.aclose()
+    async with office.crm() as client:
+        return (await undone(office.workplace(), client, office.settings.suppression_key, request)).as_json()
 
 
 def _print_undo(console: Console, view: Mapping[str, Any], by: str) -> None:

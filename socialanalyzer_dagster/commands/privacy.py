@@ -14,6 +14,7 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, table
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.suppression import identifier_of
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline import notices
@@ -62,9 +63,8 @@ def export_person(
         out.write_text(json_text(document) + "\n", encoding="utf-8")
     except OSError as error:
         raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error
-    sentence = (
-        f"{len(receipt['leads'])} leads, CRM: {receipt['crm']}; receipt {receipt['request_id']}; written to {out}"
-    )
+    found = counted(len(receipt["leads"]), "lead")
+    sentence = f"{found}, CRM: {receipt['crm']}; receipt {receipt['request_id']}; written to {out}"
     emit(receipt, as_json=as_json, text=lambda console: console.print(sentence, markup=False))
 
 
@@ -202,7 +202,7 @@ async def _parts(office: Office) -> AsyncIterator[PrivacyParts]:
         yield PrivacyParts(
             workplace=office.workplace(),
             policy=policy,
-            key=settings.suppression_hmac_key.get_secret_value().encode(),
+            key=settings.suppression_key,
             media_store=store,
             crm=PrivacyCrm(client, policy) if client is not None else None,
         )

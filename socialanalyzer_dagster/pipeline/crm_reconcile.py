@@ -67,7 +67,7 @@ class _Reconciliation:
         policy = active_policy(workplace.database)
         self._workplace = workplace
         self._crm = policy.crm
-        self._key = suppression_key.decode()
+        self._key = suppression_key
         self._properties = crm_properties(policy)
         names = tuple(dict.fromkeys([*self._properties, *read_properties(policy.crm)]))
         self._reader = CrmReader(FreeCalls(policy), hubspot, names, policy.crm.batch_size)

@@ -140,5 +140,7 @@ def _reason(counts: _Counts, free_places: int) -> str:
             f"{counts.waiting} queued batches had no partition; it was added, and they are launched at the next tick."
         )
     if free_places < 1:
-        return f"{counts.ready} batches wait: as many batches are running as the policy allows."
+        return (
+            f"{counted(counts.ready, 'batch waits', 'batches wait')}: as many batches are running as the policy allows."
+        )
     return f"{min(counts.ready, free_places)} of {counts.ready} waiting batches are launched."

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from socialanalyzer_dagster.domain.breaker import BreakerState
+from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, StatusRefused
@@ -53,7 +54,8 @@ def decide_recovery(
         if (each.until is None or now >= each.until) and breakers.get(each.vendor, BreakerState()).allows_calls(seconds)
     )
     vendors = sorted({each.vendor for each in waiting if each not in back})
-    still = f"Waiting for {', '.join(vendors)}: {len(waiting) - len(back)} batches." if vendors else "Nobody waits."
+    number = counted(len(waiting) - len(back), "batch", "batches")
+    still = f"Waiting for {', '.join(vendors)}: {number}." if vendors else "Nobody waits."
     return Recovery(back, still)
 
 

@@ -45,7 +45,7 @@ def session_parts(workplace: Workplace, vendors: Vendors, settings: Settings) ->
         vendors=vendors,
         gate=GateOptions(
             clock=workplace.clock,
-            suppression_key=settings.suppression_hmac_key.get_secret_value().encode(),
+            suppression_key=settings.suppression_key,
             live=not settings.is_sandbox,
         ),
         boundary_secret=settings.boundary_secret,

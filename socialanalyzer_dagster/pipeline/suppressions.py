@@ -30,7 +30,7 @@ class SuppressionRequest:
     now: datetime
 
 
-def add(database: Database, key: str, request: SuppressionRequest) -> bool:
+def add(database: Database, key: bytes, request: SuppressionRequest) -> bool:
     """True when the person was not on the list yet.
 
     Raises FilterProblems when the value is no identifier of its kind, WeakKey when the key is too short.
@@ -45,7 +45,7 @@ def add(database: Database, key: str, request: SuppressionRequest) -> bool:
     return is_new
 
 
-def lift(database: Database, key: str, request: SuppressionRequest) -> bool:
+def lift(database: Database, key: bytes, request: SuppressionRequest) -> bool:
     """Take a person off the list, one spelling at a time; False when they are not on it. `source` is who lifts it.
 
     For an administrator with a reason, which the audit keeps (spec 19.2). Raises what `add` raises.
@@ -70,9 +70,9 @@ def refuse_personal_reason(reason: str) -> None:
         raise FilterProblems((FieldProblem("reason", "write no address, handle or link into it: it is kept for good"),))
 
 
-def _keyed(identifier: Identifier, key: str) -> tuple[str, str]:
+def _keyed(identifier: Identifier, key: bytes) -> tuple[str, str]:
     kind = identifier.kind.value
-    keyed = identifier_hash(identifier, key.encode())
+    keyed = identifier_hash(identifier, key)
     if keyed is None:
         sentence = f"this is no {kind}; write it like {_EXAMPLES.get(kind, 'https://site.com/name')}"
         raise FilterProblems((FieldProblem("value", sentence),))

@@ -63,7 +63,7 @@ class PipelineResource(dg.ConfigurableResource[None]):
     @property
     def suppression_key(self) -> bytes:
         """The key of the suppression list's hashes; raises SettingsError."""
-        return Settings.from_environment().suppression_hmac_key.get_secret_value().encode()
+        return Settings.from_environment().suppression_key
 
     @asynccontextmanager
     async def session(self, instance: dg.DagsterInstance) -> AsyncIterator[PipelineSession]:

@@ -34,7 +34,7 @@ class PrivacyResource(dg.ConfigurableResource[None]):
                 yield PrivacyParts(
                     workplace=workplace,
                     policy=policy,
-                    key=settings.suppression_hmac_key.get_secret_value().encode(),
+                    key=settings.suppression_key,
                     media_store=media_store,
                     crm=PrivacyCrm(client, policy) if client is not None else None,
                 )

@@ -77,7 +77,7 @@ async def test_i_34_the_checks_of_the_sync_see_what_must_never_be(crm: CrmWorld)
     assert verdicts(crm, key) == [True, True, True]
     person = Identifier(IdentifierKind.HANDLE, f"{PLATFORM}:p1")
     listed = SuppressionRequest(identifier=person, reason="asked", source="test", now=crm.clock.now())
-    add(crm.database, crm.suppression_key.decode(), listed)
+    add(crm.database, crm.suppression_key, listed)
     with crm.database.write() as connection:
         connection.execute(update(SyncPlanLeadRow).where(SyncPlanLeadRow.lead_uid == uid_of("p2")).values(bdr="Nobody"))
         connection.execute(

@@ -360,7 +360,7 @@ async def test_a_person_suppressed_after_the_approval_is_stopped_at_the_third_ga
     await crm.plan(key)
     approve(crm.workplace, key, by=BY)
     request = SuppressionRequest(identifier=Identifier(kind, value), reason="asked", source="Kai", now=crm.clock.now())
-    add(crm.database, KEY.decode(), request)
+    add(crm.database, KEY, request)
     await crm.sync(key)
     assert crm.codes(Stage.SYNCED) == {"created": 1, "suppressed": 1}
     assert crm.contact("walker1") is None

@@ -199,7 +199,7 @@ async def test_a_person_who_objected_since_the_plan_is_not_written(world: CrmWor
         identifier=Identifier(IdentifierKind.EMAIL, "p1@example.org"), reason="asked", source="test",
         now=world.clock.now(),
     )  # fmt: skip
-    add(world.database, world.parts.gate.suppression_key.decode(), request)
+    add(world.database, world.parts.gate.suppression_key, request)
     await world.sync(key)
     assert world.codes(Stage.SYNCED) == {"suppressed": 1, "created": 1}
     assert world.contact("p1") is None

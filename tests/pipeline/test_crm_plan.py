@@ -131,7 +131,7 @@ def _suppress(world: CrmWorld, email: str) -> None:
     request = SuppressionRequest(
         identifier=Identifier(IdentifierKind.EMAIL, email), reason="asked", source="test", now=world.clock.now()
     )
-    assert add(world.database, world.parts.gate.suppression_key.decode(), request)
+    assert add(world.database, world.parts.gate.suppression_key, request)
 
 
 async def test_enrolled_leads_with_a_valid_address_stay_out_of_the_queue(world: CrmWorld) -> None:

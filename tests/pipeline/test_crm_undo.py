@@ -84,7 +84,7 @@ async def test_gone_and_suppressed_people_are_left_alone(world: CrmWorld) -> Non
         identifier=Identifier(IdentifierKind.EMAIL, "p2@example.org"), reason="asked", source="test",
         now=world.clock.now(),
     )  # fmt: skip
-    add(world.database, world.suppression_key.decode(), request)
+    add(world.database, world.suppression_key, request)
     report = await world.undo(key)
     reasons = {report.handles[each.row.planned.uid]: set(each.fields.kept.values()) for each in report.rows}
     assert reasons == {"p1": {"the contact is gone"}, "p2": {"asked not to be contacted"}}

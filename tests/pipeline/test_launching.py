@@ -47,7 +47,7 @@ def test_a_tick_without_a_free_place_says_so() -> None:
     waiting = queued(1)
     decision = decide_launches([waiting], partitions=known(waiting), launched=set(), free_places=0)
     assert decision.launch == ()
-    assert decision.reason == "1 batches wait: as many batches are running as the policy allows."
+    assert decision.reason == "1 batch waits: as many batches are running as the policy allows."
 
 
 def test_a_quiet_tick_has_a_reason() -> None:

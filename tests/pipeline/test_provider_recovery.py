@@ -76,7 +76,7 @@ async def test_leads_of_a_vendor_that_stays_away_are_skipped_and_exactly_those_a
     assert report.counters.failed == 0, "no lead fails because a breaker is open"
     assert "a provider could not be used" in batch_view(world.workplace, key)["summary"]
 
-    assert recover_batches(world.workplace) == ["Waiting for insightiq: 1 batches."]
+    assert recover_batches(world.workplace) == ["Waiting for insightiq: 1 batch."]
     is_back(world)
     assert reopened(world) == [f"insightiq can be called again: batch {key} is queued."]
     assert recover_batches(world.workplace) == ["No batch waits for a vendor that was away."]

@@ -18,7 +18,7 @@ from socialanalyzer_dagster.storage.models_leads import LeadRow
 
 def suppress(world: CrmWorld, who: Identifier) -> None:
     request = SuppressionRequest(identifier=who, reason="objected", source="a rep", now=world.clock.now())
-    add(world.database, world.suppression_key.decode(), request)
+    add(world.database, world.suppression_key, request)
 
 
 async def rechecked(world: CrmWorld) -> dict[str, int]:

@@ -9,7 +9,7 @@ from socialanalyzer_dagster.domain.suppression import WeakKey
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add, entries
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow
 
-KEY = "a key for tests that is long enough to be one"
+KEY = b"a key for tests that is long enough to be one"
 
 
 def request_for(kind, value, clock):
