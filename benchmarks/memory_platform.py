@@ -16,7 +16,7 @@ from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, Evidenc
 from socialanalyzer_dagster.domain.outcomes import StepState, passed, rejected
 from socialanalyzer_dagster.domain.policy import Policy, parse_policy
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork, StepResult
-from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, LeadUid, Stage
 from socialanalyzer_dagster.pipeline.session import SessionParts
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
@@ -95,7 +95,7 @@ class MemoryVendor(BookVendor):
     async def analyze(self, works: Sequence[LeadWork], context: StageContext) -> AsyncIterator[LeadResult]:
         for work in works:
             await self._calls(work, context, Stage.ANALYZED)
-            items = [{"id": number, "summary": _WORDS, "is_travel": True} for number in range(ITEMS)]
+            items: list[JsonValue] = [{"id": number, "summary": _WORDS, "is_travel": True} for number in range(ITEMS)]
             evidence = (Evidence(lead=work.uid, kind="item_judgements", body={"items": items}),)
             yield LeadResult(uid=work.uid, outcome=passed(Stage.ANALYZED), evidence=evidence)
 
@@ -210,9 +210,11 @@ def _step(step: str, values: dict[str, Candidate]) -> StepResult:
     return StepResult(step=step, state=StepState.FILLED if found else StepState.NOTHING_FOUND, candidates=found)
 
 
-def _call(lead: LeadUid, stage: Stage, number: int) -> VendorCall[dict[str, Any]]:
+def _call(lead: LeadUid, stage: Stage, number: int) -> VendorCall[JsonValue]:
     async def send() -> Reply:
         return Reply(body={"answer": _WORDS, "of": number}, units={_UNIT: 100})
 
-    request = {"lead": lead, "stage": str(stage), "number": number, "text": _WORDS}
-    return VendorCall(operation=_OPERATION, request=request, max_units={_UNIT: 1000}, send=send, decode=dict)
+    request: JsonObject = {"lead": lead, "stage": str(stage), "number": number, "text": _WORDS}
+    return VendorCall(
+        operation=_OPERATION, request=request, max_units={_UNIT: 1000}, send=send, decode=lambda body: body
+    )

@@ -119,6 +119,8 @@ def _chain_seconds(environment: Mapping[str, str]) -> float:
     with database.read() as connection:
         search = select(stages.started_at, stages.finished_at).where(stages.stage == Stage.DISCOVERED)
         started, finished = connection.execute(search).one()
+        assert started is not None
+        assert finished is not None
         least: dict[str, timedelta] = {Stage.DISCOVERED: finished - started}
         for stage, began, ended in connection.execute(
             select(outcomes.stage, outcomes.started_at, outcomes.finished_at).where(

@@ -24,7 +24,7 @@ from socialanalyzer_dagster.pipeline.gate import GateOptions, spending_gate
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.workplace import SystemClock
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
-from socialanalyzer_dagster.sandbox.limits import TOKENS_PER_MINUTE
+from socialanalyzer_dagster.sandbox.limits import TOKENS, WINDOWS
 from socialanalyzer_dagster.sandbox.serve import sandbox_bill
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage.database import Database
@@ -134,8 +134,9 @@ def _environment(home: Path) -> dict[str, str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    tokens_per_minute = WINDOWS[TOKENS][0].calls
     tokens = [
-        {"model": each.model, "per_minute": int(TOKENS_PER_MINUTE * _SHARE_OF_TOKENS)}
+        {"model": each.model, "per_minute": int(tokens_per_minute * _SHARE_OF_TOKENS)}
         for each in shipped_policy().limits.tokens
     ]
     policy = gate_world.policy_with(shipped_policy(), limits={"tokens": tokens})

@@ -12,7 +12,7 @@ from batch_world import KEY, World
 from crm_world import CrmWorld, uid_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from privacy_world import email, erased, everything_in, handle, places_of, privacy_parts, with_retention
+from privacy_world import as_text, email, erased, everything_in, handle, places_of, privacy_parts, with_retention
 from sqlalchemy import select, text, update
 
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
@@ -131,11 +131,18 @@ def words_of(world: CrmWorld, uid: str) -> list[str]:
     pieces = [bio[at : at + 25] for at in range(0, max(len(bio) - 25, 0), 25)]
     words = [address, record["handle"], record["display_name"], record["profile_url"], *pieces]
     models = (LeadRow, EvidenceRow, FoundItemRow, CrmLinkRow)
-    others = str([row for model in models for row in rows(world.database, model) if row.lead_uid != uid]).lower()
-    items = [item for row in rows(world.database, VendorJobPageRow) for item in unpacked(row.body)]
+    others = [
+        as_text(value)
+        for model in models
+        for row in rows(world.database, model)
+        if row.lead_uid != uid
+        for value in row
+    ]
+    items = [as_text(item) for row in rows(world.database, VendorJobPageRow) for item in unpacked(row.body)]
     marks = (uid, address.lower(), record["handle"].lower())
-    others += str([item for item in items if not any(mark in str(item).lower() for mark in marks)]).lower()
-    return [word for word in words if word.lower() not in others]
+    others += [item for item in items if not any(mark in item.lower() for mark in marks)]
+    written_by_others = "\n".join(others).lower()
+    return [word for word in words if word.lower() not in written_by_others]
 
 
 @pytest.mark.parametrize("platform", sorted(PLATFORMS))

@@ -78,11 +78,12 @@ def everything_in(database: Database) -> dict[str, str]:
             for column in table.columns:
                 values = [row[column.name] for row in rows]
                 packed = isinstance(column.type, LargeBinary)
-                found[f"{table.name}.{column.name}"] = "\n".join(_text(value, packed=packed) for value in values)
+                found[f"{table.name}.{column.name}"] = "\n".join(as_text(value, packed=packed) for value in values)
     return found
 
 
-def _text(value: Any, *, packed: bool) -> str:
+def as_text(value: Any, *, packed: bool = False) -> str:
+    """A stored value as the text a search goes through: no character is escaped but those of JSON."""
     if packed and value is not None:
         return zlib.decompress(bytes(value)).decode("utf-8", "surrogatepass")
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from socialanalyzer_dagster.sandbox.limits import Usage
+from socialanalyzer_dagster.sandbox.limits import TOKENS, WINDOWS, Usage
 from socialanalyzer_dagster.sandbox.prices import CHAT_MODELS, EMBEDDING_USD_PER_MILLION_TOKENS, TRANSCRIPTION_MODELS
 from socialanalyzer_dagster.sandbox.wire import Call, Refusal, VendorWire, json_response
 from socialanalyzer_dagster.sandbox.world.dice import token
@@ -37,7 +37,7 @@ _CODES = {
     "tokens": "rate_limit_exceeded",
     "not_found": "unknown_url",
 }
-_REQUESTS_PER_MINUTE, _TOKENS_PER_MINUTE = 500, 2_000_000
+_REQUESTS_PER_MINUTE, _TOKENS_PER_MINUTE = (WINDOWS[key][0].calls for key in ("openai", TOKENS))
 
 
 class RefusedError(Exception):
