@@ -1,20 +1,27 @@
 """JSON with text from outside made fit for both engines: PostgreSQL refuses NUL and lone surrogates (I-13)."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 
 from socialanalyzer_dagster.domain.outside_text import storable
 from socialanalyzer_dagster.domain.types import JsonValue
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_REFUSED = re.compile(r"\\u0000|[\ud800-\udfff]")
 
 
 def stored_json(value: JsonValue) -> str:
     """The text of a JSON column, whose texts and keys every database takes; raises TypeError for what is no JSON."""
     text = _ENCODE(value)
-    return _ENCODE(_storable(value)) if _REFUSED.search(text) else text
+    return text if _is_storable(text) else _ENCODE(_storable(value))
+
+
+def _is_storable(text: str) -> bool:
+    """Without NUL (escaped in JSON) and lone surrogates (which UTF-8 cannot say)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\\u0000" not in text
 
 
 def _storable(value: JsonValue) -> JsonValue:
