@@ -29,7 +29,7 @@ class Rescored:
     flow: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(tier before, tier now) -> leads."""
     moved: list[dict[str, Any]] = field(default_factory=list)
-    """Leads whose tier changes, in order of platform and id."""
+    """Leads whose tier changes, in order of platform, id and batch."""
 
     def as_json(self) -> dict[str, Any]:
         """The object of `rescore --json`."""
@@ -59,19 +59,20 @@ def rescore(database: Database, policy: Policy, *, batch_id: str | None, now: da
             if row.policy_hash != result.policy_hash:
                 fresh.setdefault(row.batch_id, {})[LeadUid(row.lead_uid)] = score
         _store(database, result.policy_hash, fresh, now)
+    result.moved.sort(key=lambda moved: (moved["lead"], moved["batch"]))
     return result
 
 
 def _pages(database: Database, batch_id: str | None) -> Iterator[Sequence[Any]]:
-    """Live scores by platform, lead and batch, so many at a time."""
-    after: tuple[str, str, str] | None = None
+    """Live scores in the order in which they are stored, so many at a time."""
+    after: tuple[str, str] | None = None
     while True:
         with database.read() as connection:
             page = lead_views.live_scores(connection, batch_id=batch_id, after=after, limit=_PAGE)
         if not page:
             return
         yield page
-        after = (page[-1].platform, page[-1].platform_id, page[-1].batch_id)
+        after = (page[-1].lead_uid, page[-1].batch_id)
 
 
 def _count(result: Rescored, row: Any, fresh: ScoreDocument) -> None:  # noqa: ANN401 - a database row

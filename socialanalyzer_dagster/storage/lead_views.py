@@ -245,30 +245,22 @@ def score_of_lead(connection: Connection, lead_uid: str) -> Any | None:  # noqa:
 
 
 def live_scores(
-    connection: Connection, *, batch_id: str | None, after: tuple[str, str, str] | None, limit: int
+    connection: Connection, *, batch_id: str | None, after: tuple[str, str] | None, limit: int
 ) -> Sequence[Any]:
-    """Live scores with their leads in order of platform, id and batch, after a cursor of these three."""
-    order = (LeadRow.platform, LeadRow.platform_id, ScoreRow.batch_id)
-    statement = (
-        select(
-            LeadRow.platform,
-            LeadRow.platform_id,
-            LeadRow.handle,
-            LeadBatchRow.partition_key,
-            ScoreRow.lead_uid,
-            ScoreRow.batch_id,
-            ScoreRow.policy_hash,
-            ScoreRow.record,
-        )
-        .join(LeadRow, LeadRow.lead_uid == ScoreRow.lead_uid)
-        .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
-        .where(ScoreRow.kind == "live")
-        .order_by(*order)
-        .limit(limit)
-    )
+    """Live scores with their leads in order of the scores' key, after a cursor of (lead_uid, batch_id)."""
+    key = (ScoreRow.lead_uid, ScoreRow.batch_id)
+    scores = select(*key, ScoreRow.policy_hash, ScoreRow.record).where(ScoreRow.kind == "live")
     if batch_id is not None:
-        statement = statement.where(ScoreRow.batch_id == batch_id)
-    return connection.execute(statement.where(tuple_(*order) > after) if after is not None else statement).all()
+        scores = scores.where(ScoreRow.batch_id == batch_id)
+    if after is not None:
+        scores = scores.where(tuple_(*key) > after)
+    page = scores.order_by(*key).limit(limit).subquery()  # cut before the join: the planner need not guess how many
+    return connection.execute(
+        select(LeadRow.platform, LeadRow.platform_id, LeadRow.handle, LeadBatchRow.partition_key, page)
+        .join(LeadRow, LeadRow.lead_uid == page.c.lead_uid)
+        .join(LeadBatchRow, LeadBatchRow.batch_id == page.c.batch_id)
+        .order_by(page.c.lead_uid, page.c.batch_id)
+    ).all()
 
 
 def bdr_of_lead(connection: Connection, lead_uid: str) -> str | None:
