@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -51,14 +52,20 @@ def rescore(database: Database, policy: Policy, *, batch_id: str | None, now: da
     """
     spare_collector()
     result = Rescored(policy_hash=policy.digest)
-    for page in _pages(database, batch_id):
-        fresh: dict[str, dict[LeadUid, ScoreDocument]] = {}
-        for row in page:
-            score = ScoreDocument.of(recompute(ScoreRecord.model_validate(row.record), policy))
-            _count(result, row, score)
-            if row.policy_hash != result.policy_hash:
-                fresh.setdefault(row.batch_id, {})[LeadUid(row.lead_uid)] = score
-        _store(database, result.policy_hash, fresh, now)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="rescore-writer") as writer:
+        stored: Future[None] | None = None
+        for page in _pages(database, batch_id):
+            fresh: dict[str, dict[LeadUid, ScoreDocument]] = {}
+            for row in page:
+                score = ScoreDocument.of(recompute(ScoreRecord.model_validate(row.record), policy))
+                _count(result, row, score)
+                if row.policy_hash != result.policy_hash:
+                    fresh.setdefault(row.batch_id, {})[LeadUid(row.lead_uid)] = score
+            if stored is not None:
+                stored.result()  # one page is stored while the next is computed, never more
+            stored = writer.submit(_store, database, result.policy_hash, fresh, now)
+        if stored is not None:
+            stored.result()
     result.moved.sort(key=lambda moved: (moved["lead"], moved["batch"]))
     return result
 
