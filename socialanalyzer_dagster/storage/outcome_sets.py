@@ -37,7 +37,6 @@ from socialanalyzer_dagster.storage.outcomes import StageOf
 _UPSTREAM = "upstream_"
 LATEST_POSITION = 10**9
 _Text: TypeAlias = str | BindParameter[str]
-_Number: TypeAlias = int | BindParameter[int]
 
 
 def goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
@@ -91,12 +90,10 @@ class Pending:
     stage: Stage
     within: int = LATEST_POSITION
 
-    def query(self) -> Select[str, int]:
-        """Rows (lead_uid, position): not claimed by another batch, and not judged by the next stage already."""
-        return _pending(self.stage, self.batch_id, self.within)
 
-
-def _pending(stage: Stage, batch_id: _Text, within: _Number) -> Select[str, int]:
+def _pending(stage: Stage) -> Select[str, int]:
+    """Rows (lead_uid, position): not claimed by another batch, and not judged by the next stage already."""
+    batch_id, within = bindparam("of_batch", type_=String()), bindparam("within", type_=Integer())
     arrived = reached(batch_id, stage).subquery()
     final = _current(batch_id, stage, arrived.c.lead_uid).where(
         ~StageOutcomeRow.retryable, ~is_upstream(StageOutcomeRow)
@@ -116,7 +113,8 @@ def _pending(stage: Stage, batch_id: _Text, within: _Number) -> Select[str, int]
 
 def count_pending(connection: Connection, pending: Pending) -> int:
     """How many leads the stage would work on."""
-    return connection.execute(select(func.count()).select_from(pending.query().subquery())).scalar_one()
+    bounds = {"of_batch": pending.batch_id, "within": pending.within}
+    return connection.execute(_count(pending.stage), bounds).scalar_one()
 
 
 def pending_window(connection: Connection, pending: Pending, *, after: int, limit: int) -> list[tuple[LeadUid, int]]:
@@ -126,9 +124,14 @@ def pending_window(connection: Connection, pending: Pending, *, after: int, limi
 
 
 @cache
+def _count(stage: Stage) -> Select[int]:
+    return select(func.count()).select_from(_pending(stage).subquery())
+
+
+@cache
 def _window(stage: Stage) -> Select[str, int]:
     """The query of every window of a stage, put together once."""
-    rows = _pending(stage, bindparam("of_batch", type_=String()), bindparam("within", type_=Integer())).subquery()
+    rows = _pending(stage).subquery()
     return (
         select(rows.c.lead_uid, rows.c.position)
         .where(rows.c.position > bindparam("after"))
@@ -224,6 +227,26 @@ def forget_upstream(connection: Connection, batch_id: str) -> None:
     )
 
 
+_COUNTS = (
+    select(
+        StageOutcomeRow.stage,
+        StageOutcomeRow.result,
+        StageOutcomeRow.code,
+        func.count(),
+        func.sum(case((StageOutcomeRow.retryable, 1), else_=0)),
+        func.sum(
+            case(
+                (or_(*(and_(StageOutcomeRow.stage == each, goes_on(StageOutcomeRow, each)) for each in STAGES)), 1),
+                else_=0,
+            )
+        ),
+    )
+    .where(StageOutcomeRow.batch_id == bindparam("of_batch"), StageOutcomeRow.is_current)
+    .group_by(StageOutcomeRow.stage, StageOutcomeRow.result, StageOutcomeRow.code)
+)
+"""Put together once: it is asked at the beginning and end of every stage, by sensors and by every view of a batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutcomeCount:
     """How many current outcomes of one kind a stage has, and what they cost."""
@@ -238,19 +261,7 @@ class OutcomeCount:
 
 def outcome_counts(connection: Connection, batch_id: str) -> list[OutcomeCount]:
     """Current outcomes of a batch by stage, result and code: the one source of every counter (I-18)."""
-    going_on = [and_(StageOutcomeRow.stage == stage, goes_on(StageOutcomeRow, stage)) for stage in STAGES]
-    rows = connection.execute(
-        select(
-            StageOutcomeRow.stage,
-            StageOutcomeRow.result,
-            StageOutcomeRow.code,
-            func.count(),
-            func.sum(case((StageOutcomeRow.retryable, 1), else_=0)),
-            func.sum(case((or_(*going_on), 1), else_=0)),
-        )
-        .where(StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.is_current)
-        .group_by(StageOutcomeRow.stage, StageOutcomeRow.result, StageOutcomeRow.code)
-    )
+    rows = connection.execute(_COUNTS, {"of_batch": batch_id})
     return [
         OutcomeCount(Stage(stage), Result(result), code, leads, int(retryable), int(onward))
         for stage, result, code, leads, retryable, onward in rows
