@@ -10,12 +10,14 @@ import typer
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, read_policy_file
+from socialanalyzer_dagster.platforms.policy_check import check_platforms
+from socialanalyzer_dagster.platforms.registry import PLATFORMS
 
 
 def policy_file(path: Path) -> Policy:
-    """The policy of a file; raises PolicyError when it cannot be read or is refused."""
+    """The policy of a file; raises PolicyError when it cannot be read, is refused or does not fit the platforms."""
     try:
-        return read_policy_file(path)
+        return check_platforms(read_policy_file(path), PLATFORMS)
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path} cannot be read: {error}") from error
 

@@ -13,8 +13,6 @@ from socialanalyzer_dagster.domain.policy_search import InterestsPolicy
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, canonical_json, sha256_of
 
 FINGERPRINT_PREFIX = "fp1:"
-NOT_FILTERS = frozenset({"max_budget_usd"})
-"""Keys of `search.defaults` that belong to the batch and not to the search (spec 5.1)."""
 _NOT_HASHED = frozenset({"max_results"})
 
 
@@ -71,8 +69,7 @@ def validated(model: type[ModelT], raw: Mapping[str, object], context: Mapping[s
 
 def filter_defaults(platform: PlatformKey, policy: Policy) -> dict[str, JsonValue]:
     """The filter defaults of a platform as the policy states them (spec 5.2 to 5.4)."""
-    defaults = policy.search.defaults.get(platform, {})
-    return {name: value for name, value in defaults.items() if name not in NOT_FILTERS}
+    return dict(policy.search.defaults.get(platform, {}))
 
 
 def fingerprint(filters: SearchFilters, policy: Policy) -> str:

@@ -1,17 +1,15 @@
 """The versioned policy document: every threshold, weight, price, limit and prompt of the pipeline (spec 4)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from socialanalyzer_dagster.domain.category_examples import shipped_examples, shipped_examples_digest
-from socialanalyzer_dagster.domain.operations import OPERATIONS
-from socialanalyzer_dagster.domain.outcomes import PROFILES, TOPICS
 from socialanalyzer_dagster.domain.policy_crm import (
     CrmPolicy,
     GatesPolicy,
@@ -22,7 +20,6 @@ from socialanalyzer_dagster.domain.policy_crm import (
     WarningsPolicy,
 )
 from socialanalyzer_dagster.domain.policy_judgement import (
-    PROMPT_IDS,
     AnalysisPolicy,
     CategoriesPolicy,
     LlmPolicy,
@@ -41,6 +38,7 @@ from socialanalyzer_dagster.domain.policy_money import (
     Price,
     RetriesPolicy,
 )
+from socialanalyzer_dagster.domain.policy_rules import missing_names, unusable_names
 from socialanalyzer_dagster.domain.policy_search import (
     DiscoveryPolicy,
     EmailsPolicy,
@@ -59,8 +57,7 @@ from socialanalyzer_dagster.domain.types import sha256_of
 
 DEFAULT_POLICY = "default.yaml"
 INSTANT_POLICY = "sandbox_instant.yaml"
-_MODEL_VENDOR = "openai"
-_PARTS = ("input", "cached_input", "output")
+_STORED = {"is_stored": True}
 
 
 class PolicyError(ValueError):
@@ -105,9 +102,10 @@ class Policy(Section):
     runtime: RuntimePolicy
 
     @model_validator(mode="after")
-    def _is_complete(self) -> "Policy":
-        if problems := [*_missing(self), *_unlisted(self)]:
-            raise ValueError("; ".join(problems))
+    def _is_complete(self, info: ValidationInfo) -> "Policy":
+        is_new = info.context != _STORED
+        if problems := [*missing_names(self), *(unusable_names(self) if is_new else ())]:
+            raise ValueError("\n- ".join(problems))
         shipped_examples(self.categories.labels)
         return self
 
@@ -121,51 +119,25 @@ class Policy(Section):
         return self.model_dump(mode="json")
 
 
-def _missing(policy: Policy) -> Iterator[str]:
-    buckets = {operation.bucket for operation in OPERATIONS.values()}
-    if missing := sorted(buckets - set(policy.limits.buckets)):
-        yield f"limits.buckets lacks {', '.join(missing)}"
-    if missing := sorted(set(PROMPT_IDS) - set(policy.prompts)):
-        yield f"prompts lacks {', '.join(missing)}"
-    if missing := sorted(_priced(policy.models) - set(policy.prices)):
-        yield f"prices lacks {', '.join(missing)}"
-
-
-def _priced(models: ModelsPolicy) -> set[str]:
-    """What must have a price: every spending operation, and for model calls the tokens or minutes of each model."""
-    own = {key for key, each in OPERATIONS.items() if each.spends and each.vendor != _MODEL_VENDOR}
-    tokens = {
-        f"{_MODEL_VENDOR}.{model}.{part}" for model in (models.vision, models.text, models.small) for part in _PARTS
-    }
-    return own | tokens | {f"{_MODEL_VENDOR}.{models.transcription}"}
-
-
-def _unlisted(policy: Policy) -> Iterator[str]:
-    """Keys of one section that name nothing of the section they refer to."""
-    screening = policy.screening
-    references: tuple[tuple[str, Iterable[str], Iterable[str]], ...] = (
-        ("cache.reuse_days names unknown operations", policy.cache.reuse_days, OPERATIONS),
-        ("scoring.penalties names unknown categories", policy.scoring.penalties, policy.categories.labels),
-        ("screening.reject_topics has no reason code for", screening.reject_topics, TOPICS),
-        ("screening.reject_profiles has no reason code for", screening.reject_profiles, PROFILES),
-        (
-            "crm.community_labels names unknown communities",
-            policy.crm.community_labels,
-            policy.analysis.community_platforms,
-        ),
-    )
-    for problem, named, known in references:
-        if unknown := sorted(set(named) - set(known)):
-            yield f"{problem}: {', '.join(unknown)}"
-
-
 def parse_policy(document: Mapping[str, Any]) -> Policy:
     """Validate a document, of an earlier version too (it gets the keys that came since, as the package ships them).
 
     Raises PolicyError naming every unknown key, wrong type and broken rule.
     """
+    return _parsed(document, None)
+
+
+def stored_policy(document: Mapping[str, Any]) -> Policy:
+    """A policy that a database holds, as an earlier version of the package may have stored it.
+
+    Names that nothing reads do no harm there: what was accepted once, and batches and scores pin, stays readable.
+    """
+    return _parsed(document, _STORED)
+
+
+def _parsed(document: Mapping[str, Any], context: Mapping[str, bool] | None) -> Policy:
     try:
-        return Policy.model_validate(upgraded(document, _shipped_document(DEFAULT_POLICY)))
+        return Policy.model_validate(upgraded(document, _shipped_document(DEFAULT_POLICY)), context=context)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, issue['loc'])) or 'policy'}: {issue['msg']}" for issue in error.errors()]
         raise PolicyError("the policy was refused:\n" + "\n".join(f"- {problem}" for problem in problems)) from error

@@ -11,6 +11,10 @@ from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+PAGE_STEPS = ("B", "C", "D", "G", "I")
+SEARCH_STEPS = ("A", "H")
+STEP_LETTERS = tuple("ABCDEFGHIJKL")
+"""The enrichment steps of spec 8.1; those that crawl and those that search have settings of their own."""
 
 
 class Section(BaseModel):

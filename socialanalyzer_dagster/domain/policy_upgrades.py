@@ -8,10 +8,14 @@ from typing import Any, cast
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one policy version brought; a path is given key by key, because price keys hold dots."""
+    """What one policy version brought and took away; a path is given key by key, because price keys hold dots.
+
+    `removed` lists keys that nothing reads any more; a `*` stands for every key there.
+    """
 
     version: str
-    added: tuple[tuple[str, ...], ...]
+    added: tuple[tuple[str, ...], ...] = ()
+    removed: tuple[tuple[str, ...], ...] = ()
 
 
 STEPS = (
@@ -42,6 +46,7 @@ STEPS = (
             ("retention",),
         ),
     ),
+    Step("1.2.0", removed=(("search", "defaults", "*", "max_budget_usd"),)),
 )
 
 
@@ -50,8 +55,8 @@ def upgraded(
 ) -> Mapping[str, Any]:
     """The document with every key that versions after its own brought, at the value the package ships.
 
-    What the document says itself stays as it is. A document of the newest version, or one without a readable version,
-    is returned unchanged: validation says what it lacks.
+    What the document says itself stays as it is, except for keys that nothing reads any more. A document of the newest
+    version, or one without a readable version, is returned unchanged: validation says what it lacks.
     """
     own = _number(document.get("policy_version"))
     later = [step for step in steps if own is not None and own < (_number(step.version) or ())]
@@ -60,6 +65,8 @@ def upgraded(
     result = deepcopy(dict(document))
     for path in (path for step in later for path in step.added):
         _put(result, path, shipped)
+    for path in (path for step in later for path in step.removed):
+        _drop(result, path)
     return result | {"policy_version": later[-1].version}
 
 
@@ -81,3 +88,15 @@ def _put(document: dict[str, Any], path: tuple[str, ...], shipped: Mapping[str, 
         if not isinstance(here, dict):
             return
     cast("dict[str, Any]", here).setdefault(last, deepcopy(source[last]))
+
+
+def _drop(document: object, path: tuple[str, ...]) -> None:
+    """Take one key out wherever it stands; what is no mapping is left to validation."""
+    if not isinstance(document, dict):
+        return
+    first, *rest = path
+    if not rest:
+        document.pop(first, None)
+        return
+    for key in list(document) if first == "*" else [first]:
+        _drop(document.get(key), tuple(rest))

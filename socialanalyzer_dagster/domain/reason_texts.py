@@ -115,10 +115,10 @@ REMEDIES: Mapping[str, str] = {
     "batch_stopped": "queue the batch again",
     "provider_unavailable": "nothing: they are done by themselves when the provider is back (`socialanalyzer health`)",
     "held_no_bdr": "activate a sales representative and plan again",
-    "held_no_email": "find an address, or allow contacts without one in the policy",
+    "held_no_email": "find an address, or allow contacts without one in the policy, then plan again",
     "held_email_unverified": "verify again when the verifier answers",
-    "held_notice_plan": "record a notice plan in the policy",
-    "held_lawful_basis": "record a lawful basis in the policy",
+    "held_notice_plan": "record a notice plan in the policy, then plan again",
+    "held_lawful_basis": "record a lawful basis in the policy, then plan again",
     "gate_timeout": "make a new plan and decide on it",
 }
 """Code -> what to do, for failed, held and resumable skipped leads."""

@@ -11,7 +11,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMea
 from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.plan_ends import end_plan, skip_leads
-from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.pipeline.workplace import SANDBOX, Workplace
 from socialanalyzer_dagster.storage import approval_gates, audit_log, batches, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import GateDecision, GateState
 from socialanalyzer_dagster.storage.batches import Batch
@@ -19,7 +19,6 @@ from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState
 
 DEMO_APPROVER = "demo-approver"
 """The name demonstrations and simulations approve with; live installations refuse it."""
-_SANDBOX = "sandbox"
 _LONGEST_NAME = 255
 _TRIES = 10
 
@@ -94,7 +93,7 @@ def person_of(workplace: Workplace, by: str) -> str:
     name = by.strip()
     if not name or len(name) > _LONGEST_NAME:
         raise ApprovalRefused("a decision carries the name of the person who takes it: --by NAME")
-    if name.casefold() == DEMO_APPROVER and workplace.mode != _SANDBOX:
+    if name.casefold() == DEMO_APPROVER and workplace.mode != SANDBOX:
         raise ApprovalRefused(f"'{DEMO_APPROVER}' decides in the sandbox alone; a live plan needs a person's name")
     return name
 

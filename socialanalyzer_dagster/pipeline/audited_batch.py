@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.policy import parse_policy
+from socialanalyzer_dagster.domain.policy import stored_policy
 from socialanalyzer_dagster.pipeline.audits import AuditedBatch
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
@@ -18,7 +18,7 @@ def audited_batch(connection: Connection, key: str, *, suppression_key: bytes) -
     stored = policies.by_hash(connection, row.policy_hash) if row is not None else None
     if row is None or stored is None:
         raise NoSuchBatch(f"there is no batch '{key}'")
-    return AuditedBatch(row.batch_id, parse_policy(stored.document), _may_wait(row), suppression_key)
+    return AuditedBatch(row.batch_id, stored_policy(stored.document), _may_wait(row), suppression_key)
 
 
 def _may_wait(row: Batch) -> bool:

@@ -20,7 +20,7 @@ from socialanalyzer_dagster.pipeline.batch_status import (
     transition,
 )
 from socialanalyzer_dagster.pipeline.locks import batch_lock
-from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log, batches, claims, outcome_sets
 from socialanalyzer_dagster.storage.batches import Batch
@@ -112,7 +112,7 @@ def set_cap(workplace: Workplace, key: str, deed: Deed, *, cap_micros: int) -> B
     """Another cap; a higher one queues an ended batch again whose leads were skipped for the money (spec 2.4)."""
 
     def act(connection: Connection, batch: Batch) -> Batch:
-        _check_cap(workplace, batch, cap_micros)
+        _check_cap(workplace, cap_micros)
         changed = change(connection, batch, {"cap_micros": cap_micros})
         if not batch.capped or cap_micros <= batch.cap_micros:
             return changed
@@ -123,8 +123,8 @@ def set_cap(workplace: Workplace, key: str, deed: Deed, *, cap_micros: int) -> B
     return _do(workplace, key, _Act("batch.set_cap", deed, act, {"cap_micros": cap_micros}))
 
 
-def _check_cap(workplace: Workplace, batch: Batch, cap_micros: int) -> None:
-    highest = micros_from_usd(policy_of_hash(workplace.database, batch.policy_hash).budgets.batch_absolute_usd)
+def _check_cap(workplace: Workplace, cap_micros: int) -> None:
+    highest = micros_from_usd(active_policy(workplace.database).budgets.batch_absolute_usd)
     if not 0 < cap_micros <= highest:
         raise BatchRefused(f"a batch cap must be above $0.00 and at most {usd_text(highest)}")
 

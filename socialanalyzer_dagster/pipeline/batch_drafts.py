@@ -12,17 +12,17 @@ from socialanalyzer_dagster.domain.creator_lists import ListRow, UnusableRow
 from socialanalyzer_dagster.domain.estimate import Estimate, estimate_list, estimate_search
 from socialanalyzer_dagster.domain.money import micros_from_usd, usd_text
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.privacy_record import HOW_TO_RECORD, unrecorded_privacy
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_requests import CheckedRequest
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.estimates import estimate_json, measured_rates
 from socialanalyzer_dagster.pipeline.pricing import unconfirmed_prices
-from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.pipeline.workplace import SANDBOX, Workplace
 from socialanalyzer_dagster.storage import batches
 from socialanalyzer_dagster.storage.batches import Batch
 
 FIRST_ATTEMPT = 1
-_SANDBOX = "sandbox"
 
 
 class BatchRefused(ValueError):
@@ -35,6 +35,10 @@ class EstimateOverCap(BatchRefused):
 
 class PricesUnconfirmed(BatchRefused):
     """Real money would be spent at prices that are placeholders still."""
+
+
+class PrivacyUnrecorded(BatchRefused):
+    """People's data would be collected on a lawful basis that nobody but the package names."""
 
 
 class AlreadyRunning(BatchRefused):
@@ -90,11 +94,16 @@ class Draft:
         """Raises PricesUnconfirmed outside the sandbox: the batch would pin prices that its run refuses (spec 12.3)."""
         vendors = {f"{vendor}." for adapter in self.checked.platform.adapters.values() for vendor in adapter.providers}
         unconfirmed = sorted(key for key in unconfirmed_prices(self.policy) if key.startswith(tuple(vendors)))
-        if unconfirmed and mode != _SANDBOX:
+        if unconfirmed and mode != SANDBOX:
             raise PricesUnconfirmed(
                 f"nobody confirmed the prices of {', '.join(unconfirmed)}: compare each with the contract and run "
                 "`socialanalyzer prices confirm KEY --usd AMOUNT --by NAME`"
             )
+
+    def refuse_unrecorded_privacy(self, mode: str) -> None:
+        """Raises PrivacyUnrecorded outside the sandbox: each lead stores the basis it is collected on (spec 19.1)."""
+        if mode != SANDBOX and (keys := unrecorded_privacy(self.policy)):
+            raise PrivacyUnrecorded(f"nobody recorded {' and '.join(keys)}: {HOW_TO_RECORD}")
 
 
 def check_confirmation(figure_micros: int, estimate_micros: int) -> None:

@@ -6,13 +6,12 @@ from typing import Any
 
 from socialanalyzer_dagster.domain.batch_facts import BatchFacts
 from socialanalyzer_dagster.domain.money import micros_from_usd
-from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.summary import batch_summary
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters
-from socialanalyzer_dagster.pipeline.launch_queue import held_batches
-from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.launch_queue import held_batches, providers_of
+from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
 from socialanalyzer_dagster.pipeline.summaries import read_facts
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batch_figures, batches, sync_plans
@@ -44,7 +43,7 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "estimate_micros": batch.estimate_micros,
         "worst_case_micros": batch.worst_case_micros,
         "estimate": dict(batch.estimate),
-        "caps": caps(batch, policy),
+        "caps": caps(workplace, batch),
         "max_leads": batch.max_leads,
         "canary": batch.canary,
         "bdr_names": list(batch.bdr_names),
@@ -84,15 +83,24 @@ def _money(facts: BatchFacts) -> dict[str, int]:
     }
 
 
-def caps(batch: Batch, policy: Policy) -> dict[str, int]:
-    """Every cap that a call of the batch falls under, in micro-USD."""
-    budgets = policy.budgets
+def caps(workplace: Workplace, batch: Batch) -> dict[str, int]:
+    """Every cap that a call of the batch falls under, in micro-USD, as the active policy sets them (spec 12.5).
+
+    A month's cap of a vendor stands as `provider_month.<vendor>`.
+    """
+    budgets = active_policy(workplace.database).budgets
+    absolute = micros_from_usd(budgets.batch_absolute_usd)
+    months = {
+        f"provider_month.{provider}": micros_from_usd(budgets.provider_month_usd[provider])
+        for provider in sorted(budgets.provider_month_usd.keys() & providers_of(workplace, batch.platform))
+    }
     return {
-        "batch": batch.cap_micros,
-        "batch_absolute": micros_from_usd(budgets.batch_absolute_usd),
+        "batch": min(batch.cap_micros, absolute),
+        "batch_absolute": absolute,
         "platform_day": micros_from_usd(budgets.platform_day_usd),
         "day": micros_from_usd(budgets.day_usd),
         "month": micros_from_usd(budgets.month_usd),
+        **months,
     }
 
 

@@ -46,7 +46,7 @@ def create_batch(workplace: Workplace, request: BatchRequest) -> CreatedBatch:
     """A stored batch, queued or waiting for confirmation of its estimate.
 
     Raises FilterProblems (every wrong field at once), UnknownPreset, EstimateOverCap, AlreadyRunning,
-    IdempotencyConflict, WrongConfirmation, PricesUnconfirmed; for a list also ListRefused.
+    IdempotencyConflict, WrongConfirmation, PricesUnconfirmed, PrivacyUnrecorded; for a list also ListRefused.
     """
     policy = active_policy(workplace.database)
     for _ in range(_KEY_TRIES - 1):
@@ -171,6 +171,7 @@ def _store(connection: Connection, workplace: Workplace, draft: Draft, *, parts:
 def _refuse(connection: Connection, workplace: Workplace, draft: Draft) -> list[str]:
     """Raises what stands against the batch; returns what is to be told about a search that is forced to run twice."""
     draft.refuse_unconfirmed_prices(workplace.mode)
+    draft.refuse_unrecorded_privacy(workplace.mode)
     draft.refuse_over_cap()
     checked = draft.checked
     running = batches.running_with_fingerprint(connection, checked.platform.key, checked.fingerprint)

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.crm_diff import sealed_hash
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.privacy_record import HOW_TO_RECORD, unrecorded_privacy
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline import audits
 from socialanalyzer_dagster.pipeline.audits import Audit, AuditedBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN
+from socialanalyzer_dagster.pipeline.crm_rules import planning_policy, rules_hash
 from socialanalyzer_dagster.pipeline.crm_sync import close_batch, gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.plan_ends import expire_plan
+from socialanalyzer_dagster.pipeline.workplace import SANDBOX
 from socialanalyzer_dagster.storage import batches, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import CLEARED, GateDecision
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
@@ -31,17 +35,20 @@ class SyncRefused(BatchRefused):
 class Admission:
     """The plan to write, None when there is nothing to write now; `halt` says why in that case, if there is a why."""
 
+    policy: Policy
     plan: Plan | None = None
     halt: str | None = None
 
 
 def admit(batch: OpenBatch) -> Admission:
-    """What may be written now; a plan past its time is refused, and the batch is queued for a new one.
+    """What may be written now, and under which policy.
 
-    Raises SyncRefused.
+    A plan past its time, or made under other privacy and outreach rules than are active now, is refused and the batch
+    queued for a new one. Raises SyncRefused.
     """
     row = batch.refresh()
     key, now = row.partition_key, batch.workplace.clock.now()
+    policy = planning_policy(batch)
     with batch.workplace.database.read() as connection:
         plan = sync_plans.newest_plan(connection, row.batch_id)
         if plan is None:
@@ -51,14 +58,18 @@ def admit(batch: OpenBatch) -> Admission:
     if plan.state == PlanState.APPLIED and not any(each.is_waiting for each in rows):
         if row.status == BatchStatus.SYNCING:
             close_batch(batch)
-        return Admission()
+        return Admission(policy)
     _check_decision(key, plan, gate, rows)
     if plan.is_expired(now):
-        return Admission(halt=_replan(batch, plan))
+        return Admission(policy, halt=_replan(batch, plan, f"the plan expired at {plan.expires_at}"))
+    if plan.rules_hash != rules_hash(policy):
+        cause = "what the policy says about contacts changed after the plan"
+        return Admission(policy, halt=_replan(batch, plan, cause))
+    _check_privacy(batch, policy)
     _check_rows(key, plan, rows)
     with batch.workplace.database.read() as connection:
         _check_batch(connection, batch)
-    return Admission(plan)
+    return Admission(policy, plan)
 
 
 def _check_decision(key: str, plan: Plan, gate: GateDecision | None, rows: Sequence[StoredRow]) -> None:
@@ -76,6 +87,13 @@ def _check_decision(key: str, plan: Plan, gate: GateDecision | None, rows: Seque
             f"the plan of batch {key} ({contacts} contacts, {plan.plan_hash[:12]}) is not approved: look at it with "
             f"`socialanalyzer batch plan {key}`, then `socialanalyzer batch approve {key} --by NAME`"
         )
+
+
+def _check_privacy(batch: OpenBatch, policy: Policy) -> None:
+    """In live mode nobody is written under a basis or a notice plan that only the package names (spec 19.1)."""
+    if batch.workplace.mode != SANDBOX and (keys := unrecorded_privacy(policy)):
+        subject = f"nobody recorded {' and '.join(keys)}, so nothing of batch {batch.row.partition_key} is written"
+        raise SyncRefused(f"{subject}: {HOW_TO_RECORD}")
 
 
 def _check_rows(key: str, plan: Plan, rows: Sequence[StoredRow]) -> None:
@@ -97,7 +115,7 @@ def _check_batch(connection: Connection, batch: OpenBatch) -> None:
         raise SyncRefused(f"batch {row.partition_key} does not add up, so nothing is written: {' '.join(wrong)}")
 
 
-def _replan(batch: OpenBatch, plan: Plan) -> str:
+def _replan(batch: OpenBatch, plan: Plan, cause: str) -> str:
     """An approval does not outlast its plan: what is left of it is planned and decided about anew (spec 11.2)."""
     workplace = batch.workplace
     with workplace.database.write() as connection:
@@ -109,4 +127,4 @@ def _replan(batch: OpenBatch, plan: Plan) -> str:
         if row is not None:
             queue_again(connection, workplace, row)
     batch.refresh()
-    return f"the plan expired at {plan.expires_at}; nothing was written, and the batch is queued for a new plan"
+    return f"{cause}; nothing was written, and the batch is queued for a new plan"

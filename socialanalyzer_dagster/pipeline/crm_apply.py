@@ -8,6 +8,7 @@ from datetime import datetime
 
 from socialanalyzer_dagster.domain.calls import ErrorClass
 from socialanalyzer_dagster.domain.crm_waits import next_try_at, resume_at
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult
 from socialanalyzer_dagster.domain.refusals import Refusal
 from socialanalyzer_dagster.domain.types import Stage
@@ -67,7 +68,7 @@ async def apply_plan(batch: OpenBatch, tell: Report = log_progress) -> SyncRepor
         raise
     if admission.plan is None:
         return await asyncio.to_thread(sync_report, batch, 0, halt=admission.halt)
-    run = _SyncRun(batch, admission.plan, tell)
+    run = _SyncRun(batch, admission.plan, admission.policy, tell)
     try:
         await run.work()
     except (Refusal, CallFailed) as error:
@@ -105,7 +106,7 @@ def _halted(batch: OpenBatch, error: Refusal | CallFailed, worked: int) -> str |
 class _SyncRun:
     """One run over the rows of a plan that have no end yet."""
 
-    def __init__(self, batch: OpenBatch, plan: Plan, tell: Report) -> None:
+    def __init__(self, batch: OpenBatch, plan: Plan, policy: Policy, tell: Report) -> None:
         hubspot = batch.vendors.hubspot
         if hubspot is None:
             raise SyncRefused("no CRM is configured: set HUBSPOT_API_KEY")
@@ -116,7 +117,7 @@ class _SyncRun:
         self._workflow = hubspot.workflow if batch.policy.crm.webhook_enabled else None
         if batch.policy.crm.webhook_enabled and self._workflow is None:
             raise SyncRefused("the policy tells a workflow about each contact, but HUBSPOT_WEBHOOK_URL is not set")
-        self._writer = PartWriter(batch, self._gate, hubspot)
+        self._writer = PartWriter(batch, policy, self._gate, hubspot)
         self.worked = 0
 
     async def work(self) -> None:

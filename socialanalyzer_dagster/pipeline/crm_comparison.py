@@ -8,6 +8,7 @@ from socialanalyzer_dagster.domain.crm_diff import RELEASED_NOTE, Action, PlanRo
 from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.crm_validation import Definition, refused_values
 from socialanalyzer_dagster.domain.outreach import QueueDecision
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Gate
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed, ProviderUnavailable
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -34,21 +35,22 @@ class Draft:
 
 
 class Comparison:
-    """Compares leads of a batch with the CRM, part by part; reads only."""
+    """Compares leads of a batch with the CRM under a policy, part by part; reads only."""
 
-    def __init__(self, batch: OpenBatch, gate: Gate, hubspot: HubSpot) -> None:
+    def __init__(self, batch: OpenBatch, policy: Policy, gate: Gate, hubspot: HubSpot) -> None:
         self._batch = batch
+        self._policy = policy
         self._gate = gate
         self._hubspot = hubspot
-        self._properties = crm_properties(batch.policy)
-        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), batch.policy.crm.batch_size)
+        self._properties = crm_properties(policy)
+        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), policy.crm.batch_size)
         self._new_emails: set[str] = set()
         self._definitions: Mapping[str, Definition] = {}
 
     async def check_properties(self) -> None:
         """Read what the account takes, once before the first draft; raises CrmNotReady naming what is missing."""
         answer = await self._gate.call(self._hubspot.properties(), leads=(), step=_PROPERTIES_STEP)
-        if lacking := shortcomings(answer.value, self._batch.policy):
+        if lacking := shortcomings(answer.value, self._policy):
             raise CrmNotReady(lacking.sentence)
         self._definitions = definitions_of(answer.value)
 
@@ -64,7 +66,7 @@ class Comparison:
     ) -> Draft:
         if proposal.uid in suppressed:
             row = PlanRow(uid=proposal.uid, action=Action.REJECTED, reason="suppressed", tier=proposal.contact.tier)
-        elif known is None and link is not None and self._batch.policy.crm.deleted_contact == "leave":
+        elif known is None and link is not None and self._policy.crm.deleted_contact == "leave":
             row = PlanRow(
                 uid=proposal.uid,
                 action=Action.REJECTED,
@@ -88,11 +90,11 @@ class Comparison:
     def _load(self, window: list[tuple[LeadUid, int]]) -> tuple[list[Proposal], dict[LeadUid, Link]]:
         with self._batch.workplace.database.read() as connection:
             links = crm_links.links_of(connection, [uid for uid, _ in window])
-            return load_proposals(connection, self._batch, window), links
+            return load_proposals(connection, self._batch, self._policy, window), links
 
     def _row(self, proposal: Proposal, known: Known | None) -> PlanRow:
         contact = known.contact if known is not None else None
-        row = plan_row(proposal.contact, contact, properties=self._properties, policy=self._batch.policy)
+        row = plan_row(proposal.contact, contact, properties=self._properties, policy=self._policy)
         if problems := refused_values({name: each.new for name, each in row.changes.items()}, self._definitions):
             notes = (*row.notes, *(f"{name}: {problem}" for name, problem in problems.items()))
             return replace(row, action=Action.REJECTED, reason="crm_refused", changes={}, notes=notes)

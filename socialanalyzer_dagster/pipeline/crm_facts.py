@@ -69,8 +69,10 @@ class Proposal:
         return self.contact.properties.get("email")
 
 
-def load_proposals(connection: Connection, batch: OpenBatch, window: list[tuple[LeadUid, int]]) -> list[Proposal]:
-    """Proposals of these (lead, position) pairs, in their order: a fixed number of queries.
+def load_proposals(
+    connection: Connection, batch: OpenBatch, policy: Policy, window: list[tuple[LeadUid, int]]
+) -> list[Proposal]:
+    """Proposals of these (lead, position) pairs under this policy, in their order: a fixed number of queries.
 
     Raises ScoreMissing for a lead without a score.
     """
@@ -88,7 +90,7 @@ def load_proposals(connection: Connection, batch: OpenBatch, window: list[tuple[
         if score is None:
             raise ScoreMissing(f"lead {work.uid} passed at scored without a score")
         found = _Found(batch, work, contacts[work.uid], score, analyzed.get(work.uid), overrides.get(work.uid))
-        proposals.append(found.proposal())
+        proposals.append(found.proposal(policy))
     return proposals
 
 
@@ -101,8 +103,7 @@ class _Found:
     analyzed_at: datetime | None
     override: TierOverride | None
 
-    def proposal(self) -> Proposal:
-        policy = self.batch.policy
+    def proposal(self, policy: Policy) -> Proposal:
         material = self.batch.platform.scoring_material(self.work)
         outreach = self._outreach(policy)
         status = EmailStatus(self.contact.email_status) if self.contact.email_status is not None else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from socialanalyzer_dagster.domain.crm_diff import PlanRow
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
@@ -14,6 +15,7 @@ from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN, Comparison, Draft
 from socialanalyzer_dagster.pipeline.crm_plan_store import store_plan
+from socialanalyzer_dagster.pipeline.crm_rules import planning_policy, rules_hash
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, close_batch, queue_sync, unfinished_leads
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
@@ -78,8 +80,9 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
     window = await asyncio.to_thread(_window, batch)
     if not window:
         return await asyncio.to_thread(plan_report, batch)
+    policy = await asyncio.to_thread(planning_policy, batch)
     try:
-        drafts = await _drafts(batch, window)
+        drafts = await _drafts(batch, policy, window)
     except CrmNotReady as error:
         await asyncio.to_thread(_pause, batch, str(error))
         raise
@@ -88,7 +91,7 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
     except asyncio.CancelledError:
         await asyncio.shield(asyncio.to_thread(pause_cancelled, batch))
         raise
-    changed = await asyncio.to_thread(store_plan, batch, drafts)
+    changed = await asyncio.to_thread(store_plan, batch, drafts, rules_hash(policy))
     return await asyncio.to_thread(_closed, batch, changed)
 
 
@@ -98,7 +101,10 @@ async def dry_plan(batch: OpenBatch) -> list[PlanRow]:
     Raises PlanRefused, CrmNotReady, the gate's refusals and CallFailed.
     """
     window = await asyncio.to_thread(_leads_to_plan, batch)
-    return [draft.row for draft in await _drafts(batch, window)] if window else []
+    if not window:
+        return []
+    policy = await asyncio.to_thread(planning_policy, batch)
+    return [draft.row for draft in await _drafts(batch, policy, window)]
 
 
 def _window(batch: OpenBatch) -> list[tuple[LeadUid, int]]:
@@ -159,12 +165,12 @@ def _closed(batch: OpenBatch, changed: bool) -> PlanReport:
     return plan_report(batch, changed=changed)
 
 
-async def _drafts(batch: OpenBatch, window: Sequence[tuple[LeadUid, int]]) -> list[Draft]:
+async def _drafts(batch: OpenBatch, policy: Policy, window: Sequence[tuple[LeadUid, int]]) -> list[Draft]:
     hubspot = batch.vendors.hubspot
     if hubspot is None:
         raise CrmNotReady("no CRM is configured: set HUBSPOT_API_KEY")
     gate = batch.context(Stage.SYNCED).gate
-    comparison = Comparison(batch, gate, hubspot)
+    comparison = Comparison(batch, policy, gate, hubspot)
     await comparison.check_properties()
     drafts: list[Draft] = []
     for part in parts(window, _WINDOW):

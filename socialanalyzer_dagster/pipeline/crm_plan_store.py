@@ -34,9 +34,10 @@ from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 _TRIES = 10
 
 
-def store_plan(batch: OpenBatch, drafts: Sequence[Draft]) -> bool:
+def store_plan(batch: OpenBatch, drafts: Sequence[Draft], rules_hash: str) -> bool:
     """Make the drafts the batch's open plan; False when the open plan says the same already, or may be written.
 
+    `rules_hash` is the digest of the rules that the drafts were made under; a plan of other rules says something else.
     The batch then awaits approval, or is queued for its sync where the policy asks nobody. Rows of leads that had a BDR
     keep it. Raises ChangedMeanwhile when the batch keeps changing.
     """
@@ -46,7 +47,7 @@ def store_plan(batch: OpenBatch, drafts: Sequence[Draft]) -> bool:
                 current = batches.batch_by_id(connection, batch.row.batch_id)
                 if current is None:
                     raise LookupError(f"batch {batch.row.partition_key} is gone")
-                stored = _Store(connection, batch, current).run(drafts)
+                stored = _Store(connection, batch, current, rules_hash).run(drafts)
         except ChangedMeanwhile:
             continue
         batch.refresh()
@@ -65,8 +66,9 @@ class _Dealing:
 
 
 class _Store:
-    def __init__(self, connection: Connection, batch: OpenBatch, row: Batch) -> None:
+    def __init__(self, connection: Connection, batch: OpenBatch, row: Batch, rules_hash: str) -> None:
         self._connection = connection
+        self._rules_hash = rules_hash
         self._batch = batch
         self._row = row
         self._now = batch.workplace.clock.now()
@@ -82,7 +84,7 @@ class _Store:
         open_plan = before if before is not None and before.state == PlanState.OPEN else None
         dealing = self._deal(drafts, open_plan)
         lasts = open_plan is not None and not open_plan.is_expired(self._now)
-        if open_plan is not None and lasts and open_plan.plan_hash == sealed_hash(open_plan.number, dealing.rows):
+        if open_plan is not None and lasts and self._is_same(open_plan, dealing.rows):
             self._place(open_plan)
             return False
         if open_plan is None and before is not None and self._says_nothing_new(before, dealing.rows):
@@ -125,6 +127,9 @@ class _Store:
         chosen = set(self._row.bdr_names)
         return [bdr for bdr in everyone if not chosen or bdr.name in chosen]
 
+    def _is_same(self, plan: Plan, rows: Sequence[PlanRow]) -> bool:
+        return plan.rules_hash == self._rules_hash and plan.plan_hash == sealed_hash(plan.number, rows)
+
     def _says_nothing_new(self, before: Plan, rows: Sequence[PlanRow]) -> bool:
         """True when nothing could be written, and every lead stands exactly where the last plan left it."""
         earlier = {
@@ -146,6 +151,7 @@ class _Store:
             state=PlanState.OPEN,
             created_at=self._now,
             expires_at=self._now + timedelta(hours=self._batch.policy.crm.plan_hours),
+            rules_hash=self._rules_hash,
         )
         sync_plans.insert_plan(
             connection, plan, [StoredRow(row_id=str(uuid.uuid4()), planned=row) for row in dealing.rows]

@@ -10,6 +10,7 @@ from socialanalyzer_dagster.domain.crm_recheck import Standing, standing
 from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.crm_validation import Definition, refused_values
 from socialanalyzer_dagster.domain.outreach import email_refusal
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Gate
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_comparison import suppressed_leads
@@ -51,14 +52,15 @@ class _Loaded:
 
 
 class PartWriter:
-    """Writes rows of one plan, a part at a time, through one gate."""
+    """Writes rows of one plan, a part at a time, through one gate, under the policy the plan was made under."""
 
-    def __init__(self, batch: OpenBatch, gate: Gate, hubspot: HubSpot) -> None:
+    def __init__(self, batch: OpenBatch, policy: Policy, gate: Gate, hubspot: HubSpot) -> None:
         self._batch = batch
+        self._policy = policy
         self._gate = gate
         self._hubspot = hubspot
-        self._properties = crm_properties(batch.policy)
-        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), batch.policy.crm.batch_size)
+        self._properties = crm_properties(policy)
+        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), policy.crm.batch_size)
         self._sender = Sender(batch=batch, gate=gate, hubspot=hubspot, reader=self._reader, properties=self._properties)
         self._definitions: Mapping[str, Definition] | None = None
 
@@ -90,7 +92,7 @@ class PartWriter:
 
     def _load(self, leads: list[LeadUid]) -> _Loaded:
         with self._batch.workplace.database.read() as connection:
-            proposals = load_proposals(connection, self._batch, [(uid, 0) for uid in leads])
+            proposals = load_proposals(connection, self._batch, self._policy, [(uid, 0) for uid in leads])
             people = roster.roster(connection)
             return _Loaded(
                 proposals={each.uid: each for each in proposals},
@@ -108,7 +110,7 @@ class PartWriter:
         if planned.action is Action.UNCHANGED:
             return through(row, RowState.UNCHANGED, planned.crm_object_id)
         proposal = loaded.proposals[planned.uid]
-        if (code := email_refusal(proposal.email, proposal.contact.email_status, self._batch.policy)) is not None:
+        if (code := email_refusal(proposal.email, proposal.contact.email_status, self._policy)) is not None:
             return by_code(row, code)
         email = planned.changes.get("email")
         if email is not None and email.new != proposal.email:

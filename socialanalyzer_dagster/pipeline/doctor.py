@@ -8,13 +8,16 @@ from enum import StrEnum
 from sqlalchemy.exc import SQLAlchemyError
 
 from socialanalyzer_dagster.domain.calls import VendorCall
-from socialanalyzer_dagster.domain.policy import Policy, PolicyError, shipped_policy
+from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy, shipped_policy
 from socialanalyzer_dagster.domain.ports import CallFailed
+from socialanalyzer_dagster.domain.privacy_record import HOW_TO_RECORD, unrecorded_privacy
 from socialanalyzer_dagster.pipeline import policies
 from socialanalyzer_dagster.pipeline.crm_setup import missing_properties
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
 from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
 from socialanalyzer_dagster.pipeline.pricing import unconfirmed_prices
+from socialanalyzer_dagster.platforms.policy_check import check_platforms
+from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import roster, schema
 from socialanalyzer_dagster.storage.database import Database
@@ -62,7 +65,9 @@ async def examine(settings: Settings, database: Database, vendors: Vendors) -> l
     if policy is None:
         return found
     found.append(await _examine_properties(vendors.hubspot, policy))
+    found += _policy_findings(policy)
     found.append(_prices_finding(policy, is_live=not settings.is_sandbox))
+    found.append(_privacy_finding(policy, is_live=not settings.is_sandbox))
     found.append(_roster_finding(database))
     return found
 
@@ -140,6 +145,15 @@ async def _examine_properties(crm: HubSpot | None, policy: Policy) -> Finding:
     return Finding(subject, Health.OK, "all there")
 
 
+def _policy_findings(policy: Policy) -> list[Finding]:
+    """What a document that was stored earlier says that no file may say any more; nothing otherwise."""
+    try:
+        check_platforms(parse_policy(policy.document()), PLATFORMS)
+    except PolicyError as error:
+        return [Finding("policy", Health.PROBLEM, f"{error}\ncorrect it and run `policy activate`")]
+    return []
+
+
 def _prices_finding(policy: Policy, *, is_live: bool) -> Finding:
     open_keys = sorted(unconfirmed_prices(policy))
     if not open_keys:
@@ -147,6 +161,14 @@ def _prices_finding(policy: Policy, *, is_live: bool) -> Finding:
     health = Health.PROBLEM if is_live else Health.WARNING
     told = f"{len(open_keys)} not confirmed, which live mode refuses: run `prices confirm` ({', '.join(open_keys)})"
     return Finding("prices", health, told)
+
+
+def _privacy_finding(policy: Policy, *, is_live: bool) -> Finding:
+    keys = unrecorded_privacy(policy)
+    if not keys:
+        return Finding("privacy", Health.OK, "no placeholder stands for the lawful basis and the notice plan")
+    health = Health.PROBLEM if is_live else Health.WARNING
+    return Finding("privacy", health, f"nobody recorded {' and '.join(keys)}, which live mode refuses: {HOW_TO_RECORD}")
 
 
 def _roster_finding(database: Database) -> Finding:

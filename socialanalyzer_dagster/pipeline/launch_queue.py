@@ -57,7 +57,7 @@ def _shared_caps(
 ) -> Mapping[PlatformKey, tuple[SharedCap, ...]]:
     """The caps of today and this month (UTC) that calls of each platform fall under; one query for all."""
     today = workplace.clock.now().date()
-    caps = {key: budget_scopes.shared_caps(key, _providers(workplace, key), today, budgets) for key in platforms}
+    caps = {key: budget_scopes.shared_caps(key, providers_of(workplace, key), today, budgets) for key in platforms}
     used = budget_scopes.used_micros(connection, [scope for each in caps.values() for scope in each])
     return {
         key: tuple(
@@ -67,7 +67,8 @@ def _shared_caps(
     }
 
 
-def _providers(workplace: Workplace, key: PlatformKey) -> set[str]:
+def providers_of(workplace: Workplace, key: PlatformKey) -> set[str]:
+    """The vendors that a platform's stages may pay."""
     platform = workplace.platforms.get(key)
     return set() if platform is None else {name for each in platform.adapters.values() for name in each.providers}
 

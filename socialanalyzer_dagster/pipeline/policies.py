@@ -11,7 +11,14 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, PolicyError, parse_policy, shipped_policy
+from socialanalyzer_dagster.domain.policy import (
+    INSTANT_POLICY,
+    Policy,
+    PolicyError,
+    parse_policy,
+    shipped_policy,
+    stored_policy,
+)
 from socialanalyzer_dagster.domain.types import canonical_json
 from socialanalyzer_dagster.storage import audit_log
 from socialanalyzer_dagster.storage import policies as rows
@@ -49,9 +56,9 @@ def ensure_initial_policy(database: Database, *, instant: bool, now: datetime) -
 
 
 def _brought_up(database: Database, found: StoredPolicy, now: datetime) -> Policy:
-    policy = parse_policy(found.document)
+    policy = stored_policy(found.document)
     if policy.policy_version != found.policy_version:
-        note = f"version {found.number} with the keys that came with {policy.policy_version}"
+        note = f"version {found.number} with the keys of {policy.policy_version}"
         activate(database, policy, Authorship(author=SHIPPED, note=note, at=now))
     return policy
 
@@ -70,7 +77,7 @@ def active_policy(database: Database) -> Policy:
         found = rows.active(connection)
     if found is None:
         raise PolicyError("no policy is active: run `socialanalyzer db upgrade`")
-    return parse_policy(found.document)
+    return stored_policy(found.document)
 
 
 def policy_of_hash(database: Database, policy_hash: str) -> Policy:
@@ -84,7 +91,7 @@ def policy_of_hash(database: Database, policy_hash: str) -> Policy:
 
 @lru_cache(maxsize=16)
 def _parsed(document: str) -> Policy:
-    return parse_policy(json.loads(document))
+    return stored_policy(json.loads(document))
 
 
 def activate(database: Database, policy: Policy, by: Authorship) -> StoredPolicy:

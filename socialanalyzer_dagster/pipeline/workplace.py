@@ -11,6 +11,8 @@ from socialanalyzer_dagster.platforms.base import Platform
 from socialanalyzer_dagster.storage.database import Database
 
 Announce = Callable[[BatchKey], None]
+SANDBOX = "sandbox"
+"""The mode in which nothing is real."""
 
 
 def announce_nothing(_key: BatchKey) -> None:

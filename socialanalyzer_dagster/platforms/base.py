@@ -76,6 +76,8 @@ class Platform:
     description: str
     adapters: Mapping[Stage, StageAdapter]
     filter_model: type[BaseModel]
+    fixed_search: type[BaseModel]
+    """The parts of a search request that only the policy can change."""
     keywords: KeywordFields
     discover: Discover
     from_list_row: Callable[[ListRow, Policy, datetime], FoundItem]

@@ -12,7 +12,7 @@ from socialanalyzer_dagster.platforms.base import KeywordFields, Platform
 from socialanalyzer_dagster.platforms.enrichment import enrich
 from socialanalyzer_dagster.platforms.evidence_kinds import FACEBOOK_PROFILE, StoredFacebookProfile
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
-from socialanalyzer_dagster.platforms.facebook_discovery import KEY, discover, from_list_row
+from socialanalyzer_dagster.platforms.facebook_discovery import KEY, FixedSearch, discover, from_list_row
 from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
 from socialanalyzer_dagster.platforms.facebook_judgement import (
     facebook_blocks,
@@ -106,6 +106,7 @@ FACEBOOK = Platform(
     description="Public and private groups, found by keywords in web search results.",
     adapters=adapters_of(KEY, _FACTS),
     filter_model=FacebookFilters,
+    fixed_search=FixedSearch,
     keywords=KeywordFields(read=("keywords",), ideas="keywords"),
     discover=discover,
     from_list_row=from_list_row,

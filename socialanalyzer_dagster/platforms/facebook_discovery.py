@@ -15,6 +15,7 @@ from socialanalyzer_dagster.domain.links import group_link
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.outside_text import known_text, one_line
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.policy_search import Positive
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.platforms.contact_candidates import Source, text_email_candidates, text_link_candidates
@@ -30,13 +31,13 @@ _SITE = "site:facebook.com/groups"
 _SITE_NAME = re.compile(r"\s*[|\-–·]\s*Facebook\s*$", re.IGNORECASE)
 
 
-class _FixedSearch(BaseModel):
+class FixedSearch(BaseModel):
     """The parts of the request that only the policy can change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pages_per_query: int
-    results_per_page: int
+    pages_per_query: Positive
+    results_per_page: Positive
     country_code: str
     language_code: str
 
@@ -48,7 +49,7 @@ async def discover(context: StageContext) -> AsyncIterator[FoundItem]:
     """
     filters = cast("FacebookFilters", context.filters)
     queries = search_queries(filters)
-    fixed = _FixedSearch.model_validate(context.policy.discovery.fixed[KEY])
+    fixed = FixedSearch.model_validate(context.policy.discovery.fixed[KEY])
     search = GoogleSearch(queries=queries, **fixed.model_dump())
     job = apify_of(context).google_search(search, run_limits(context.policy.discovery.actor_seconds, context.policy))
     answer = await context.gate.run_job(job, leads=(), step="group_search")

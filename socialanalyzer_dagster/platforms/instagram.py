@@ -26,7 +26,7 @@ from socialanalyzer_dagster.platforms.evidence_kinds import (
 )
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
 from socialanalyzer_dagster.platforms.instagram_analysis import analyze_lead
-from socialanalyzer_dagster.platforms.instagram_discovery import KEY, discover, from_list_row
+from socialanalyzer_dagster.platforms.instagram_discovery import KEY, FixedSearch, discover, from_list_row
 from socialanalyzer_dagster.platforms.instagram_filters import InstagramFilters
 from socialanalyzer_dagster.platforms.instagram_screening import screen_lead
 from socialanalyzer_dagster.platforms.lead_stream import each_lead
@@ -128,6 +128,7 @@ INSTAGRAM = Platform(
     description="Creators with a public account, found by followers, interests, hashtags, bio words and similarity.",
     adapters=adapters_of(KEY, _FACTS),
     filter_model=InstagramFilters,
+    fixed_search=FixedSearch,
     keywords=KeywordFields(read=("hashtags", "bio_phrase"), ideas="hashtags"),
     discover=discover,
     from_list_row=from_list_row,

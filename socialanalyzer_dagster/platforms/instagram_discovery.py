@@ -5,6 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import cast
 from urllib.parse import quote
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, CandidateKind, FoundItem, LeadRecord
@@ -32,6 +35,21 @@ PROVIDER = "insightiq"
 _MOST_NAME_CHARS = 100
 _AT_SIGN_FLAG = "audience_lookalike_at_sign"
 _LOCAL_SHAPES = {"tiktok": "https://www.tiktok.com/@{}", "youtube": "https://www.youtube.com/@{}"}
+
+
+class FixedSearch(BaseModel):
+    """The parts of the request that only the policy can change (vendor-contracts 3.2)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    work_platform_id: UUID
+    sort_by: Mapping[str, str]
+    audience_lookalike_at_sign: bool
+    specific_contact_details: tuple[Mapping[str, str], ...] = ()
+    creator_language: Mapping[str, str] | None = None
+    creator_locations: tuple[UUID, ...] = ()
+    audience_locations: tuple[JsonObject, ...] = ()
+    audience_credibility_category: tuple[str, ...] = ()
 
 
 async def discover(context: StageContext) -> AsyncIterator[FoundItem]:

@@ -13,7 +13,7 @@ from socialanalyzer_dagster.platforms.enrichment import enrich
 from socialanalyzer_dagster.platforms.evidence_kinds import PATREON_PROFILE, StoredPatreonProfile
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
 from socialanalyzer_dagster.platforms.one_call_analysis import OneCall, analyzed_by
-from socialanalyzer_dagster.platforms.patreon_discovery import KEY, discover, from_list_row
+from socialanalyzer_dagster.platforms.patreon_discovery import KEY, FixedSearch, discover, from_list_row
 from socialanalyzer_dagster.platforms.patreon_filters import PatreonFilters
 from socialanalyzer_dagster.platforms.patreon_judgement import (
     patreon_blocks,
@@ -107,6 +107,7 @@ PATREON = Platform(
     description="Creators with a membership page, found by keywords and place.",
     adapters=adapters_of(KEY, _FACTS),
     filter_model=PatreonFilters,
+    fixed_search=FixedSearch,
     keywords=KeywordFields(read=("search_keywords",), ideas="search_keywords"),
     discover=discover,
     from_list_row=from_list_row,

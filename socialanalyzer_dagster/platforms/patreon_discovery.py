@@ -14,6 +14,7 @@ from socialanalyzer_dagster.domain.links import accept, social_link
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.outside_text import account_name, known_text
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.policy_search import Count, Positive
 from socialanalyzer_dagster.domain.types import JsonObject, PlatformKey
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.platforms.contact_candidates import (
@@ -42,21 +43,21 @@ _HANDLE_ADDRESSES = {
 }
 
 
-class _FixedSearch(BaseModel):
+class FixedSearch(BaseModel):
     """The parts of the request that only the policy can change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     proxy_groups: tuple[str, ...]
-    max_concurrency: int
-    max_request_retries: int
-    request_handler_timeout_seconds: int
+    max_concurrency: Positive
+    max_request_retries: Count
+    request_handler_timeout_seconds: Positive
 
 
 async def discover(context: StageContext) -> AsyncIterator[FoundItem]:
     """Run the search actor and yield its creators in provider order; items it could not map come last."""
     filters = cast("PatreonFilters", context.filters)
-    fixed = _FixedSearch.model_validate(context.policy.discovery.fixed[KEY])
+    fixed = FixedSearch.model_validate(context.policy.discovery.fixed[KEY])
     search = PatreonSearch(queries=search_queries(filters), max_results=filters.max_results, **fixed.model_dump())
     job = apify_of(context).patreon(search, run_limits(context.policy.discovery.actor_seconds, context.policy))
     answer = await context.gate.run_job(job, leads=(), step="patreon_search")

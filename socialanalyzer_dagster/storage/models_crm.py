@@ -12,7 +12,8 @@ from socialanalyzer_dagster.storage.columns import Base, Digest, JsonColumn, Lab
 class SyncPlanRow(Base):
     """The proposed CRM write of a batch; the approval approves its hash. Plans of a batch are numbered from 1.
 
-    Nothing is written from a plan after `expires_at`; a sync that the CRM put off goes on at `resume_at`.
+    Nothing is written from a plan after `expires_at`, nor when other rules than those of `rules_hash` hold by then; a
+    sync that the CRM put off goes on at `resume_at`.
     """
 
     __tablename__ = "sync_plans"
@@ -26,6 +27,7 @@ class SyncPlanRow(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(server_default=text("'1970-01-01 00:00:00'"))
     resume_at: Mapped[datetime | None]
+    rules_hash: Mapped[Digest | None]
 
 
 class SyncPlanLeadRow(Base):

@@ -39,7 +39,10 @@ class RowState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A stored plan; plans of a batch are numbered from 1, the highest number is the one that counts."""
+    """A stored plan; plans of a batch are numbered from 1, the highest number is the one that counts.
+
+    `rules_hash` is the digest of the privacy and outreach rules it was made under.
+    """
 
     plan_id: str
     batch_id: str
@@ -49,6 +52,7 @@ class Plan:
     created_at: datetime
     expires_at: datetime
     resume_at: datetime | None = None
+    rules_hash: str | None = None
 
     def is_expired(self, now: datetime) -> bool:
         """True when nothing may be written from it any more, nor decided about it."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socialanalyzer_dagster.domain.batch_fields import BatchContext, validate_batch_fields, validate_search
-from socialanalyzer_dagster.domain.filters import FilterProblems, filter_defaults, fingerprint, validate_filters
+from socialanalyzer_dagster.domain.filters import FilterProblems, fingerprint, validate_filters
 from socialanalyzer_dagster.domain.policy import shipped_policy
 from socialanalyzer_dagster.platforms.facebook_filters import FacebookFilters
 from socialanalyzer_dagster.platforms.instagram_filters import InstagramFilters
@@ -40,7 +40,6 @@ def test_the_policys_defaults_fill_what_is_not_given():
     assert (patreon().location, patreon().max_results) == ("United States", 100)
     assert (facebook().min_members, facebook().max_members, facebook().visibility.value) == (500, 50_000, "all")
     assert instagram(follower_count={"min": 5}).follower_count.max == 900_000
-    assert "max_budget_usd" not in filter_defaults("instagram", POLICY)
 
 
 def test_all_problems_are_listed_at_once():

@@ -56,3 +56,11 @@ def test_a_section_of_the_wrong_type_is_refused_not_repaired():
 
 def test_the_shipped_policy_is_of_the_newest_version():
     assert STEPS[-1].version == SHIPPED.policy_version
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
+def test_what_no_version_reads_any_more_is_taken_out_of_a_stored_document(version: str):
+    document = first_version() if version == "1.0.0" else SHIPPED.document() | {"policy_version": version}
+    document["search"]["defaults"]["instagram"]["max_budget_usd"] = 100
+    assert parse_policy(document) == SHIPPED
+    assert document["search"]["defaults"]["instagram"]["max_budget_usd"] == 100, "the stored document is not touched"

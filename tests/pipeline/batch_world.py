@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import BaseModel
 from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.calls import JobPage, JobState, JobStatus, Reply, VendorCall, VendorJob
@@ -56,12 +57,15 @@ class BookFilters(SearchFilters):
 def book_policy(policy: Policy, **sections: dict[str, Any]) -> Policy:
     """The policy with the tests' platform in it, and some keys of some sections changed."""
     document = policy.document()
+    for name, changes in sections.items():
+        document[name] = document[name] | changes
     document["search"]["defaults"][PLATFORM] = {"max_results": 10}
+    document["discovery"]["fixed"][PLATFORM] = {}
+    document["enrichment"]["steps"][PLATFORM] = []
     document["budgets"]["batch_default_usd"][PLATFORM] = 50
     stages = ("discovered", "screened", "enriched", "analyzed", "scored")
     document["estimate"]["stage_usd"][PLATFORM] = dict.fromkeys(stages, "0.02")
-    for name, changes in sections.items():
-        document[name] = document[name] | changes
+    document["crm"]["constants"][PLATFORM] = {}
     return parse_policy(document)
 
 
@@ -193,7 +197,8 @@ class BookVendor:
     def platform(self) -> Platform:
         return Platform(
             key=PLATFORM, label="Testbook", description="for tests", adapters={s: _adapter(s) for s in STAGES},
-            filter_model=BookFilters, keywords=KeywordFields(read=("keyword",), ideas="keyword"),
+            filter_model=BookFilters, fixed_search=BaseModel,
+            keywords=KeywordFields(read=("keyword",), ideas="keyword"),
             discover=self.discover, from_list_row=self.from_list_row, screen=self.screen,
             enrich=self.enrich, analyze=self.analyze, score=self.score, scoring_material=lambda _work: None,
             crm_properties=lambda _record: {}, expected_yield={}, target_per_day=1,

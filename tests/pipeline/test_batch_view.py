@@ -9,8 +9,10 @@ from sqlalchemy import update
 
 from socialanalyzer_dagster.domain.calls import JobState, JobStatus
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch, find_batch
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, NoSuchBatch, find_batch, set_cap
+from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
+from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.summaries import refresh_summary
 from socialanalyzer_dagster.storage import searches
 from socialanalyzer_dagster.storage.batches import BatchPage
@@ -47,6 +49,21 @@ async def test_the_view_has_everything_that_was_promised(world):
 def test_a_batch_that_never_ran_can_be_shown(world):
     view = batch_view(world.workplace, world.create().key)
     assert (view["status"], view["started_at"], view["spend_micros"]) == ("queued", None, 0)
+
+
+def test_the_caps_shown_and_checked_are_those_that_hold_now(world, policy):
+    key = world.create().key
+    budgets = {"batch_absolute_usd": 20, "day_usd": 7, "provider_month_usd": {"insightiq": 5, "openai": 3}}
+    changed = book_policy(policy, budgets=budgets)
+    activate(world.database, changed, Authorship(author="Ada", note="tight", at=world.clock.now()))
+    platform = world.vendor.platform
+    adapters = {stage: replace(adapter, providers=("insightiq",)) for stage, adapter in platform.adapters.items()}
+    workplace = replace(world.workplace, platforms={platform.key: replace(platform, adapters=adapters)})
+    caps = batch_view(workplace, key)["caps"]
+    assert (caps["batch"], caps["batch_absolute"], caps["day"]) == (20_000_000, 20_000_000, 7_000_000)
+    assert {name: cap for name, cap in caps.items() if "provider" in name} == {"provider_month.insightiq": 5_000_000}
+    with pytest.raises(BatchRefused, match=r"at most \$20\.00"):
+        set_cap(workplace, key, Deed(by="Ada"), cap_micros=21_000_000)
 
 
 async def test_lists_page_by_cursor_from_newest_to_oldest(world, clock):

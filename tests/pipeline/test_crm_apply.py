@@ -1,6 +1,7 @@
 """Writing plans: only approved ones, every row accounted for, and nothing twice (spec 11.6, I-23, I-34, I-50)."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from batch_world import book_policy
@@ -13,9 +14,11 @@ from socialanalyzer_dagster.pipeline import crm_admission
 from socialanalyzer_dagster.pipeline.approvals import approve, reject
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, release_canary, retry, stop
 from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused
+from socialanalyzer_dagster.pipeline.crm_apply import apply_plan
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
 from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
+from socialanalyzer_dagster.pipeline.session import PipelineSession
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -398,3 +401,12 @@ async def test_held_leads_are_planned_again_when_their_cause_has_ended(world_on_
 
 def test_the_sync_asks_the_same_audits_as_the_checks() -> None:
     assert tuple(Stage)[:-1] == crm_admission.BEFORE
+
+
+async def test_live_mode_writes_nothing_on_a_basis_that_only_the_package_names(world: CrmWorld) -> None:
+    key = await approved(world, "p1")
+    live = replace(world.parts, workplace=replace(world.workplace, mode="live"))
+    async with PipelineSession(live) as session, session.open_batch(key, run_id="r") as batch:
+        with pytest.raises(SyncRefused, match=r"nobody recorded privacy\.lawful_basis and privacy\.notice_plan"):
+            await apply_plan(batch)
+    assert world.writes == 0

@@ -1,10 +1,13 @@
 """CRM plans: what each lead becomes, who gets it, and that the same state makes the same plan (spec 11.2 to 11.5)."""
 
+from typing import Any
+
 import pytest
 from batch_world import book_policy
 from crm_world import CrmWorld, uid_of
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused, approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_plan import PlanRefused
@@ -250,3 +253,66 @@ async def _batch_without_gate(world: CrmWorld, policy, *, names: tuple[str, ...]
     changed = book_policy(policy, gates=gates)
     activate(world.database, changed, Authorship(author="test", note="", at=world.clock.now()))
     return await world.scored(*names)
+
+
+def record(world: CrmWorld, **changes: dict[str, Any]) -> None:
+    """Activate the world's policy with some values of some sections changed."""
+    document = world.policy.document()
+    changed = book_policy(world.policy, **{name: document[name] | values for name, values in changes.items()})
+    activate(world.database, changed, Authorship(author="Ada", note="recorded", at=world.clock.now()))
+
+
+async def test_what_is_recorded_in_the_policy_frees_the_leads_that_were_held_for_it(world: CrmWorld) -> None:
+    record(world, privacy={"lawful_basis": None, "notice_plan": None})
+    world.vendor.addresses = {"p3": None}
+    world.vendor.countries = {"p2": "DE"}
+    key = await world.scored("p1", "p2", "p3")
+    assert (await world.plan(key)).contacts == 0
+    assert world.actions(key)["p1"] == ("held", "held_lawful_basis")
+    record(world, privacy={"notice_plan": None})
+    await world.plan(key)
+    expected = {"p1": ("create", None), "p2": ("held", "held_notice_plan"), "p3": ("held", "held_no_email")}
+    assert world.actions(key) == expected
+    spent = world.vendor.sent
+    record(world, crm={"sync_without_email": True})
+    report = await world.plan(key)
+    assert set(world.actions(key).values()) == {("create", None)}
+    assert (report.status, report.contacts, world.vendor.sent) == ("awaiting_approval", 3, spent)
+
+
+async def test_leads_of_an_ended_batch_are_planned_again_when_what_they_lacked_is_recorded(world: CrmWorld) -> None:
+    record(world, privacy={"lawful_basis": None})
+    key = await world.synced("p1")
+    assert world.codes(Stage.SYNCED) == {"held_lawful_basis": 1}
+    assert find_batch(world.workplace, key).status == "completed"
+    record(world)
+    await world.plan(key)
+    approve(world.workplace, key, by="Mara")
+    assert (await world.sync(key)).rows == {"created": 1}
+
+
+async def test_a_plan_made_under_other_rules_is_not_written_but_made_again(world: CrmWorld) -> None:
+    key = await world.approved("p1")
+    record(world, privacy={"lawful_basis": None})
+    report = await world.sync(key)
+    assert "what the policy says about contacts changed after the plan; nothing was written" in report.sentence
+    assert (world.writes, find_batch(world.workplace, key).status) == (0, "queued")
+    await world.plan(key)
+    assert world.actions(key) == {"p1": ("held", "held_lawful_basis")}
+
+
+async def test_a_policy_that_changes_nothing_about_contacts_leaves_an_approved_plan_valid(world: CrmWorld) -> None:
+    key = await world.approved("p1")
+    record(world, novelty={"stale_below": "0.5"})
+    assert (await world.sync(key)).rows == {"created": 1}
+
+
+async def test_the_same_rows_under_other_rules_are_another_plan(world: CrmWorld) -> None:
+    key = await world.scored("p1")
+    first = await world.plan(key)
+    record(world, privacy={"notice_plan": "another plan"})
+    second = await world.plan(key)
+    assert second.changed
+    assert second.plan_hash != first.plan_hash
+    approve(world.workplace, key, by="Mara")
+    assert (await world.sync(key)).rows == {"created": 1}

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from socialanalyzer_dagster.domain.policy import parse_policy, shipped_policy, stored_policy
 from socialanalyzer_dagster.pipeline.doctor import Health, examine
-from socialanalyzer_dagster.pipeline.policies import ensure_initial_policy
+from socialanalyzer_dagster.pipeline.policies import Authorship, activate, active_policy, ensure_initial_policy
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.sandbox.serve import running_sandbox, sandbox_bill
 from socialanalyzer_dagster.settings import Settings
@@ -41,7 +42,8 @@ def test_a_fresh_home_is_healthy_but_has_things_to_do(settings, sqlite_database,
     ensure_initial_policy(sqlite_database, instant=True, now=clock.now())
     found = examined(settings, sqlite_database)
     assert {found[name].health for name in (*VENDORS, "database", "media store", "settings")} == {Health.OK}
-    assert {found[name].health for name in ("crm properties", "prices", "roster")} == {Health.WARNING}
+    assert {found[name].health for name in ("crm properties", "prices", "privacy", "roster")} == {Health.WARNING}
+    assert "policy" not in found
     assert "crm setup" in found["crm properties"].detail
     assert "bdr load" in found["roster"].detail
     bill = sandbox_bill(sandbox)
@@ -64,3 +66,24 @@ def test_a_vendor_that_does_not_answer_is_a_problem_and_one_without_key_is_off(s
     found = examined(settings.model_copy(update=changes), sqlite_database)
     assert found["apify"].health is Health.PROBLEM
     assert found["apollo"].health is found["hubspot"].health is found["crm properties"].health is Health.OFF
+
+
+def test_live_mode_lacks_the_basis_and_the_notice_plan_that_nobody_recorded(settings, sqlite_database, clock):
+    ensure_initial_policy(sqlite_database, instant=True, now=clock.now())
+    live = settings.model_copy(update={"environment": "live"})
+    found = examined(live, sqlite_database)["privacy"]
+    assert found.health is Health.PROBLEM
+    assert "nobody recorded privacy.lawful_basis and privacy.notice_plan" in found.detail
+    document = active_policy(sqlite_database).document()
+    document["privacy"] |= {"lawful_basis": "legitimate-interest/acme-3", "notice_plan": "acme-notice-1"}
+    activate(sqlite_database, parse_policy(document), Authorship(author="Ada", note="", at=clock.now()))
+    assert examined(live, sqlite_database)["privacy"].health is Health.OK
+
+
+def test_a_policy_stored_earlier_that_no_file_may_say_any_more_is_a_problem(settings, sqlite_database, clock):
+    document = shipped_policy().document()
+    document["budgets"]["provider_month_usd"] = {"open_ai": 5}
+    activate(sqlite_database, stored_policy(document), Authorship(author="Ada", note="", at=clock.now()))
+    found = examined(settings, sqlite_database)["policy"]
+    assert found.health is Health.PROBLEM
+    assert "budgets.provider_month_usd has unknown names: open_ai" in found.detail

@@ -10,7 +10,7 @@ from batch_world import LEAD_STAGES, PLATFORM, World, book_policy
 from socialanalyzer_dagster.domain.policy import PolicyError, parse_policy, shipped_policy
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry
-from socialanalyzer_dagster.pipeline.batch_drafts import PricesUnconfirmed
+from socialanalyzer_dagster.pipeline.batch_drafts import PricesUnconfirmed, PrivacyUnrecorded
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batches import create_batch
 from socialanalyzer_dagster.pipeline.session import SessionParts
@@ -77,13 +77,27 @@ def test_live_mode_makes_no_batch_at_prices_that_nobody_confirmed(world):
         create_batch(live, BatchRequest(platform=PLATFORM, filters={"keyword": "books"}))
 
 
-def test_live_mode_makes_a_batch_at_confirmed_prices(sqlite_database, policy, clock, tmp_path):
-    document = book_policy(policy).document()
+def confirmed(policy, **privacy):
+    """The policy with every price confirmed, and what is recorded about privacy."""
+    document = book_policy(policy, privacy=policy.document()["privacy"] | privacy).document()
     for price in document["prices"].values():
         price |= {"confirmed_on": date(2026, 11, 1).isoformat(), "confirmed_by": "Ada"}
-    world = NeedyWorld(sqlite_database, parse_policy(document), clock, tmp_path)
+    return parse_policy(document)
+
+
+@pytest.mark.parametrize("basis", ["legitimate-interest/acme-3", None])
+def test_live_mode_makes_a_batch_at_confirmed_prices(sqlite_database, policy, clock, tmp_path, basis):
+    recorded = confirmed(policy, lawful_basis=basis, notice_plan="acme-notice-1")
+    world = NeedyWorld(sqlite_database, recorded, clock, tmp_path)
     live = replace(world.workplace, mode="live")
     assert create_batch(live, BatchRequest(platform=PLATFORM, filters={"keyword": "books"})).status == "queued"
+
+
+def test_live_mode_makes_no_batch_on_a_basis_that_only_the_package_names(sqlite_database, policy, clock, tmp_path):
+    world = NeedyWorld(sqlite_database, confirmed(policy, notice_plan="acme-notice-1"), clock, tmp_path)
+    live = replace(world.workplace, mode="live")
+    with pytest.raises(PrivacyUnrecorded, match=r"nobody recorded privacy\.lawful_basis: name your own balancing test"):
+        create_batch(live, BatchRequest(platform=PLATFORM, filters={"keyword": "books"}))
 
 
 @pytest.mark.parametrize("key", ["apollo.people_match", "openai.gpt-4o-mini.output", "openai.whisper-1"])
