@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.batches import TERMINAL
-from socialanalyzer_dagster.storage.database import insert_new, table_of, upsert
+from socialanalyzer_dagster.storage.database import insert_new, table_of, unindexed, upsert
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadClaimRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
@@ -84,7 +84,9 @@ def claim(connection: Connection, batch_id: str, leads: list[LeadUid], now: date
     rows = [{"lead_uid": uid, "batch_id": batch_id, "claimed_at": now} for uid in sorted(leads)]
     connection.execute(insert_new(connection, LeadClaimRow), rows)
     mine = connection.execute(
-        select(LeadClaimRow.lead_uid).where(LeadClaimRow.batch_id == batch_id, LeadClaimRow.lead_uid.in_(leads))
+        select(LeadClaimRow.lead_uid).where(
+            unindexed(LeadClaimRow.batch_id) == batch_id, LeadClaimRow.lead_uid.in_(leads)
+        )
     )
     return frozenset(LeadUid(uid) for uid in mine.scalars())
 
@@ -95,7 +97,9 @@ def claimed(connection: Connection, batch_id: str, leads: Iterable[LeadUid]) -> 
         LeadUid(uid)
         for part in parts(leads)
         for uid in connection.execute(
-            select(LeadClaimRow.lead_uid).where(LeadClaimRow.batch_id == batch_id, LeadClaimRow.lead_uid.in_(part))
+            select(LeadClaimRow.lead_uid).where(
+                unindexed(LeadClaimRow.batch_id) == batch_id, LeadClaimRow.lead_uid.in_(part)
+            )
         ).scalars()
     ]
 

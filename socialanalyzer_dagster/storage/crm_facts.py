@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.storage.database import unindexed
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import LeadRow
 from socialanalyzer_dagster.storage.models_results import ContactValueRow, ScoreRow, StageOutcomeRow
@@ -73,7 +74,7 @@ def live_scores(connection: Connection, of: ScoresOf, leads: Sequence[LeadUid]) 
         rows = connection.execute(
             select(ScoreRow.lead_uid, ScoreRow.record).where(
                 ScoreRow.lead_uid.in_(part),
-                ScoreRow.batch_id == of.batch_id,
+                unindexed(ScoreRow.batch_id) == of.batch_id,
                 ScoreRow.policy_hash == of.policy_hash,
                 ScoreRow.kind == LIVE,
             )

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from socialanalyzer_dagster.storage.database_errors import hide_values
@@ -145,6 +145,15 @@ def _insert_or_update(
     statement = _insert(dialect, model)
     values = {name: statement.excluded[name] for name in changed}
     return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
+
+
+def unindexed(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """The column as an expression that no index answers, beside a list of leads.
+
+    SQLite without statistics takes the index of a whole batch over that of the leads asked for, and then every group of
+    leads costs as much as the batch has.
+    """
+    return func.coalesce(column, "")
 
 
 def table_of(model: type[DeclarativeBase]) -> Table:

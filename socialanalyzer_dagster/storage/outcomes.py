@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from socialanalyzer_dagster.domain.outcomes import Outcome, Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.database import table_of, unindexed
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
@@ -29,7 +29,7 @@ _EARLIER = (
 _PAID = (
     select(_LEDGER.c.lead_uid, func.sum(_LEDGER.c.amount_micros))
     .where(
-        _LEDGER.c.batch_id == bindparam("of_batch"),
+        unindexed(_LEDGER.c.batch_id) == bindparam("of_batch"),
         _LEDGER.c.stage == bindparam("of_stage"),
         _LEDGER.c.lead_uid.in_(bindparam("leads", expanding=True)),
     )
