@@ -87,6 +87,15 @@ class Breakers:
             await self._wait(vendor, stage, self._states[vendor])
             await still_wanted()
 
+    async def still_admits(self, ticket: Ticket) -> bool:
+        """False when the breaker opened, or the probe ran out, while the call waited for a place or a rate."""
+        if ticket.vendor in _MANY_HOSTS:
+            return True
+        state = await self._state(ticket.vendor)
+        if ticket.probe is None:
+            return state.phase is BreakerPhase.CLOSED and state.trip == ticket.trip
+        return state.is_probed_by(ticket.probe) and self._now < state.probe_until
+
     def waits_for(self, vendor: str, stage: Stage | None) -> bool:
         """True when the vendor is known to be away and failed calls of the stage wait for it instead of being given up.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -9,7 +10,7 @@ from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, V
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.ports import Answer, CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
-from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
+from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, Stage
 from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_flight import Flight, let_settle
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, GateParts, Sending
@@ -74,8 +75,7 @@ class Desk:
             raise
         try:
             flight.raise_if_abandoned()
-            await self.parts.stop_flags.check(sending.site.batch.batch_id)
-            passage.sent()
+            await self._leave(sending.site, passage)
         except BaseException:
             passage.not_made()
             await self.till.release(attempt, "not_sent")
@@ -87,7 +87,14 @@ class Desk:
         tries = Tries(self.parts.policy.retries)
         while True:
             async with await self.passage(operation, site) as passage:
-                passage.permit.sent()
+                try:
+                    await self._leave(site, passage)
+                except PermitLapsed:
+                    passage.not_made()
+                    continue
+                except BaseException:
+                    passage.not_made()
+                    raise
                 try:
                     answer = await send()
                 except VendorError as error:
@@ -99,6 +106,12 @@ class Desk:
             await self.parts.sleep(wait)
             await self.parts.stop_flags.check(site.batch.batch_id)
 
+    async def _leave(self, site: CallSite, passage: Passage) -> None:
+        """The call goes out now, however long it waited: raises when its people or its batch may not be worked on."""
+        await self.parts.suppression.check(site.leads)
+        await self.parts.stop_flags.check(site.batch.batch_id)
+        passage.sent()
+
     def judge(self, operation: Operation, site: CallSite, error: VendorError, tries: Tries) -> float:
         """Seconds to wait before the next sending; raises CallFailed or ProviderUnavailable when there is none.
 
@@ -109,7 +122,11 @@ class Desk:
         wait = tries.wait_before_next(operation, error)
         if error.error_class is ErrorClass.THROTTLED:
             longest = float(self.parts.policy.retries.longest_wait_seconds)
-            self.parts.doors.limits.pause(operation.bucket, error.retry_after_seconds or wait or longest)
+            pause = error.retry_after_seconds or wait or longest
+            self.parts.doors.limits.pause(operation.bucket, pause)
+            if wait is None and site.stage is not Stage.SYNCED:  # the CRM write answers for its rows itself
+                retry_at = self.parts.clock.now() + timedelta(seconds=pause)
+                raise ProviderUnavailable(error.vendor, "rate_limit_reached", retry_at=retry_at) from error
         elif wait is None and error.error_class is not ErrorClass.PERMANENT_ITEM:
             is_awaited = self.parts.doors.breakers.waits_for(operation.vendor, site.stage)
             wait = tries.backoff_seconds() if is_awaited else None

@@ -54,6 +54,11 @@ class Passage:
         self.permit.give_back()
         self.doors.breakers.not_made(self.ticket)
 
+    async def turned_away(self) -> None:
+        """The vendor went away meanwhile: everything is handed back."""
+        async with self:
+            self.not_made()
+
     async def __aenter__(self) -> Self:
         await self.permit.__aenter__()
         return self
@@ -90,8 +95,22 @@ class Doors:
         *,
         tokens: Mapping[str, int] | None = None,
     ) -> Passage:
-        """The right to call now; raises ProviderUnavailable when the vendor is away or the rate allows it too late."""
-        ticket = await self.breakers.admit(operation.vendor, stage, still_wanted)
+        """The right to call now; raises ProviderUnavailable when the vendor is away or the rate allows it too late.
+
+        The breaker is asked before the wait for a place, which it spares, and after it, which may have been long.
+        """
+        while True:
+            ticket = await self.breakers.admit(operation.vendor, stage, still_wanted)
+            passage = await self._admitted(operation, ticket, tokens)
+            try:
+                if await self.breakers.still_admits(ticket):
+                    return passage
+            except BaseException:
+                await passage.turned_away()
+                raise
+            await passage.turned_away()
+
+    async def _admitted(self, operation: Operation, ticket: Ticket, tokens: Mapping[str, int] | None) -> Passage:
         try:
             permit = await self.limits.acquire(
                 operation.bucket, longest_wait_seconds=self.longest_wait_seconds, tokens=tokens

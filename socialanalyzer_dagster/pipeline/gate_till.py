@@ -26,8 +26,12 @@ class Till:
     async def reserve(
         self, attempt: Attempt, site: CallSite, *, job_request: Mapping[str, Any] | None = None
     ) -> Attempt:
-        """The sending with its scopes, committed; raises the refusals of domain.refusals."""
+        """The sending with its scopes, committed; raises the refusals of domain.refusals.
+
+        Whoever was put on the suppression list while the call waited is found by the list that the reservation names.
+        """
         while True:
+            await self._parts.suppression.check(site.leads)
             write = Reserve(
                 attempt=attempt,
                 caps=self._parts.caps,
@@ -38,7 +42,6 @@ class Till:
                 reserved = await self._parts.writer.submit(write)
             except SuppressionsChanged:
                 self._parts.suppression.expire()
-                await self._parts.suppression.check(site.leads)
                 continue
             for warning in reserved.warnings:
                 self._parts.on_cap_warning(warning)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_actions import end_if_stopped
 from socialanalyzer_dagster.pipeline.batch_entry import Entry, enter_batch
@@ -124,16 +126,28 @@ class PipelineSession:
 
 
 async def _beat(batch: OpenBatch, lock: BatchLock) -> None:
-    """Write the sign of life until cancelled; a lost lock stops all new work of this run."""
+    """Write the sign of life until cancelled; a lost lock stops all new work of this run.
+
+    So does a database that takes no sign for as long as makes others think that the run is dead.
+    """
+    runtime = batch.policy.runtime
+    silent_beats, most = 0, max(1, runtime.stale_heartbeat_minutes * 60 // runtime.heartbeat_seconds)
     while True:
-        await asyncio.sleep(batch.policy.runtime.heartbeat_seconds)
+        await asyncio.sleep(runtime.heartbeat_seconds)
         try:
             await asyncio.to_thread(lock.check)
             await asyncio.to_thread(_touch, batch)
+            silent_beats = 0
         except LockLost:
             _LOG.exception("the run no longer holds the lock of batch %s", batch.row.partition_key)
             batch.brake.pull("the lock of the batch was lost")
             return
+        except SQLAlchemyError as error:
+            silent_beats += 1
+            _LOG.warning("no sign of life for batch %s: %s", batch.row.partition_key, type(error).__name__)
+            if silent_beats >= most:
+                batch.brake.pull("the database took no sign of life")
+                return
 
 
 def _touch(batch: OpenBatch) -> None:

@@ -9,10 +9,9 @@ from sqlalchemy import Connection, select
 from socialanalyzer_dagster.domain.calls import JobState, JobStatus, VendorCall
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import Refusal
-from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition, transition
-from socialanalyzer_dagster.pipeline.gate import spending_gate
+from socialanalyzer_dagster.pipeline.gate import CallWindow, spending_gate
 from socialanalyzer_dagster.pipeline.gate_parts import BatchIdentity
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.session import PipelineSession
@@ -88,7 +87,7 @@ async def _is_running(session: PipelineSession, batch: Batch, job: OpenJob) -> b
     identity = BatchIdentity(batch_id=batch.batch_id, platform=batch.platform, policy_version=batch.policy_version)
     async with spending_gate(workplace.database, session.writer, policy, session.parts.gate) as gate:
         try:
-            answer = await gate.bind(identity, Stage.DISCOVERED).call(call, leads=(), step=_STEP)
+            answer = await CallWindow(gate, identity, None).call(call, leads=(), step=_STEP)  # no stage waits here
         except (CallFailed, Refusal):
             return True  # not knowing is no reason to start a run: the next tick asks again
     return answer.value.state is JobState.RUNNING

@@ -74,7 +74,7 @@ def change_breaker(connection: Connection, service: str, change: Change, now: fl
 class ClaimProbe(Write[BreakerState]):
     """Ask to make the one call of a half-open breaker; granted when the answer names this `probe`."""
 
-    turn: ClassVar[int] = 2
+    turn: ClassVar[int] = 4
 
     service: str
     probe: str
@@ -84,8 +84,7 @@ class ClaimProbe(Write[BreakerState]):
     @classmethod
     def apply(cls, connection: Connection, writes: Sequence["ClaimProbe"]) -> Results:
         """One after the other."""
-        now = writes[0].time(connection)
-        return [change_breaker(connection, write.service, write.claimed, now) for write in writes]
+        return _changed(connection, writes, [write.claimed for write in writes])
 
     def claimed(self, state: BreakerState, now: float) -> BreakerState:
         """Half-open and ours, where a probe may be made."""
@@ -96,7 +95,7 @@ class ClaimProbe(Write[BreakerState]):
 class TellResults(Write[BreakerState]):
     """What the calls of one process came to, in order."""
 
-    turn: ClassVar[int] = 2
+    turn: ClassVar[int] = 5
 
     service: str
     rules: Rules
@@ -106,12 +105,22 @@ class TellResults(Write[BreakerState]):
     @classmethod
     def apply(cls, connection: Connection, writes: Sequence["TellResults"]) -> Results:
         """One after the other."""
-        now = writes[0].time(connection)
-        return [change_breaker(connection, write.service, write.told, now) for write in writes]
+        return _changed(connection, writes, [write.told for write in writes])
 
     def told(self, state: BreakerState, now: float) -> BreakerState:
         """The state after these results."""
         return state.after(self.results, self.rules, now)
+
+
+def _changed(
+    connection: Connection, writes: Sequence[ClaimProbe] | Sequence[TellResults], changes: Sequence[Change]
+) -> Results:
+    """The breaker after each write; rows are locked in the order of their names."""
+    now = writes[0].time(connection)
+    found: dict[int, BreakerState] = {}
+    for index in sorted(range(len(writes)), key=lambda each: writes[each].service):
+        found[index] = change_breaker(connection, writes[index].service, changes[index], now)
+    return [found[index] for index in range(len(writes))]
 
 
 def resume_breakers(connection: Connection, time: SharedTime = shared_seconds) -> None:

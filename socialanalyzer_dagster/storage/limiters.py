@@ -57,7 +57,7 @@ def _deal_rate(state: RateState, write: AskRate, now: float) -> RateGrant:
 class AskSlots(Write[SlotGrant]):
     """One process's question to the places of a bucket, which also renews its lease."""
 
-    turn: ClassVar[int] = 1
+    turn: ClassVar[int] = 3
 
     bucket: str
     places: int
@@ -81,7 +81,7 @@ class AskSlots(Write[SlotGrant]):
 class FreeSlots(Write[None]):
     """Free the places of processes that certainly are dead: those whose name starts with `prefix`, but not `keep`."""
 
-    turn: ClassVar[int] = 1
+    turn: ClassVar[int] = 2
 
     prefix: str
     keep: str

@@ -118,15 +118,20 @@ class _Desk:
 
     def __post_init__(self) -> None:
         self.budgets = self.writes[0].caps.current(self.connection)
-        self._revision = suppression_revision(self.connection)
-        ids = sorted({of for write in self.writes if (of := write.attempt.batch_id) is not None})
-        rows = self.connection.execute(_BATCHES, {"ids": ids})
-        self._batches = {batch_id: (cap, stopped) for batch_id, cap, stopped in rows}
+        self._look()
         caps: dict[str, int] = {}
         for write in self.writes:
             if self._is_known(write.attempt):
                 caps |= self._caps(write.attempt)
         self.rooms = lock_scopes(self.connection, caps) if caps else {}
+        if self.connection.dialect.name != "sqlite":  # others wrote while this one waited for the scopes
+            self._look()
+
+    def _look(self) -> None:
+        self._revision = suppression_revision(self.connection)
+        ids = sorted({of for write in self.writes if (of := write.attempt.batch_id) is not None})
+        rows = self.connection.execute(_BATCHES, {"ids": ids})
+        self._batches = {batch_id: (cap, stopped) for batch_id, cap, stopped in rows}
 
     def serve(self, write: Reserve) -> Attempt | Exception:
         """The sending with its scopes, or why it is refused."""

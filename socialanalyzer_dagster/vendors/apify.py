@@ -142,7 +142,7 @@ class ApifyRuns:
 
     def run_status(self, run_id: str) -> VendorCall[JobStatus]:
         """Where an actor run stands; free."""
-        return job_status_call("apify.read", run_id, lambda: self._poll(run_id))
+        return job_status_call("apify.read", run_id, lambda: self._poll(run_id, wait_seconds=0))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -160,8 +160,8 @@ class ApifyRuns:
         answer = await self._http.ask(ask)
         return job_status(_data(answer.value), run.operation)
 
-    async def _poll(self, job_id: str) -> JobStatus:
-        ask = Ask(operation="apify.read", path=f"/v2/actor-runs/{job_id}", query={"waitForFinish": POLL_SECONDS})
+    async def _poll(self, job_id: str, wait_seconds: int = POLL_SECONDS) -> JobStatus:
+        ask = Ask(operation="apify.read", path=f"/v2/actor-runs/{job_id}", query={"waitForFinish": wait_seconds})
         answer = await self._http.ask(ask)
         return job_status(_data(answer.value), "apify.read")
 
