@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from socialanalyzer_dagster.commands.system import served_places
 from socialanalyzer_dagster.settings import (
     LIVE_REQUIRED,
     SECRETS,
@@ -129,6 +130,21 @@ def test_live_mode_with_everything_required_starts():
     assert settings.insightiq_url == "https://api.insightiq.ai"
     assert settings.apify_api_token is None
     assert settings.database_url.get_secret_value() == "postgresql+psycopg2://user:hidden-word@db/leads"
+
+
+def test_only_the_sandbox_knows_where_the_user_interface_is_without_being_told():
+    told = {"SOCIALANALYZER_UI_URL": "https://leads.example"}
+    assert Settings.from_environment(LIVE).ui_url is None
+    assert Settings.from_environment(LIVE | told).ui_url == "https://leads.example"
+    assert Settings.from_environment({}).ui_url == "http://127.0.0.1:3000"
+    assert Settings.from_environment(told).ui_url == "https://leads.example"
+
+
+def test_the_served_interface_knows_its_own_port_in_the_sandbox_alone():
+    told = {"SOCIALANALYZER_UI_URL": "https://leads.example"}
+    assert served_places(Settings.from_environment({}), 3100)["SOCIALANALYZER_UI_URL"] == "http://127.0.0.1:3100"
+    assert "SOCIALANALYZER_UI_URL" not in served_places(Settings.from_environment(told), 3100)
+    assert "SOCIALANALYZER_UI_URL" not in served_places(Settings.from_environment(LIVE), 3100)
 
 
 def test_keys_that_belong_together_are_set_together():

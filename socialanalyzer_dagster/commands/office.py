@@ -64,6 +64,7 @@ class Office:
             home=self.settings.home,
             mode=self.settings.environment,
             announce=self._announce,
+            ui_url=self.settings.ui_url,
         )
 
     @asynccontextmanager
