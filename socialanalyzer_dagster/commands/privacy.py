@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,11 +11,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from socialanalyzer_dagster.commands.inputs import identifier_named
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, table
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.sentences import counted
-from socialanalyzer_dagster.domain.suppression import identifier_of
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline import notices
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase
@@ -170,18 +170,10 @@ def record_notice(
 
 
 def _who(person: str, kind: IdentifierKind | None) -> Identifier | LeadUid:
-    if kind is not None:
-        return Identifier(kind, person)
-    try:
-        return LeadUid(str(uuid.UUID(person.strip())))
-    except ValueError:
-        found = identifier_of(person)
-    if found is None:
-        raise typer.BadParameter(
-            "write an address, a profile URL, platform:handle, a phone number with its country code, or a lead uid",
-            param_hint="PERSON",
-        )
-    return found
+    if kind is None:
+        with suppress(ValueError):
+            return LeadUid(str(uuid.UUID(person.strip())))
+    return identifier_named(person, kind, "PERSON")
 
 
 def _with_parts(work: Callable[[PrivacyParts], Awaitable[T]]) -> T:

@@ -40,7 +40,11 @@ def test_a_suppressed_person_cannot_be_read_back(terminal):
     first = terminal.json("suppress", "add", "ada@site.example", "--reason", "asked")
     assert first == {"kind": "email", "added": True}
     assert terminal.json("suppress", "add", "ADA@site.example", "--reason", "asked again")["added"] is False
-    terminal.run("suppress", "add", "instagram:ada", "--kind", "handle", "--reason", "asked")
+    why = ("--reason", "asked")
+    assert terminal.json("suppress", "add", "instagram:ada", *why) == {"kind": "handle", "added": True}
+    assert terminal.json("suppress", "add", "Instagram:@Ada", "--kind", "handle", *why)["added"] is False
+    assert terminal.json("suppress", "add", "https://www.instagram.com/ada/", *why)["kind"] == "profile_url"
+    assert terminal.json("suppress", "lift", "instagram:ada", "--by", "Kai", *why) == {"kind": "handle", "lifted": True}
     listed = terminal.run("suppress", "list", "--json")
     assert [each["kind"] for each in listed.json] != []
     assert "ada" not in listed.out.lower().replace("added", "")
