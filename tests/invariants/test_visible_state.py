@@ -31,6 +31,7 @@ def _crashed(_run_id: str) -> bool:
 
 
 ROOT = Path(__file__).parents[2]
+_MENTION = r"(?:^|`)socialanalyzer ([a-z][^`\n#]*)|: socialanalyzer ([^\n\",]*)"
 BAD_FILTERS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("instagram", {"max_results": "many", "follower_count": {"min": 9, "max": 3}}, {"max_results", "follower_count"}),
     ("patreon", {"search_keywords": [], "max_results": 0}, {"search_keywords", "max_results"}),
@@ -101,7 +102,7 @@ def advertised() -> Iterator[tuple[str, str]]:
     files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("socialanalyzer_dagster/**/*.py")]
     for path in files:
         text = re.sub(r"[\"']?\n\s*f?[\"']", " ", path.read_text(encoding="utf-8"))
-        for match in re.finditer(r"(?:^|`)socialanalyzer ([a-z][^`\n#]*)|: socialanalyzer ([^\n\",]*)", text, re.MULTILINE):
+        for match in re.finditer(_MENTION, text, re.MULTILINE):
             yield str(path.relative_to(ROOT)), (match[1] or match[2]).strip()
 
 
