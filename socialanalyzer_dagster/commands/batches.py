@@ -18,7 +18,7 @@ from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import batch_actions
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused, waits_for_release
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
 from socialanalyzer_dagster.pipeline.batches import batch_from_key, create_batch
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
@@ -127,7 +127,8 @@ def run(
     emit(view, as_json=as_json, text=text)
     if ended.problem is not None:
         notes.print(printable(ended.problem), style="red", markup=False)
-    return 1 if ended.problem is not None or view["status"] in _ENDED_BADLY else 0
+    went_wrong = view["status"] in _ENDED_BADLY and not waits_for_release(view["status"], view["cause"])
+    return 1 if ended.problem is not None or went_wrong else 0
 
 
 def _steps(office: Office, batch: Batch, first: Step | None, last: Step | None) -> tuple[Step, ...]:

@@ -182,6 +182,11 @@ def test_a_canary_goes_ahead_and_the_others_follow_when_released(shared, key):
     assert answer.code == 0
     assert "measured per lead" in answer.out
     assert f"batch release {made}" in answer.out
+    assert shared.run("batch", "approve", made, "--by", "Kai Example").code == 0
+    synced = shared.run("batch", "run", made)
+    assert synced.code == 0, synced.err
+    assert "the canary is through" in shared.json("batch", "show", made)["cause"]
+    assert synced.out.count("next:") == synced.out.count(f"next: socialanalyzer batch release {made}") == 1
     assert shared.json("batch", "show", made)["stages"]["screened"]["pending"] == 4
     assert shared.json("batch", "release", made)["status"] == "queued"
     assert shared.run("batch", "run", made).code == 0
