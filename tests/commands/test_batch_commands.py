@@ -43,7 +43,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_made(terminal):
     answer = create(terminal, "--max-spend", "much", "--max-leads", "1.5", "--bdr", "Nobody", filters=filters)
     assert answer.code == 2
     assert answer.out == ""
-    for field in ("max_results", "follower_count.max", "creator_interests", "max_budget_usd", "max_leads", "bdr_names"):
+    for field in ("max_results", "follower_count.max", "creator_interests", "--max-spend", "--max-leads", "--bdr"):
         assert f"{field}: " in answer.err
     assert terminal.json("batch", "list")["batches"] == []
 
@@ -99,6 +99,7 @@ def test_an_estimate_over_the_cap_needs_stop_at_cap(terminal):
     refused = create(terminal, "--max-spend", "0.5")
     assert refused.code == 2
     assert "exceeds the batch cap of $0.50" in refused.err
+    assert all(option in refused.err for option in ("--max-spend", "--max-leads", "--stop-at-cap"))
     key = created_key(terminal, "--max-spend", "0.5", "--stop-at-cap")
     assert terminal.json("batch", "show", key)["caps"]["batch"] == 500_000
 
@@ -109,7 +110,7 @@ def test_a_high_estimate_waits_for_its_confirmation(terminal):
     assert "--micros 16525000" in answer.out
     key = terminal.json("batch", "list")["batches"][0]["key"]
     wrong = terminal.run("batch", "confirm", key, "--micros", "1")
-    assert (wrong.code, "16525000" in wrong.err) == (2, True)
+    assert (wrong.code, "entering 16525000 micro-USD" in wrong.err) == (2, True)
     assert terminal.json("batch", "confirm", key, "--micros", "16525000")["status"] == "queued"
 
 
