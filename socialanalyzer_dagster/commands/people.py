@@ -118,9 +118,7 @@ def suppress_lift(
     """Take one spelling of a person off the list. For an administrator: the audit keeps who did it and why."""
     who = identifier_named(value, kind, "VALUE")
     with open_office() as office:
-        request = suppression_list.SuppressionRequest(
-            identifier=who, reason=reason, source=by, now=office.clock.now()
-        )
+        request = suppression_list.SuppressionRequest(identifier=who, reason=reason, source=by, now=office.clock.now())
         was_listed = suppression_list.lift(office.database, office.settings.suppression_key, request)
     word = "may be processed again" if was_listed else "was not on the list"
     emit(

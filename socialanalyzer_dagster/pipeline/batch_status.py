@@ -49,7 +49,6 @@ CANARY_IS_THROUGH = "the canary is through"
 """How the cause of a pause begins in which nothing went wrong: the other leads wait for their release."""
 
 
-
 def waits_for_release(status: str, cause: str | None) -> bool:
     """True for a batch whose canary is done up to the CRM and which holds the other leads back."""
     return status == BatchStatus.PAUSED and cause is not None and cause.startswith(CANARY_IS_THROUGH)

@@ -7,7 +7,14 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
-from socialanalyzer_dagster.pipeline.batch_status import CANARY_IS_THROUGH, RUNNING, BatchStatus, Transition, change, transition
+from socialanalyzer_dagster.pipeline.batch_status import (
+    CANARY_IS_THROUGH,
+    RUNNING,
+    BatchStatus,
+    Transition,
+    change,
+    transition,
+)
 from socialanalyzer_dagster.pipeline.counters import stage_counters
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
