@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from socialanalyzer_dagster.commands.system import served_places
+from socialanalyzer_dagster.pipeline.doctor import READ_BY_NOTHING_YET
 from socialanalyzer_dagster.settings import (
     LIVE_REQUIRED,
     SECRETS,
@@ -64,6 +65,15 @@ def test_every_variable_of_the_example_has_a_sentence_above_it():
     for name in VARIABLES:
         group = next(one for one in groups if re.search(rf"^{name}=", one, re.MULTILINE))
         assert re.search(rf"^# [A-Za-z0-9].*\n(?:[A-Z0-9_]+=.*\n)*{name}=", group, re.MULTILINE), name
+
+
+def test_the_example_file_says_which_variables_nothing_reads_yet():
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    _, unread = text.split("# --- Read by nothing yet")
+    assert sorted(re.findall(r"^([A-Z_]+)=", unread, re.MULTILINE)) == list(READ_BY_NOTHING_YET)
+    code = [path.read_text(encoding="utf-8") for path in (ROOT / "socialanalyzer_dagster").rglob("*.py")]
+    fields = [f"settings.{name.lower()}" for name in READ_BY_NOTHING_YET]
+    assert [field for field in fields if any(field in module for module in code)] == []
 
 
 def test_no_other_module_reads_the_environment():

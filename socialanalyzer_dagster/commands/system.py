@@ -15,6 +15,7 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.office import (
     PROJECT,
     answering_sandbox,
+    needs_preparing,
     open_office,
     prepare_home,
 )
@@ -78,7 +79,7 @@ def doctor(*, as_json: AsJson = False) -> int:
     with ExitStack() as stack:
         stack.callback(database.dispose)
         if settings.is_sandbox:
-            if database.is_sqlite:
+            if needs_preparing(database):
                 prepare_home(settings, database)
             stack.enter_context(answering_sandbox(settings))
         findings = asyncio.run(_examined(settings, database))
