@@ -10,7 +10,7 @@ from socialanalyzer_dagster.commands import batch_texts
 from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of
 from socialanalyzer_dagster.commands.inputs import dollars
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, usd, warn
+from socialanalyzer_dagster.commands.output import AsJson, counting, emit, notes, usd, warn
 from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
 from socialanalyzer_dagster.commands.sandbox_crm import furnish_sandbox_crm
 from socialanalyzer_dagster.domain.money import micros_from_usd
@@ -75,10 +75,11 @@ def create(
         note=note,
         idempotency_key=idempotency_key,
     )
-    wanted = request_of(search, size, yes=yes, force=force)
-    with open_office() as office:
-        created = create_batch(office.workplace(), wanted.request)
-        batch = find_batch(office.workplace(), created.key)
+    with counting("lines of the list read") as reached:
+        wanted = request_of(search, size, yes=yes, force=force, tell=reached)
+        with open_office() as office:
+            created = create_batch(office.workplace(), wanted.request)
+            batch = find_batch(office.workplace(), created.key)
     result = {
         "key": created.key,
         "estimate_micros": created.estimate_micros,

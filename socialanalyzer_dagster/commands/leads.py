@@ -9,7 +9,7 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.inputs import policy_file
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, shortened, table, usd
+from socialanalyzer_dagster.commands.output import AsJson, counting, emit, json_text, notes, shortened, table, usd
 from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.scores import DIMENSIONS
@@ -270,7 +270,8 @@ def rescore(
             policies.remember(office.database, wanted, by)
         chosen = wanted or policies.active_policy(office.database)
         batch_id = _batch_id(office, batch)
-        result = rescored(office.database, chosen, batch_id=batch_id, now=office.clock.now())
+        with counting("scores recomputed") as reached:
+            result = rescored(office.database, chosen, batch_id=batch_id, now=office.clock.now(), tell=reached)
     emit(result.as_json(), as_json=as_json, text=_flow_text(result))
 
 

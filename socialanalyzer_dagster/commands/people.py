@@ -9,7 +9,7 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.inputs import identifier_named
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table
+from socialanalyzer_dagster.commands.output import AsJson, counting, emit, notes, table
 from socialanalyzer_dagster.domain.leads import IdentifierKind
 from socialanalyzer_dagster.pipeline import crm_setup, roster
 from socialanalyzer_dagster.pipeline import suppressions as suppression_list
@@ -163,4 +163,5 @@ def crm_reconcile(*, as_json: AsJson = False) -> None:
 
 async def _read_back(office: Office) -> ReconcileReport:
     async with office.crm() as client:
-        return await reconcile(office.workplace(), client, office.settings.suppression_key)
+        with counting("contacts read back") as reached:
+            return await reconcile(office.workplace(), client, office.settings.suppression_key, reached)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.inputs import identifier_named
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, table
+from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, table
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -83,6 +83,7 @@ def erase_person(
     purge finish it.
     """
     asked = PersonRequest(who=_who(person, kind), by=by, reason=reason)
+    notes.print("erasing in the database, the media store and the CRM ...")
     request = _with_parts(lambda parts: erase(parts, asked))
     receipt = receipt_of(request)
     emit(receipt, as_json=as_json, text=lambda console: _print_receipt(console, receipt))

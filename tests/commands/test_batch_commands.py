@@ -187,6 +187,15 @@ def test_a_list_shows_its_columns_and_every_row_nobody_can_use(terminal, tmp_pat
     assert any("line 3" in warning for warning in again.json["warnings"])
 
 
+def test_a_long_list_shows_on_stderr_how_far_it_is(terminal, tmp_path):
+    rows = "".join(f"Ada,https://www.patreon.com/ada{number}\n" for number in range(150))
+    (tmp_path / "list.csv").write_text(f"name,url\n{rows}", encoding="utf-8")
+    options = ("--platform", "patreon", "--list", str(tmp_path / "list.csv"), "--stop-at-cap", "--yes", "--json")
+    answer = terminal.run("batch", "create", *options)
+    assert (answer.code, answer.err.startswith("lines of the list read 151")) == (0, True)
+    assert answer.json["key"]
+
+
 def test_a_column_can_be_named(terminal, tmp_path):
     file = tmp_path / "odd.csv"
     file.write_text("what,where\nAda,https://www.patreon.com/ada\n", encoding="utf-8")

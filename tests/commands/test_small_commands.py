@@ -139,7 +139,9 @@ def test_every_unusable_row_of_a_long_list_can_be_written_to_a_file(terminal, tm
     file, out = tmp_path / "creators.csv", tmp_path / "unusable.jsonl"
     file.write_text("name,url\nAda,https://www.patreon.com/ada\n" + "Nobody,\n" * 150, encoding="utf-8")
     place = ("list", "preview", str(file), "--platform", "patreon")
-    found = terminal.json(*place, "--unusable", str(out))
+    asked = terminal.run(*place, "--unusable", str(out), "--json")
+    assert asked.err.startswith("lines of the list read 152")
+    found = asked.json
     assert (found["unusable_count"], len(found["unusable"])) == (150, 100)
     written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [row["line"] for row in written] == list(range(3, 153))
