@@ -8,7 +8,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -83,6 +83,17 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
     for row in rows:
         made.add_row(*(Text("-" if cell is None else printable(str(cell))) for cell in row))
     return made
+
+
+@contextmanager
+def written_to(out: Path, option: str, *, mode: int = 0o666) -> Iterator[TextIO]:
+    """The file of an option, open for writing, with `mode` when it is new; raises BadParameter when it cannot be."""
+    try:
+        out.touch(mode=mode)
+        with out.open("w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint=option) from error
 
 
 @contextmanager

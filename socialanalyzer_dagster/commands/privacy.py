@@ -13,7 +13,7 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.inputs import identifier_named
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, table
+from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, table, written_to
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -40,6 +40,8 @@ By = Annotated[str, typer.Option("--by", help="Who does this.")]
 T = TypeVar("T")
 _LISTED = 100
 _NOT_DONE = 1
+_OWN_EYES = 0o600
+"""Nobody else on the machine reads what is stored about a person."""
 
 
 @app.command("export")
@@ -58,11 +60,8 @@ def export_person(
     if out is None:
         typer.echo(json_text(document))
         return
-    try:
-        out.touch(mode=0o600)
-        out.write_text(json_text(document) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error
+    with written_to(out, "--out", mode=_OWN_EYES) as file:
+        file.write(json_text(document) + "\n")
     found = counted(len(receipt["leads"]), "lead")
     sentence = f"{found}, CRM: {receipt['crm']}; receipt {receipt['request_id']}; written to {out}"
     emit(receipt, as_json=as_json, text=lambda console: console.print(sentence, markup=False))

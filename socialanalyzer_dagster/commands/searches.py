@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands.output import AsJson, counting, emit, table
+from socialanalyzer_dagster.commands.output import AsJson, counting, emit, table, written_to
 from socialanalyzer_dagster.domain.creator_list_files import preview_list, summarise_list
 from socialanalyzer_dagster.domain.creator_lists import AnyRow, Check, UnusableRow
 from socialanalyzer_dagster.domain.policy import shipped_policy
@@ -118,11 +118,7 @@ def _written_to(out: Path | None) -> Iterator[Check]:
     if out is None:
         yield lambda row: row
         return
-    try:
-        file = out.open("w", encoding="utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--unusable") from error
-    with file:
+    with written_to(out, "--unusable") as file:
 
         def told(row: AnyRow) -> AnyRow:
             if isinstance(row, UnusableRow):
