@@ -58,6 +58,7 @@ def program() -> typer.Typer:
         policies,
         presets,
         privacy,
+        rescoring,
         searches,
         system,
     )
@@ -68,7 +69,7 @@ def program() -> typer.Typer:
     system.register(app)
     searches.register(app)
     app.command("demo")(demo.demo)
-    app.command("rescore")(leads.rescore)
+    app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(leads.app, name="leads")

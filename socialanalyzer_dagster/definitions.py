@@ -5,16 +5,15 @@ from collections.abc import Mapping
 import dagster as dg
 
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
-from socialanalyzer_dagster.assets.crm_reconciliation import crm_reconciliation
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
+from socialanalyzer_dagster.checks.privacy_checks import no_notice_is_overdue, nothing_expired_is_left
 from socialanalyzer_dagster.checks.provider_checks import provider_checks
-from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_reconciliation_job, crm_sync_job, lead_batch_job
+from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
-from socialanalyzer_dagster.schedules import crm_reconcile
-from socialanalyzer_dagster.schedules_privacy import PRIVACY_ASSETS, PRIVACY_CHECKS, PRIVACY_SCHEDULES
+from socialanalyzer_dagster.schedules import DAILY_ASSETS, SCHEDULES
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
@@ -38,10 +37,10 @@ def default_resources() -> dict[str, object]:
 def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """The code location; tests pass their own resources."""
     return dg.Definitions(
-        assets=[*UP_TO_PLAN, synced_leads, batch_summary, crm_reconciliation, *PRIVACY_ASSETS],
-        asset_checks=[*batch_checks(), *provider_checks(), *PRIVACY_CHECKS],
-        jobs=[lead_batch_job, crm_sync_job, crm_reconciliation_job],
-        schedules=[crm_reconcile, *PRIVACY_SCHEDULES],
+        assets=[*UP_TO_PLAN, synced_leads, batch_summary, *DAILY_ASSETS],
+        asset_checks=[*batch_checks(), *provider_checks(), nothing_expired_is_left, no_notice_is_overdue],
+        jobs=[lead_batch_job, crm_sync_job],
+        schedules=SCHEDULES,
         sensors=[
             lead_batch_sensor,
             vendor_job_sensor,

@@ -1,10 +1,9 @@
-"""The two jobs of a batch, up to the plan and the CRM write after a person said yes; and reading the CRM back."""
+"""The two jobs of a batch: up to the plan, and the CRM write after a person said yes."""
 
 import dagster as dg
 
 from socialanalyzer_dagster.assets.analyzed_leads import analyzed_leads
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
-from socialanalyzer_dagster.assets.crm_reconciliation import crm_reconciliation
 from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
 from socialanalyzer_dagster.assets.discovered_leads import discovered_leads
 from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
@@ -26,11 +25,4 @@ crm_sync_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(synced_leads, batch_summary) | dg.AssetSelection.checks_for_assets(*UP_TO_PLAN),
     executor_def=dg.in_process_executor,
     description="Check the batch once more, write its approved plan to the CRM and summarise it.",
-)
-
-crm_reconciliation_job = dg.define_asset_job(
-    "crm_reconciliation_job",
-    selection=dg.AssetSelection.assets(crm_reconciliation),
-    executor_def=dg.in_process_executor,
-    description="Read owners, merges, edits, opt-outs and outcomes of our contacts back from the CRM.",
 )

@@ -67,6 +67,7 @@ _PLAIN_FIELDS = (
 )  # fmt: skip
 _SHORTEST_HMAC_KEY = 32
 _SANDBOX_URL = "http://127.0.0.1:8321"
+_SANDBOX_UI_URL = "http://127.0.0.1:3000"
 _SANDBOX_KEY = "sandbox"
 _SANDBOX_HMAC_KEY = "a key for the sandbox only, it protects nobody"
 _SANDBOX_KEYS = (
@@ -110,7 +111,7 @@ class Settings(BaseModel):
     home: Path
     dagster_home: Path
     database_url: SecretStr
-    ui_url: str = "http://127.0.0.1:3000"
+    ui_url: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "json"
     policy_path: Path | None = None
@@ -241,6 +242,7 @@ def _sandbox_fields(values: Mapping[str, str]) -> dict[str, object]:
     base = values.get("SOCIALANALYZER_SANDBOX_URL", _SANDBOX_URL).rstrip("/")
     fields: dict[str, object] = {name.lower(): _SANDBOX_KEY for name in _SANDBOX_KEYS}
     fields.update({field: base + prefix for field, prefix in _SANDBOX_PREFIXES.items()})
+    fields["ui_url"] = values.get("SOCIALANALYZER_UI_URL", _SANDBOX_UI_URL)
     key = values.get("SUPPRESSION_HMAC_KEY", _SANDBOX_HMAC_KEY)
     return {**fields, "sandbox_url": base, "suppression_hmac_key": key}
 

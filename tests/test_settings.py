@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from socialanalyzer_dagster.commands.system import served_places
+from socialanalyzer_dagster.pipeline.doctor import READ_BY_NOTHING_YET
 from socialanalyzer_dagster.settings import (
     LIVE_REQUIRED,
     SECRETS,
@@ -63,6 +65,15 @@ def test_every_variable_of_the_example_has_a_sentence_above_it():
     for name in VARIABLES:
         group = next(one for one in groups if re.search(rf"^{name}=", one, re.MULTILINE))
         assert re.search(rf"^# [A-Za-z0-9].*\n(?:[A-Z0-9_]+=.*\n)*{name}=", group, re.MULTILINE), name
+
+
+def test_the_example_file_says_which_variables_nothing_reads_yet():
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    _, unread = text.split("# --- Read by nothing yet")
+    assert sorted(re.findall(r"^([A-Z_]+)=", unread, re.MULTILINE)) == list(READ_BY_NOTHING_YET)
+    code = [path.read_text(encoding="utf-8") for path in (ROOT / "socialanalyzer_dagster").rglob("*.py")]
+    fields = [f"settings.{name.lower()}" for name in READ_BY_NOTHING_YET]
+    assert [field for field in fields if any(field in module for module in code)] == []
 
 
 def test_no_other_module_reads_the_environment():
@@ -129,6 +140,21 @@ def test_live_mode_with_everything_required_starts():
     assert settings.insightiq_url == "https://api.insightiq.ai"
     assert settings.apify_api_token is None
     assert settings.database_url.get_secret_value() == "postgresql+psycopg2://user:hidden-word@db/leads"
+
+
+def test_only_the_sandbox_knows_where_the_user_interface_is_without_being_told():
+    told = {"SOCIALANALYZER_UI_URL": "https://leads.example"}
+    assert Settings.from_environment(LIVE).ui_url is None
+    assert Settings.from_environment(LIVE | told).ui_url == "https://leads.example"
+    assert Settings.from_environment({}).ui_url == "http://127.0.0.1:3000"
+    assert Settings.from_environment(told).ui_url == "https://leads.example"
+
+
+def test_the_served_interface_knows_its_own_port_in_the_sandbox_alone():
+    told = {"SOCIALANALYZER_UI_URL": "https://leads.example"}
+    assert served_places(Settings.from_environment({}), 3100)["SOCIALANALYZER_UI_URL"] == "http://127.0.0.1:3100"
+    assert "SOCIALANALYZER_UI_URL" not in served_places(Settings.from_environment(told), 3100)
+    assert "SOCIALANALYZER_UI_URL" not in served_places(Settings.from_environment(LIVE), 3100)
 
 
 def test_keys_that_belong_together_are_set_together():

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from socialanalyzer_dagster.assets.stage_work import CODE_VERSION, GROUP, OWNERS
+from socialanalyzer_dagster.assets.stage_work import CODE_VERSION, GROUP, OWNERS, refusals_told
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
@@ -24,7 +24,7 @@ def batch_summary(context: dg.AssetExecutionContext, pipeline: PipelineResource)
 
     Also for failed and stopped batches; written from counters only, so every number in it is in the database.
     """
-    with pipeline.workplace(context.instance) as workplace:
+    with refusals_told(context), pipeline.workplace(context.instance) as workplace:
         summary = refresh_summary(workplace, find_batch(workplace, context.partition_key))
     context.log.info(summary.text())
     return dg.MaterializeResult(metadata={"summary": dg.MetadataValue.md(summary.markdown())})

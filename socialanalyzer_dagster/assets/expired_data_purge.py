@@ -3,8 +3,8 @@
 import dagster as dg
 
 from socialanalyzer_dagster.assets.old_runs import delete_old_runs
-from socialanalyzer_dagster.assets.privacy_work import GROUP, OWNERS, counts_metadata, with_parts
-from socialanalyzer_dagster.assets.stage_work import CODE_VERSION
+from socialanalyzer_dagster.assets.privacy_work import GROUP, counts_metadata, with_parts
+from socialanalyzer_dagster.assets.stage_work import CODE_VERSION, OWNERS
 from socialanalyzer_dagster.pipeline.privacy_parts import PrivacyParts
 from socialanalyzer_dagster.pipeline.retention import purge
 from socialanalyzer_dagster.resources.privacy import PrivacyResource

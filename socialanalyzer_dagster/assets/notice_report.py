@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from socialanalyzer_dagster.assets.privacy_work import GROUP, OWNERS, counts_metadata
-from socialanalyzer_dagster.assets.stage_work import CODE_VERSION
+from socialanalyzer_dagster.assets.privacy_work import GROUP, counts_metadata
+from socialanalyzer_dagster.assets.stage_work import CODE_VERSION, OWNERS
 from socialanalyzer_dagster.pipeline.notices import notice_report as report
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
 
@@ -13,7 +13,7 @@ def notice_report(context: dg.AssetExecutionContext, pipeline: PipelineResource)
     """How many people should have been told by now where their data comes from, and were not.
 
     A notice is due 30 days after collection or with the first contact, whichever is earlier. `socialanalyzer privacy
-    notices` lists the leads; `socialanalyzer privacy notice LEAD --sent` records one.
+    notices` lists the leads; `socialanalyzer privacy notice LEAD --by NAME` records one.
     """
     with pipeline.workplace(context.instance) as workplace:
         counts = report(workplace.database, workplace.clock.now())

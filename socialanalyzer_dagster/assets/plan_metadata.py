@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from socialanalyzer_dagster.assets.report_metadata import Metadata, stage_metadata
+from socialanalyzer_dagster.assets.report_metadata import Metadata, reasons_table, stage_metadata
 from socialanalyzer_dagster.domain.markdown import cell
+from socialanalyzer_dagster.domain.outcomes import HELD
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport
 from socialanalyzer_dagster.pipeline.crm_plan import PlanReport
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
@@ -18,7 +19,7 @@ def plan_metadata(report: PlanReport, workplace: Workplace) -> Metadata:
     shown: dict[str, dg.MetadataValue] = {
         "contacts_to_write": dg.MetadataValue.int(report.contacts),
         "actions": dg.MetadataValue.md(counts_table("action", report.actions)),
-        "reasons": dg.MetadataValue.md(counts_table("reason", report.reasons)),
+        "reasons": dg.MetadataValue.md(reasons_table(_by_action(report.reasons))),
         "tiers": dg.MetadataValue.md(counts_table("tier", report.tiers)),
         "leads_per_bdr": dg.MetadataValue.md(counts_table("BDR", report.bdrs)),
         "batch_status": dg.MetadataValue.text(report.status),
@@ -33,6 +34,12 @@ def plan_metadata(report: PlanReport, workplace: Workplace) -> Metadata:
     if report.halt is not None:
         shown["waiting_because"] = dg.MetadataValue.text(report.halt)
     return shown
+
+
+def _by_action(reasons: Mapping[str, int]) -> dict[str, Mapping[str, int]]:
+    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    held = {code: number for code, number in ordered if code in HELD}
+    return {"held": held, "rejected": {code: number for code, number in ordered if code not in HELD}}
 
 
 def counts_table(heading: str, counts: Mapping[str, int]) -> str:

@@ -10,7 +10,6 @@ from socialanalyzer_dagster.pipeline.privacy_parts import PrivacyParts
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 
 GROUP = "privacy"
-OWNERS = ["team:growth"]
 
 T = TypeVar("T")
 

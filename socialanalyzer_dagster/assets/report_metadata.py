@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from socialanalyzer_dagster.domain.batch_facts import failed_by_reason, rejected_by_reason, skipped_by_reason
 from socialanalyzer_dagster.domain.markdown import cell
 from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.domain.reason_texts import reason_text
 from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 
 Metadata = Mapping[str, dg.MetadataValue]
-_TOP_REASONS = 5
 _MICROS = 1_000_000
 
 
@@ -26,7 +27,7 @@ def stage_metadata(report: StageReport, examples: Sequence[LeadExample], version
         "skipped": dg.MetadataValue.int(counters.skipped),
         "pending": dg.MetadataValue.int(counters.pending),
         "worked_in_this_run": dg.MetadataValue.int(report.worked),
-        "reasons": dg.MetadataValue.md(reasons_table(counters.reasons)),
+        "reasons": dg.MetadataValue.md(reasons_table(_by_result(report))),
         "spend_usd": dg.MetadataValue.float(report.spend_micros / _MICROS),
         "reuse_savings_usd": dg.MetadataValue.float(report.reused_micros / _MICROS),
         "batch_status": dg.MetadataValue.text(report.status),
@@ -57,12 +58,22 @@ def stage_sentence(report: StageReport) -> str:
     return f"{sentence} {report.halt}" if report.halt else sentence
 
 
-def reasons_table(reasons: Mapping[str, int]) -> str:
-    """The most frequent reason codes as Markdown."""
-    if not reasons:
-        return "none"
-    rows = [f"| {cell(code)} | {number} |" for code, number in list(reasons.items())[:_TOP_REASONS]]
-    return "\n".join(["| reason | leads |", "|---|---:|", *rows])
+def _by_result(report: StageReport) -> dict[str, Mapping[str, int]]:
+    return {
+        "rejected": rejected_by_reason(report.stage, report.counters),
+        "failed": failed_by_reason(report.stage, report.counters),
+        "skipped": skipped_by_reason(report.stage, report.counters),
+    }
+
+
+def reasons_table(by_result: Mapping[str, Mapping[str, int]]) -> str:
+    """How many leads ended with which result for which reason, in words, as Markdown."""
+    rows = [
+        f"| {result} | {cell(reason_text(code))} | {number} |"
+        for result, codes in by_result.items()
+        for code, number in codes.items()
+    ]
+    return "\n".join(["| result | reason | leads |", "|---|---|---:|", *rows]) if rows else "none"
 
 
 def examples_table(examples: Sequence[LeadExample]) -> str:

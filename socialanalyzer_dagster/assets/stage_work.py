@@ -1,6 +1,7 @@
 """What every stage asset does: open the batch, bring its leads up to date, report the figures."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import dagster as dg
@@ -13,6 +14,7 @@ from socialanalyzer_dagster.domain.error_texts import readable
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_status import StatusRefused
 from socialanalyzer_dagster.pipeline.code_version import code_version
@@ -93,9 +95,16 @@ def with_batch(
             context.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [context.partition_key])
             return await work(batch)
 
-    try:
+    with refusals_told(context):
         return run_settling(opened)
-    except (BadBatchKey, FilterProblems) as error:
+
+
+@contextmanager
+def refusals_told(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Raises dg.Failure with a sentence for people where the block refuses; a refused key leaves the partition set."""
+    try:
+        yield
+    except (BadBatchKey, FilterProblems, NoSuchBatch) as error:
         context.instance.delete_dynamic_partition(str(LEAD_BATCHES.name), context.partition_key)
         raise dg.Failure(str(error), allow_retries=False) from error
     except REFUSALS as error:

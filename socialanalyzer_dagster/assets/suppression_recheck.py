@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from socialanalyzer_dagster.assets.privacy_work import GROUP, OWNERS, counts_metadata, with_parts
-from socialanalyzer_dagster.assets.stage_work import CODE_VERSION
+from socialanalyzer_dagster.assets.privacy_work import GROUP, counts_metadata, with_parts
+from socialanalyzer_dagster.assets.stage_work import CODE_VERSION, OWNERS
 from socialanalyzer_dagster.pipeline.suppression_recheck import recheck
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.output import table, usd
 from socialanalyzer_dagster.domain.estimate import PAID_STAGES
 from socialanalyzer_dagster.domain.outside_text import printable
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, waits_for_release
 
 _COLUMNS = ("in", "passed", "rejected", "failed", "skipped", "pending")
 
@@ -61,6 +61,8 @@ def _money(view: Mapping[str, Any]) -> list[tuple[str, str]]:
 def next_step(view: Mapping[str, Any]) -> str | None:
     """What a person can do with the batch now; None when there is nothing to do."""
     key = view["key"]
+    if waits_for_release(view["status"], view["cause"]):
+        return _release(key)
     steps: dict[str, str] = {
         BatchStatus.AWAITING_CONFIRMATION: (
             f"next: socialanalyzer batch confirm {key} --micros {view['estimate_micros']}"
@@ -96,9 +98,12 @@ def print_canary(console: Console, view: Mapping[str, Any], by_stage: Mapping[st
     rows = [row for stage in PAID_STAGES if (row := _canary_row(view, stage.value, by_stage)) is not None]
     console.print("", table(("stage", "leads", "measured per lead", "estimated per lead"), rows))
     console.print(f"\n{view['canary']} leads went ahead for {usd(view['spend_micros'])}; the others wait.")
-    console.print(
-        f"next: socialanalyzer batch release {view['key']}, or: socialanalyzer batch stop {view['key']}", markup=False
-    )
+    if not waits_for_release(view["status"], view["cause"]):
+        console.print(_release(view["key"]), markup=False)
+
+
+def _release(key: str) -> str:
+    return f"next: socialanalyzer batch release {key}, or: socialanalyzer batch stop {key}"
 
 
 def _canary_row(view: Mapping[str, Any], stage: str, by_stage: Mapping[str, int]) -> tuple[object, ...] | None:

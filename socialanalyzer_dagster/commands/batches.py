@@ -10,7 +10,7 @@ from socialanalyzer_dagster.commands import batch_texts
 from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions, print_created, request_of
 from socialanalyzer_dagster.commands.inputs import dollars
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, usd, warn
+from socialanalyzer_dagster.commands.output import AsJson, counting, emit, notes, usd, warn
 from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
 from socialanalyzer_dagster.commands.sandbox_crm import furnish_sandbox_crm
 from socialanalyzer_dagster.domain.money import micros_from_usd
@@ -18,7 +18,7 @@ from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import batch_actions
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused, waits_for_release
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
 from socialanalyzer_dagster.pipeline.batches import batch_from_key, create_batch
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
@@ -75,10 +75,11 @@ def create(
         note=note,
         idempotency_key=idempotency_key,
     )
-    wanted = request_of(search, size, yes=yes, force=force)
-    with open_office() as office:
-        created = create_batch(office.workplace(), wanted.request)
-        batch = find_batch(office.workplace(), created.key)
+    with counting("lines of the list read") as reached:
+        wanted = request_of(search, size, yes=yes, force=force, tell=reached)
+        with open_office() as office:
+            created = create_batch(office.workplace(), wanted.request)
+            batch = find_batch(office.workplace(), created.key)
     result = {
         "key": created.key,
         "estimate_micros": created.estimate_micros,
@@ -127,7 +128,8 @@ def run(
     emit(view, as_json=as_json, text=text)
     if ended.problem is not None:
         notes.print(printable(ended.problem), style="red", markup=False)
-    return 1 if ended.problem is not None or view["status"] in _ENDED_BADLY else 0
+    went_wrong = view["status"] in _ENDED_BADLY and not waits_for_release(view["status"], view["cause"])
+    return 1 if ended.problem is not None or went_wrong else 0
 
 
 def _steps(office: Office, batch: Batch, first: Step | None, last: Step | None) -> tuple[Step, ...]:

@@ -1,6 +1,6 @@
 """`batch create`: what the options ask for, and what a person is told before anything is spent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -12,10 +12,11 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.inputs import json_object
 from socialanalyzer_dagster.commands.output import table, usd
 from socialanalyzer_dagster.domain.creator_list_files import ListFile, ListPreview, preview_list
-from socialanalyzer_dagster.domain.creator_lists import CreatorList
+from socialanalyzer_dagster.domain.creator_lists import AnyRow, CreatorList
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batches import CreatedBatch
+from socialanalyzer_dagster.pipeline.progress import Tell
 from socialanalyzer_dagster.storage.batches import Batch
 
 
@@ -51,15 +52,31 @@ class Wanted:
     preview: ListPreview | None
 
 
-def request_of(search: SearchOptions, size: SizeOptions, *, yes: bool, force: str | None) -> Wanted:
-    """The request the options describe; raises BadParameter, FilterProblems and ListRefused."""
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """The rows of a list; each tells its line when it is read."""
+
+    rows: ListFile
+    tell: Tell
+
+    def __iter__(self) -> Iterator[AnyRow]:
+        for row in self.rows:
+            self.tell(row.line)
+            yield row
+
+
+def request_of(search: SearchOptions, size: SizeOptions, *, yes: bool, force: str | None, tell: Tell) -> Wanted:
+    """The request the options describe; raises BadParameter, FilterProblems and ListRefused.
+
+    `tell` hears the line up to which a creator list is read, whenever it is.
+    """
     _check_choice(search)
     listed: CreatorList | None = None
     preview = None
     if search.list_file is not None:
         columns = _columns(search.columns)
         preview = preview_list(search.list_file, columns)
-        listed = CreatorList(ListFile(search.list_file, columns))
+        listed = CreatorList(_Watched(ListFile(search.list_file, columns), tell))
     request = BatchRequest(
         platform=search.platform,
         preset=search.preset,

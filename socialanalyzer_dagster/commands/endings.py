@@ -17,7 +17,7 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import Refusal
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
-from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
+from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused, EstimateOverCap
 from socialanalyzer_dagster.pipeline.batch_requests import UnknownPreset
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile, StatusRefused
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
@@ -47,11 +47,23 @@ _BAD_INPUTS = (
 _FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, MediaStoreError, Refusal, Timeout)
 """What was asked rightly and could not be done now; anything else is an error of the program."""
 
+_OPTIONS = {
+    "bdr_names": "--bdr",
+    "idempotency_key": "--idempotency-key",
+    "max_budget_usd": "--max-spend",
+    "max_leads": "--max-leads",
+}
+"""What a field of a batch is called on the command line; filters keep the names they have in their JSON."""
+_OVER_CAP = "`batch create` takes --max-spend, --max-leads and --stop-at-cap"
+
 
 def ending_of(error: Exception) -> int | None:
     """Say what happened and give the exit code; None when `error` is a mistake of the program."""
     if isinstance(error, FilterProblems):
-        return _complain([f"{problem.field}: {problem.message}" for problem in error.problems], BAD_INPUT)
+        found = [f"{_OPTIONS.get(each.field, each.field)}: {each.message}" for each in error.problems]
+        return _complain(found, BAD_INPUT)
+    if isinstance(error, EstimateOverCap):
+        return _complain([str(error), _OVER_CAP], BAD_INPUT)
     if isinstance(error, _BAD_INPUTS):
         return _complain(str(error).splitlines(), BAD_INPUT)
     if isinstance(error, _FAILURES):

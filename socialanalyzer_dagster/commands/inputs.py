@@ -1,4 +1,4 @@
-"""Values that commands take as JSON text or as `@file`."""
+"""Values that people write as options and arguments: JSON text or `@file`, amounts, who is meant."""
 
 import json
 from decimal import Decimal
@@ -8,8 +8,10 @@ from typing import Any
 import typer
 
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, read_policy_file
+from socialanalyzer_dagster.domain.suppression import identifier_of
 from socialanalyzer_dagster.platforms.policy_check import check_platforms
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 
@@ -20,6 +22,17 @@ def policy_file(path: Path) -> Policy:
         return check_platforms(read_policy_file(path), PLATFORMS)
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path} cannot be read: {error}") from error
+
+
+def identifier_named(text: str, kind: IdentifierKind | None, argument: str) -> Identifier:
+    """Who is named by an argument, read as `kind` where that is said; raises BadParameter when it is nobody's name."""
+    found = Identifier(kind, text) if kind is not None else identifier_of(text)
+    if found is None:
+        raise typer.BadParameter(
+            "write an address (name@site.com), a profile URL, platform:handle, or a phone number with its country code",
+            param_hint=argument,
+        )
+    return found
 
 
 def dollars(text: str, option: str) -> Decimal:

@@ -1,26 +1,31 @@
-"""`leads` and `rescore`: who was found, what happened to them and why, and what another policy would make of them."""
+"""`leads`: who was found, what happened to them and why."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands.inputs import policy_file
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, shortened, table, usd
+from socialanalyzer_dagster.commands.output import (
+    AsJson,
+    emit,
+    json_text,
+    notes,
+    shortened,
+    table,
+    usd,
+    written_to,
+)
 from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.scores import DIMENSIONS
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline import policies
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.corrections import FIELDS, Correction, correct
 from socialanalyzer_dagster.pipeline.lead_exports import COLUMNS, as_csv, exported_leads
 from socialanalyzer_dagster.pipeline.lead_view import lead_list, lead_view
-from socialanalyzer_dagster.pipeline.rescore import Rescored
-from socialanalyzer_dagster.pipeline.rescore import rescore as rescored
 from socialanalyzer_dagster.pipeline.tier_overrides import OverrideRequest, override_tier
 from socialanalyzer_dagster.storage.lead_views import LeadPage
 
@@ -36,7 +41,8 @@ _FACTS = (
 )  # fmt: skip
 
 
-def _batch_id(office: Office, key: str | None) -> str | None:
+def batch_id_of(office: Office, key: str | None) -> str | None:
+    """The batch an option names; None = of all."""
     return find_batch(office.workplace(), key).batch_id if key is not None else None
 
 
@@ -54,7 +60,7 @@ def list_leads(
     """Leads with their outcome and score, sorted by platform and id, page by page."""
     with open_office() as office:
         page = LeadPage(
-            batch_id=_batch_id(office, batch),
+            batch_id=batch_id_of(office, batch),
             stage=stage,
             result=result,
             tier=tier,
@@ -231,7 +237,7 @@ def export(
     if csv and as_json:
         raise typer.BadParameter("choose one of --csv and --json")
     with open_office() as office, office.database.read() as connection:
-        rows = exported_leads(connection, batch_id=_batch_id(office, batch))
+        rows = exported_leads(connection, batch_id=batch_id_of(office, batch))
         if as_json:
             _write_json(list(rows), out)
         else:
@@ -248,51 +254,6 @@ def _write(lines: Iterable[str], out: Path | None) -> None:
         for line in lines:
             typer.echo(line, nl=False)
         return
-    try:
-        with out.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-    except OSError as error:
-        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error
+    with written_to(out, "--out") as file:
+        file.writelines(lines)
     notes.print(f"written to {out}", markup=False)
-
-
-def rescore(
-    *,
-    batch: BatchOption = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file; else the active policy.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Recompute stored scores under another policy: costs nothing, asks nobody, and shows who changes tier."""
-    wanted = policy_file(policy) if policy is not None else None
-    with open_office() as office:
-        by = policies.Authorship(author="operator", note=f"re-scored from {policy}", at=office.clock.now())
-        if wanted is not None:
-            policies.remember(office.database, wanted, by)
-        chosen = wanted or policies.active_policy(office.database)
-        batch_id = _batch_id(office, batch)
-        result = rescored(office.database, chosen, batch_id=batch_id, now=office.clock.now())
-    emit(result.as_json(), as_json=as_json, text=_flow_text(result))
-
-
-def _flow_text(result: Rescored) -> Callable[[Console], None]:
-    document = result.as_json()
-
-    def text(console: Console) -> None:
-        console.print(f"{result.scores} scores recomputed for $0.00; {len(result.moved)} leads change tier")
-        flow = [(each["from"], each["to"], each["leads"]) for each in document["tier_flow"]]
-        console.print("", table(("tier now", "tier then", "leads"), flow))
-        moved = [
-            (
-                each["lead"],
-                each["handle"],
-                each["from"],
-                each["to"],
-                each["lead_score"]["from"],
-                each["lead_score"]["to"],
-            )
-            for each in document["moved"][:20]
-        ]
-        if moved:
-            console.print("", table(("lead", "handle", "tier now", "tier then", "score now", "score then"), moved))
-
-    return text

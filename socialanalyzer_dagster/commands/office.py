@@ -64,6 +64,7 @@ class Office:
             home=self.settings.home,
             mode=self.settings.environment,
             announce=self._announce,
+            ui_url=self.settings.ui_url,
         )
 
     @asynccontextmanager
@@ -105,12 +106,17 @@ def open_office(*, needs_vendors: bool = False) -> Iterator[Office]:
     database = Database(settings.database_url.get_secret_value())
     with ExitStack() as stack:
         stack.callback(database.dispose)
-        if database.is_sqlite and schema.status(database).current is None:
+        if needs_preparing(database):
             prepare_home(settings, database)
         schema.require_current(database)
         if needs_vendors and settings.is_sandbox:
             stack.enter_context(answering_sandbox(settings))
         yield Office(settings, database, stack)
+
+
+def needs_preparing(database: Database) -> bool:
+    """True while there is no embedded database yet; one that exists is brought up to date by `db upgrade` alone."""
+    return database.is_sqlite and schema.status(database).current is None
 
 
 def prepare_home(settings: Settings, database: Database) -> schema.SchemaStatus:

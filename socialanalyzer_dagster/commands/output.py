@@ -2,15 +2,17 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +23,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, 
 
 notes = Console(stderr=True, highlight=False)
 """Progress, warnings and errors."""
+_SHOWN_EVERY = 100
+"""A number is drawn anew after so many steps: drawing must not take longer than the work."""
 _SHOWN_MICROS = 100
 """The least that four places of a dollar show."""
 _WIDE = 160
@@ -79,6 +83,51 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
     for row in rows:
         made.add_row(*(Text("-" if cell is None else printable(str(cell))) for cell in row))
     return made
+
+
+@contextmanager
+def written_to(out: Path, option: str, *, mode: int = 0o666) -> Iterator[TextIO]:
+    """The file of an option, open for writing, with `mode` when it is new; raises BadParameter when it cannot be."""
+    try:
+        out.touch(mode=mode)
+        with out.open("w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint=option) from error
+
+
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how far the block is: it tells so by number, and nothing is shown as long as it tells none."""
+    count = _Count(label)
+    try:
+        yield count.reached
+    finally:
+        count.close()
+
+
+class _Count:
+    def __init__(self, label: str) -> None:
+        columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=notes)
+        self._bar = self._progress.add_task(label, total=None)
+        self._reached = self._shown = 0
+
+    def reached(self, number: int) -> None:
+        """A lower number than before: the work began anew."""
+        self._progress.start()
+        self._reached = number
+        if not self._shown <= number < self._shown + _SHOWN_EVERY:
+            self._show()
+
+    def _show(self) -> None:
+        self._progress.update(self._bar, completed=self._reached)
+        self._shown = self._reached
+
+    def close(self) -> None:
+        if self._reached:
+            self._show()
+            self._progress.stop()
 
 
 def _plain(value: object) -> object:

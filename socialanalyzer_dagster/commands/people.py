@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from socialanalyzer_dagster.commands.inputs import identifier_named
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table
-from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.commands.output import AsJson, counting, emit, notes, table
+from socialanalyzer_dagster.domain.leads import IdentifierKind
 from socialanalyzer_dagster.pipeline import crm_setup, roster
 from socialanalyzer_dagster.pipeline import suppressions as suppression_list
 from socialanalyzer_dagster.pipeline.crm_reconcile import ReconcileReport, reconcile
@@ -20,6 +21,8 @@ suppress_app = typer.Typer(help="People who must not be processed.", no_args_is_
 crm_app = typer.Typer(help="The CRM.", no_args_is_help=True)
 
 By = Annotated[str, typer.Option("--by", help="Who does this.")]
+Value = Annotated[str, typer.Argument(help="The address, `platform:handle`, profile URL or phone number.")]
+Kind = Annotated[IdentifierKind | None, typer.Option(help="What VALUE is, where it could be read as several.")]
 
 
 @bdr_app.command("list")
@@ -81,47 +84,47 @@ def bdr_deactivate(name: str, *, by: By = "operator", as_json: AsJson = False) -
 
 @suppress_app.command("add")
 def suppress_add(
-    value: Annotated[str, typer.Argument(help="The address, `platform:handle`, profile URL or phone number.")],
+    value: Value,
     *,
     reason: Annotated[str, typer.Option(help="Why.")],
-    kind: Annotated[IdentifierKind, typer.Option(help="What VALUE is.")] = IdentifierKind.EMAIL,
+    kind: Kind = None,
     source: Annotated[str, typer.Option(help="Where the request came from.")] = "operator",
     as_json: AsJson = False,
 ) -> None:
     """Never process this person again; only a keyed hash of VALUE is stored."""
+    who = identifier_named(value, kind, "VALUE")
     with open_office() as office:
         request = suppression_list.SuppressionRequest(
-            identifier=Identifier(kind, value), reason=reason, source=source, now=office.clock.now()
+            identifier=who, reason=reason, source=source, now=office.clock.now()
         )
         is_new = suppression_list.add(office.database, office.settings.suppression_key, request)
     word = "is suppressed" if is_new else "was suppressed already"
     emit(
-        {"kind": kind, "added": is_new},
+        {"kind": who.kind, "added": is_new},
         as_json=as_json,
-        text=lambda console: console.print(f"this {kind.value} {word}"),
+        text=lambda console: console.print(f"this {who.kind.value} {word}"),
     )
 
 
 @suppress_app.command("lift")
 def suppress_lift(
-    value: Annotated[str, typer.Argument(help="The address, `platform:handle`, profile URL or phone number.")],
+    value: Value,
     *,
     by: By,
     reason: Annotated[str, typer.Option(help="Why; without addresses or names, the audit keeps it.")],
-    kind: Annotated[IdentifierKind, typer.Option(help="What VALUE is.")] = IdentifierKind.EMAIL,
+    kind: Kind = None,
     as_json: AsJson = False,
 ) -> None:
     """Take one spelling of a person off the list. For an administrator: the audit keeps who did it and why."""
+    who = identifier_named(value, kind, "VALUE")
     with open_office() as office:
-        request = suppression_list.SuppressionRequest(
-            identifier=Identifier(kind, value), reason=reason, source=by, now=office.clock.now()
-        )
+        request = suppression_list.SuppressionRequest(identifier=who, reason=reason, source=by, now=office.clock.now())
         was_listed = suppression_list.lift(office.database, office.settings.suppression_key, request)
     word = "may be processed again" if was_listed else "was not on the list"
     emit(
-        {"kind": kind, "lifted": was_listed},
+        {"kind": who.kind, "lifted": was_listed},
         as_json=as_json,
-        text=lambda console: console.print(f"this {kind.value} {word}"),
+        text=lambda console: console.print(f"this {who.kind.value} {word}"),
     )
 
 
@@ -160,4 +163,5 @@ def crm_reconcile(*, as_json: AsJson = False) -> None:
 
 async def _read_back(office: Office) -> ReconcileReport:
     async with office.crm() as client:
-        return await reconcile(office.workplace(), client, office.settings.suppression_key)
+        with counting("contacts read back") as reached:
+            return await reconcile(office.workplace(), client, office.settings.suppression_key, reached)

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,11 +11,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from socialanalyzer_dagster.commands.inputs import identifier_named
 from socialanalyzer_dagster.commands.office import Office, open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, table
+from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, table, written_to
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.sentences import counted
-from socialanalyzer_dagster.domain.suppression import identifier_of
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline import notices
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase
@@ -40,6 +40,8 @@ By = Annotated[str, typer.Option("--by", help="Who does this.")]
 T = TypeVar("T")
 _LISTED = 100
 _NOT_DONE = 1
+_OWN_EYES = 0o600
+"""Nobody else on the machine reads what is stored about a person."""
 
 
 @app.command("export")
@@ -58,11 +60,8 @@ def export_person(
     if out is None:
         typer.echo(json_text(document))
         return
-    try:
-        out.touch(mode=0o600)
-        out.write_text(json_text(document) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error
+    with written_to(out, "--out", mode=_OWN_EYES) as file:
+        file.write(json_text(document) + "\n")
     found = counted(len(receipt["leads"]), "lead")
     sentence = f"{found}, CRM: {receipt['crm']}; receipt {receipt['request_id']}; written to {out}"
     emit(receipt, as_json=as_json, text=lambda console: console.print(sentence, markup=False))
@@ -83,6 +82,7 @@ def erase_person(
     purge finish it.
     """
     asked = PersonRequest(who=_who(person, kind), by=by, reason=reason)
+    notes.print("erasing in the database, the media store and the CRM ...")
     request = _with_parts(lambda parts: erase(parts, asked))
     receipt = receipt_of(request)
     emit(receipt, as_json=as_json, text=lambda console: _print_receipt(console, receipt))
@@ -170,18 +170,10 @@ def record_notice(
 
 
 def _who(person: str, kind: IdentifierKind | None) -> Identifier | LeadUid:
-    if kind is not None:
-        return Identifier(kind, person)
-    try:
-        return LeadUid(str(uuid.UUID(person.strip())))
-    except ValueError:
-        found = identifier_of(person)
-    if found is None:
-        raise typer.BadParameter(
-            "write an address, a profile URL, platform:handle, a phone number with its country code, or a lead uid",
-            param_hint="PERSON",
-        )
-    return found
+    if kind is None:
+        with suppress(ValueError):
+            return LeadUid(str(uuid.UUID(person.strip())))
+    return identifier_named(person, kind, "PERSON")
 
 
 def _with_parts(work: Callable[[PrivacyParts], Awaitable[T]]) -> T:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands.output import AsJson, emit, table
+from socialanalyzer_dagster.commands.output import AsJson, counting, emit, table, written_to
 from socialanalyzer_dagster.domain.creator_list_files import preview_list, summarise_list
 from socialanalyzer_dagster.domain.creator_lists import AnyRow, Check, UnusableRow
 from socialanalyzer_dagster.domain.policy import shipped_policy
@@ -86,8 +86,13 @@ def list_preview(
     found = preview_list(file)
     chosen = platform(platform_key)
     check = placing(chosen, shipped_policy(), datetime.now(UTC))
-    with _written_to(unusable_out) as tell:
-        summary = summarise_list(chosen.key, file, lambda row: tell(check(row)))
+    with _written_to(unusable_out) as tell, counting("lines of the list read") as reached:
+
+        def looked_at(row: AnyRow) -> AnyRow:
+            reached(row.line)
+            return tell(check(row))
+
+        summary = summarise_list(chosen.key, file, looked_at)
 
     def text(console: Console) -> None:
         console.print(f"{summary.usable} usable rows, {summary.unusable} not usable")
@@ -113,11 +118,7 @@ def _written_to(out: Path | None) -> Iterator[Check]:
     if out is None:
         yield lambda row: row
         return
-    try:
-        file = out.open("w", encoding="utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--unusable") from error
-    with file:
+    with written_to(out, "--unusable") as file:
 
         def told(row: AnyRow) -> AnyRow:
             if isinstance(row, UnusableRow):

@@ -15,6 +15,7 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.office import (
     PROJECT,
     answering_sandbox,
+    needs_preparing,
     open_office,
     prepare_home,
 )
@@ -78,7 +79,7 @@ def doctor(*, as_json: AsJson = False) -> int:
     with ExitStack() as stack:
         stack.callback(database.dispose)
         if settings.is_sandbox:
-            if database.is_sqlite:
+            if needs_preparing(database):
                 prepare_home(settings, database)
             stack.enter_context(answering_sandbox(settings))
         findings = asyncio.run(_examined(settings, database))
@@ -112,7 +113,7 @@ def dev(*, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the
     """Serve the Dagster UI and daemon on 127.0.0.1, with the sandbox running, until Ctrl-C."""
     with open_office(needs_vendors=True) as office:
         settings = office.settings
-        places = {"DAGSTER_HOME": str(settings.dagster_home), "SOCIALANALYZER_HOME": str(settings.home)}
+        places = served_places(settings, port)
         command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
         notes.print(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)")
         command += ["-w", str(PROJECT / "workspace.yaml")]
@@ -127,6 +128,14 @@ def dev(*, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the
             finally:
                 if child.poll() is None:
                     os.killpg(child.pid, signal.SIGKILL)
+
+
+def served_places(settings: Settings, port: int) -> dict[str, str]:
+    """The variables that tell the served UI and daemon where they are; live contacts never link to this machine."""
+    places = {"DAGSTER_HOME": str(settings.dagster_home), "SOCIALANALYZER_HOME": str(settings.home)}
+    if settings.is_sandbox and "SOCIALANALYZER_UI_URL" not in settings.variables_set:
+        places["SOCIALANALYZER_UI_URL"] = f"http://127.0.0.1:{port}"
+    return places
 
 
 @contextmanager

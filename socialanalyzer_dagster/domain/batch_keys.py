@@ -36,11 +36,6 @@ class BatchKeyParts:
         tail = "" if self.number is None else f".{self.number}"
         return BatchKey(f"{self.day.isoformat()}.{self.platform}.{self.slug}{tail}")
 
-    @property
-    def names_preset(self) -> bool:
-        """True when the slug is a preset's; ad-hoc and list searches have generated ones."""
-        return _GENERATED.fullmatch(self.slug) is None
-
 
 def parse_batch_key(text: str, platforms: Collection[str]) -> BatchKeyParts:
     """The parts of a key; raises BadBatchKey that names the wrong part and the platforms that exist."""

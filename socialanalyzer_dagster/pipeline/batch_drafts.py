@@ -86,8 +86,8 @@ class Draft:
         if self.estimate.micros > self.cap_micros and not self.checked.request.stop_at_cap:
             raise EstimateOverCap(
                 f"the estimate of {usd_text(self.estimate.micros)} exceeds the batch cap of "
-                f"{usd_text(self.cap_micros)}: raise max_budget_usd, search for fewer leads, or say stop_at_cap to "
-                "spend up to the cap and stop there"
+                f"{usd_text(self.cap_micros)}: raise the cap, search for fewer leads, or allow it to spend up to the "
+                "cap and stop there"
             )
 
     def refuse_unconfirmed_prices(self, mode: str) -> None:
@@ -110,8 +110,8 @@ def check_confirmation(figure_micros: int, estimate_micros: int) -> None:
     """Raises WrongConfirmation unless the confirmed figure is the estimate."""
     if figure_micros != estimate_micros:
         raise WrongConfirmation(
-            f"the estimate is {usd_text(estimate_micros)}: confirm it by entering confirm_estimate_micro = "
-            f"{estimate_micros} (you entered {figure_micros})"
+            f"the estimate is {usd_text(estimate_micros)}: confirm it by entering {estimate_micros} micro-USD "
+            f"(you entered {figure_micros})"
         )
 
 

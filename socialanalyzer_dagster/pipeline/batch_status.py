@@ -45,6 +45,14 @@ RUNNING: Mapping[Stage, BatchStatus] = {
 
 CANCELLED = "its run was cancelled; materialize the batch again to go on where it was"
 """The cause of a pause after Ctrl-C or a termination."""
+CANARY_IS_THROUGH = "the canary is through"
+"""How the cause of a pause begins in which nothing went wrong: the other leads wait for their release."""
+
+
+def waits_for_release(status: str, cause: str | None) -> bool:
+    """True for a batch whose canary is done up to the CRM and which holds the other leads back."""
+    return status == BatchStatus.PAUSED and cause is not None and cause.startswith(CANARY_IS_THROUGH)
+
 
 _S = BatchStatus
 _WORK = frozenset(RUNNING.values())

@@ -43,7 +43,6 @@ class PlanReport:
     key: str
     status: str
     plan_hash: str | None = None
-    plan_state: str | None = None
     expires_at: datetime | None = None
     actions: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
@@ -191,7 +190,6 @@ def plan_report(batch: OpenBatch, *, changed: bool = False, halt: str | None = N
         key=row.partition_key,
         status=row.status,
         plan_hash=plan.plan_hash,
-        plan_state=plan.state,
         expires_at=plan.expires_at,
         actions=Counter(str(each.action) for each in planned),
         reasons=Counter(each.reason for each in planned if each.reason is not None),

@@ -13,6 +13,7 @@ from socialanalyzer_dagster.domain.suppression import canonical_identifier
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
 from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.progress import Tell, tell_nobody
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import crm_facts, crm_links, crm_standings, leads
@@ -48,8 +49,12 @@ class ReconcileReport:
         )
 
 
-async def reconcile(workplace: Workplace, hubspot: HubSpot, suppression_key: bytes) -> ReconcileReport:
+async def reconcile(
+    workplace: Workplace, hubspot: HubSpot, suppression_key: bytes, tell: Tell = tell_nobody
+) -> ReconcileReport:
     """Read every contact that a lead is linked to, page by page; each page is stored before the next one is read.
+
+    `tell` hears how many contacts are read.
 
     Raises CallFailed and ProviderUnavailable when the CRM cannot be read, WeakKey without a usable suppression key.
     """
@@ -58,6 +63,7 @@ async def reconcile(workplace: Workplace, hubspot: HubSpot, suppression_key: byt
     while page := await asyncio.to_thread(work.page, after):
         contacts = await work.read(page)
         await asyncio.to_thread(work.store, page, contacts)
+        tell(work.report.contacts)
         after = page[-1].lead
     return work.report
 

@@ -7,7 +7,14 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
-from socialanalyzer_dagster.pipeline.batch_status import RUNNING, BatchStatus, Transition, change, transition
+from socialanalyzer_dagster.pipeline.batch_status import (
+    CANARY_IS_THROUGH,
+    RUNNING,
+    BatchStatus,
+    Transition,
+    change,
+    transition,
+)
 from socialanalyzer_dagster.pipeline.counters import stage_counters
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
@@ -80,7 +87,7 @@ def close_batch(batch: OpenBatch) -> None:
         _queue(batch)
         return
     if row.canary is not None and waiting:
-        sentence = f"the canary is through; {waiting} leads wait until it is released, or the batch stopped"
+        sentence = f"{CANARY_IS_THROUGH}; {waiting} leads wait until it is released, or the batch stopped"
         batch.become(BatchStatus.PAUSED, sentence)
         return
     cause = row.cause if row.capped else None

@@ -35,6 +35,11 @@ _OFF = {
     "hubspot": "not configured: nothing can be synced",
 }
 
+READ_BY_NOTHING_YET = (
+    "CONSOLE_AUTH_FILE", "CONSOLE_SECRET_KEY", "DIGEST_TO", "HUBSPOT_CLIENT_SECRET", "SLACK_WEBHOOK_URL", "SMTP_URL",
+)  # fmt: skip
+"""Variables whose use is to come."""
+
 
 class Health(StrEnum):
     """`problem` means that something needed does not work; `off` that it is not configured."""
@@ -79,15 +84,16 @@ def examine_database(database: Database) -> Finding:
     except SQLAlchemyError as error:
         return Finding("database", Health.PROBLEM, f"cannot be reached ({type(error).__name__})")
     kind = "SQLite" if database.is_sqlite else "PostgreSQL"
-    if not status.is_current:
-        at = f"is at revision {status.current}" if status.current else "has no tables"
-        return Finding("database", Health.PROBLEM, f"{kind} {at}, needed is {status.head}: run `db upgrade`")
-    return Finding("database", Health.OK, f"{kind} at revision {status.head}")
+    health = Health.OK if status.is_current else Health.PROBLEM
+    return Finding("database", health, f"{kind}: {status.sentence}")
 
 
 def _settings_finding(settings: Settings) -> Finding:
-    given = sum(settings.describe().values())
-    return Finding("settings", Health.OK, f"{settings.environment} mode, {given} variables set")
+    given = [name for name, is_set in settings.describe().items() if is_set]
+    text = f"{settings.environment} mode, {len(given)} variables set"
+    if unread := [name for name in READ_BY_NOTHING_YET if name in given]:
+        return Finding("settings", Health.WARNING, f"{text}; read by nothing yet: {', '.join(unread)}")
+    return Finding("settings", Health.OK, text)
 
 
 def _active_policy(database: Database) -> Policy | None:

@@ -8,6 +8,13 @@ from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.ports import Clock
 from socialanalyzer_dagster.domain.types import Stage
 
+Tell = Callable[[int], None]
+"""Hears how much of a long work is done."""
+
+
+def tell_nobody(_done: int) -> None:
+    """For callers that show no progress."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:

@@ -12,6 +12,7 @@ from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.scoring import BELOW_MIN_SCORE, recompute
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.collector import spare_collector
+from socialanalyzer_dagster.pipeline.progress import Tell, tell_nobody
 from socialanalyzer_dagster.storage import lead_views, scores
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.leads import parts
@@ -45,10 +46,13 @@ class Rescored:
         }
 
 
-def rescore(database: Database, policy: Policy, *, batch_id: str | None, now: datetime) -> Rescored:
+def rescore(
+    database: Database, policy: Policy, *, batch_id: str | None, now: datetime, tell: Tell = tell_nobody
+) -> Rescored:
     """Recompute the live scores of a batch (None = of all) under `policy` and store them as rescored.
 
-    Scores given under this very policy are recomputed too but not stored again: they are the same to the byte.
+    Scores given under this very policy are recomputed too but not stored again: they are the same to the byte. `tell`
+    hears how many scores are done.
     """
     spare_collector()
     result = Rescored(policy_hash=policy.digest)
@@ -64,6 +68,7 @@ def rescore(database: Database, policy: Policy, *, batch_id: str | None, now: da
             if stored is not None:
                 stored.result()  # one page is stored while the next is computed, never more
             stored = writer.submit(_store, database, result.policy_hash, fresh, now)
+            tell(result.scores)
         if stored is not None:
             stored.result()
     result.moved.sort(key=lambda moved: (moved["lead"], moved["batch"]))

@@ -8,7 +8,6 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from socialanalyzer_dagster.sandbox import admin, pages
-from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.sandbox.vendors import (
     apify,
@@ -44,13 +43,8 @@ _EXACT_PATHS = frozenset({"r2", "web", "media"})
 """Prefixes below which a trailing slash means something."""
 
 
-def build_app(config: SandboxConfig) -> Starlette:
-    """The application of one sandbox; its ``SandboxState`` is at ``app.state.sandbox``."""
-    return app_of(SandboxState(config))
-
-
 def app_of(state: SandboxState) -> Starlette:
-    """The application over a state that the caller made (tests look into it)."""
+    """The application of one sandbox over the state that its caller made, which is at ``app.state.sandbox`` too."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -247,7 +247,7 @@ class AuditEntryRow(Base):
 
 
 class InstallSettingRow(Base):
-    """Values made once per installation, e.g. the boundary secret of prompts."""
+    """Values kept once per installation: the revision of the suppression list."""
 
     __tablename__ = "install_settings"
 

@@ -43,7 +43,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_made(terminal):
     answer = create(terminal, "--max-spend", "much", "--max-leads", "1.5", "--bdr", "Nobody", filters=filters)
     assert answer.code == 2
     assert answer.out == ""
-    for field in ("max_results", "follower_count.max", "creator_interests", "max_budget_usd", "max_leads", "bdr_names"):
+    for field in ("max_results", "follower_count.max", "creator_interests", "--max-spend", "--max-leads", "--bdr"):
         assert f"{field}: " in answer.err
     assert terminal.json("batch", "list")["batches"] == []
 
@@ -99,6 +99,7 @@ def test_an_estimate_over_the_cap_needs_stop_at_cap(terminal):
     refused = create(terminal, "--max-spend", "0.5")
     assert refused.code == 2
     assert "exceeds the batch cap of $0.50" in refused.err
+    assert all(option in refused.err for option in ("--max-spend", "--max-leads", "--stop-at-cap"))
     key = created_key(terminal, "--max-spend", "0.5", "--stop-at-cap")
     assert terminal.json("batch", "show", key)["caps"]["batch"] == 500_000
 
@@ -109,7 +110,7 @@ def test_a_high_estimate_waits_for_its_confirmation(terminal):
     assert "--micros 16525000" in answer.out
     key = terminal.json("batch", "list")["batches"][0]["key"]
     wrong = terminal.run("batch", "confirm", key, "--micros", "1")
-    assert (wrong.code, "16525000" in wrong.err) == (2, True)
+    assert (wrong.code, "entering 16525000 micro-USD" in wrong.err) == (2, True)
     assert terminal.json("batch", "confirm", key, "--micros", "16525000")["status"] == "queued"
 
 
@@ -184,6 +185,15 @@ def test_a_list_shows_its_columns_and_every_row_nobody_can_use(terminal, tmp_pat
     assert "line 3 of the list cannot be used" in answer.err
     again = terminal.run("batch", "create", "--platform", "patreon", "--list", str(file), "--force", "again", "--json")
     assert any("line 3" in warning for warning in again.json["warnings"])
+
+
+def test_a_long_list_shows_on_stderr_how_far_it_is(terminal, tmp_path):
+    rows = "".join(f"Ada,https://www.patreon.com/ada{number}\n" for number in range(150))
+    (tmp_path / "list.csv").write_text(f"name,url\n{rows}", encoding="utf-8")
+    options = ("--platform", "patreon", "--list", str(tmp_path / "list.csv"), "--stop-at-cap", "--yes", "--json")
+    answer = terminal.run("batch", "create", *options)
+    assert (answer.code, answer.err.startswith("lines of the list read 151")) == (0, True)
+    assert answer.json["key"]
 
 
 def test_a_column_can_be_named(terminal, tmp_path):

@@ -11,6 +11,7 @@ def test_an_unknown_person_is_exported_erased_and_stays_out(shared, tmp_path):
     out = tmp_path / "export.json"
     answer = shared.run("privacy", "export", ADDRESS, "--by", "Kai", "--out", str(out))
     assert answer.code == 0, answer.err
+    assert out.stat().st_mode & 0o777 == 0o600
     document = json.loads(out.read_text(encoding="utf-8"))
     assert (document["leads"], document["crm"]) == ([], {"state": "read", "contacts": []})
     receipt = shared.json("privacy", "erase", ADDRESS.upper(), "--by", "Kai", "--reason", "asked by letter")

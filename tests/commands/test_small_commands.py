@@ -1,9 +1,14 @@
 """Roster, suppression, policy, prices, presets, platforms, lists and database: real commands in a home of their own."""
 
 import json
+import sqlite3
+from contextlib import closing, nullcontext
 
 import pytest
 import yaml
+
+from socialanalyzer_dagster.commands import system
+from socialanalyzer_dagster.storage.columns import VERSION_TABLE
 
 ROSTER = "- {name: Kai Example, owner_id: 70000001}\n- {name: Noa Example, owner_id: '70000002', active: false}\n"
 TRAVEL = '{"hashtags": ["travel"], "max_results": 30}'
@@ -40,7 +45,11 @@ def test_a_suppressed_person_cannot_be_read_back(terminal):
     first = terminal.json("suppress", "add", "ada@site.example", "--reason", "asked")
     assert first == {"kind": "email", "added": True}
     assert terminal.json("suppress", "add", "ADA@site.example", "--reason", "asked again")["added"] is False
-    terminal.run("suppress", "add", "instagram:ada", "--kind", "handle", "--reason", "asked")
+    why = ("--reason", "asked")
+    assert terminal.json("suppress", "add", "instagram:ada", *why) == {"kind": "handle", "added": True}
+    assert terminal.json("suppress", "add", "Instagram:@Ada", "--kind", "handle", *why)["added"] is False
+    assert terminal.json("suppress", "add", "https://www.instagram.com/ada/", *why)["kind"] == "profile_url"
+    assert terminal.json("suppress", "lift", "instagram:ada", "--by", "Kai", *why) == {"kind": "handle", "lifted": True}
     listed = terminal.run("suppress", "list", "--json")
     assert [each["kind"] for each in listed.json] != []
     assert "ada" not in listed.out.lower().replace("added", "")
@@ -130,7 +139,9 @@ def test_every_unusable_row_of_a_long_list_can_be_written_to_a_file(terminal, tm
     file, out = tmp_path / "creators.csv", tmp_path / "unusable.jsonl"
     file.write_text("name,url\nAda,https://www.patreon.com/ada\n" + "Nobody,\n" * 150, encoding="utf-8")
     place = ("list", "preview", str(file), "--platform", "patreon")
-    found = terminal.json(*place, "--unusable", str(out))
+    asked = terminal.run(*place, "--unusable", str(out), "--json")
+    assert asked.err.startswith("lines of the list read 152")
+    found = asked.json
     assert (found["unusable_count"], len(found["unusable"])) == (150, 100)
     written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [row["line"] for row in written] == list(range(3, 153))
@@ -146,19 +157,34 @@ def test_the_database_tells_where_it_stands_and_can_be_brought_up_again(terminal
     assert (terminal.home / "dagster" / "dagster.yaml").is_file()
 
 
+def at_revision(terminal, revision):
+    with closing(sqlite3.connect(terminal.home / "socialanalyzer.db")) as connection:
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = ?", (revision,))  # noqa: S608 - our own constant
+        connection.commit()
+
+
 def test_a_database_of_another_version_is_refused_with_what_to_do(terminal):
-    import sqlite3
-
-    from socialanalyzer_dagster.storage.columns import VERSION_TABLE
-
-    connection = sqlite3.connect(terminal.home / "socialanalyzer.db")
-    connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")  # noqa: S608 - our own constant
-    connection.commit()
-    connection.close()
+    at_revision(terminal, "9999")
     for command in (["batch", "list"], ["db", "upgrade"]):
         answer = terminal.run(*command)
         assert answer.code == 2
         assert "9999" in answer.err
+
+
+def test_doctor_changes_nothing_of_what_it_examines(terminal, tmp_path, monkeypatch):
+    document = yaml.safe_load(terminal.run("policy", "show").out)
+    document["budgets"]["day_usd"] = "120.00"
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    monkeypatch.setenv("POLICY_PATH", str(tmp_path / "policy.yaml"))
+    monkeypatch.setattr(system, "answering_sandbox", lambda _settings: nullcontext())
+    before = terminal.json("policy", "show")
+    terminal.run("doctor")
+    assert terminal.json("policy", "show") == before
+    at_revision(terminal, "0001")
+    found = terminal.run("doctor", "--json")
+    assert (found.code, terminal.run("db", "status", "--json").json["current"]) == (1, "0001")
+    (database,) = (each for each in found.json["findings"] if each["subject"] == "database")
+    assert "run `socialanalyzer db upgrade`" in database["detail"]
 
 
 def test_files_named_by_the_environment_are_taken_at_upgrade(terminal, tmp_path, monkeypatch):

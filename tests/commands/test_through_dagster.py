@@ -104,6 +104,7 @@ def test_rescoring_costs_nothing_and_shows_who_moves(shared, key, tmp_path):
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     before = bill()
     same = shared.json("rescore", "--batch", key)
+    assert f"scores recomputed {same['scores']}" in shared.run("rescore", "--batch", key).err
     assert (same["moved"], same["changed"], same["cost_micros"]) == ([], 0, 0)
     moved = shared.json("rescore", "--batch", key, "--policy", str(file))
     assert {each["to"] for each in moved["tier_flow"]} == {"below_min_score"}
@@ -117,9 +118,8 @@ def test_a_plan_is_shown_approved_by_name_and_written_once(shared, key):
     assert "create" in shared.run("batch", "plan", key).out
     dry = shared.json("batch", "plan", key, "--dry-run")
     assert (dry["plan"]["hash"], dry["plan"]["state"]) == (None, "dry_run")
-    assert {row["lead_uid"]: row["action"] for row in dry["rows"]} == {
-        row["lead_uid"]: row["action"] for row in plan["rows"]
-    }
+    assert _changes(dry) == _changes(plan)
+    assert all(changes["evidence_link"]["new"].endswith(key) for _, changes in _changes(plan).values() if changes)
     assert shared.json("batch", "plan", key)["plan"] == plan["plan"], "a dry run leaves the plan alone"
     assert shared.run("batch", "run", key, "--from", "synced").code == 1
     other = shared.run("batch", "approve", key, "--by", "Kai Example", "--plan", "ffff")
@@ -134,9 +134,19 @@ def test_a_plan_is_shown_approved_by_name_and_written_once(shared, key):
     _read_back_and_taken_back(shared, key)
 
 
+def _changes(view):
+    """What each row writes, but for the representative: a dry run deals nothing."""
+    dealt = {"bdr_", "hubspot_owner_id"}
+    return {
+        row["lead_uid"]: (row["action"], {name: each for name, each in row["changes"].items() if name not in dealt})
+        for row in view["rows"]
+    }
+
+
 def _read_back_and_taken_back(shared, key):
     written = shared.json("batch", "show", key)["sync"]["rows"]["created"]
-    assert shared.json("crm", "reconcile")["contacts"] == written
+    read_back = shared.run("crm", "reconcile", "--json")
+    assert (read_back.json["contacts"], f"contacts read back {written}" in read_back.err) == (written, True)
     shown = shared.json("batch", "undo", key, "--by", "Kai Example")
     assert (shown["written"], len(shown["rows"])) == (False, written)
     lead = shown["rows"][0]["lead_uid"]
@@ -174,6 +184,11 @@ def test_a_canary_goes_ahead_and_the_others_follow_when_released(shared, key):
     assert answer.code == 0
     assert "measured per lead" in answer.out
     assert f"batch release {made}" in answer.out
+    assert shared.run("batch", "approve", made, "--by", "Kai Example").code == 0
+    synced = shared.run("batch", "run", made)
+    assert synced.code == 0, synced.err
+    assert "the canary is through" in shared.json("batch", "show", made)["cause"]
+    assert synced.out.count("next:") == synced.out.count(f"next: socialanalyzer batch release {made}") == 1
     assert shared.json("batch", "show", made)["stages"]["screened"]["pending"] == 4
     assert shared.json("batch", "release", made)["status"] == "queued"
     assert shared.run("batch", "run", made).code == 0

@@ -31,6 +31,7 @@ def _crashed(_run_id: str) -> bool:
 
 
 ROOT = Path(__file__).parents[2]
+_MENTION = r"(?:^|`)socialanalyzer ([a-z][^`\n#]*)|: socialanalyzer ([^\n\",]*)"
 BAD_FILTERS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("instagram", {"max_results": "many", "follower_count": {"min": 9, "max": 3}}, {"max_results", "follower_count"}),
     ("patreon", {"search_keywords": [], "max_results": 0}, {"search_keywords", "max_results"}),
@@ -101,8 +102,8 @@ def advertised() -> Iterator[tuple[str, str]]:
     files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("socialanalyzer_dagster/**/*.py")]
     for path in files:
         text = re.sub(r"[\"']?\n\s*f?[\"']", " ", path.read_text(encoding="utf-8"))
-        for match in re.finditer(r"(?:^|`)socialanalyzer ([a-z][^`\n#]*)", text, re.MULTILINE):
-            yield str(path.relative_to(ROOT)), match[1].strip()
+        for match in re.finditer(_MENTION, text, re.MULTILINE):
+            yield str(path.relative_to(ROOT)), (match[1] or match[2]).strip()
 
 
 @pytest.mark.parametrize(("where", "words"), sorted(set(advertised())))
@@ -115,3 +116,7 @@ def test_i_42_every_command_that_is_spoken_of_exists(where: str, words: str):
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     used = {option.partition("=")[0].rstrip(".,;)") for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", f" {words}")}
     assert used <= known | {"--help"}, f"{where} names `socialanalyzer {words}`"
+    is_whole_line = bool(parts) and not used & {"--help"}
+    needed = [each.opts for each in command.params if each.required and each.param_type_name == "option"]
+    missing = [names for names in needed if not used & set(names)]
+    assert not (is_whole_line and missing), f"{where}: `socialanalyzer {words}` lacks {missing}"

@@ -31,6 +31,12 @@ async def test_every_scored_lead_becomes_one_row_and_the_batch_waits_for_a_perso
     assert changes["lead_batch_id"].new == key
 
 
+async def test_a_contact_links_to_its_batch_only_where_somebody_said_where_that_is(world: CrmWorld) -> None:
+    key = await world.scored("p1")
+    await world.plan(key)
+    assert "evidence_link" not in world.rows(key)["p1"].planned.changes
+
+
 async def test_the_same_state_makes_the_same_plan_and_deals_nobody_twice(world_on_each: CrmWorld) -> None:
     key = await world_on_each.scored("p1", "p2", "p3", "p4")
     first = await world_on_each.plan(key)

@@ -60,6 +60,14 @@ def test_a_database_without_tables_is_a_problem(settings, tmp_path):
     assert "roster" not in found
 
 
+def test_a_variable_that_nothing_reads_yet_is_named(settings, sqlite_database):
+    changed = settings.model_copy(update={"variables_set": frozenset({"SMTP_URL", "LOG_LEVEL"})})
+    found = examined(changed, sqlite_database)["settings"]
+    assert (found.health, found.detail) == (
+        Health.WARNING, "sandbox mode, 2 variables set; read by nothing yet: SMTP_URL",
+    )  # fmt: skip
+
+
 def test_a_vendor_that_does_not_answer_is_a_problem_and_one_without_key_is_off(settings, sqlite_database, clock):
     ensure_initial_policy(sqlite_database, instant=True, now=clock.now())
     changes = {"apify_url": "http://127.0.0.1:9", "apollo_api_key": None, "hubspot_api_key": None}

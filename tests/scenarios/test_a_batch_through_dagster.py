@@ -128,6 +128,14 @@ def test_a_key_without_batch_or_preset_is_refused_and_leaves_the_partition_set(h
     assert house.calls() == 0
 
 
+def test_a_summary_of_no_batch_is_refused_as_the_stages_refuse(house: House) -> None:
+    key = "2026-11-20.patreon.nothing-here"
+    house.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
+    refused = house.run("crm_sync_job", key, asset_selection=[dg.AssetKey("batch_summary")])
+    assert f"dagster._core.definitions.events.Failure: there is no batch '{key}'" in failures(refused)
+    assert key not in house.instance.get_dynamic_partitions(str(LEAD_BATCHES.name))
+
+
 def test_an_estimate_over_the_threshold_ends_the_run_before_anything_is_spent(house: House) -> None:
     made = house.create("patreon", {"search_keywords": ["travel"], "max_results": 300})
     refused = house.run("lead_batch_job", made.key)

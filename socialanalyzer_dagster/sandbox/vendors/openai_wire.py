@@ -168,10 +168,6 @@ def _quota_headers(kind: str, usage: Usage | None, limit: int) -> Mapping[str, s
     }
 
 
-def _reset(usage: Usage | None, at_rest: str) -> str:
-    return f"{usage.resets_in_seconds:.3f}s" if usage is not None else at_rest
-
-
 def _id_headers(call: Call) -> dict[str, str]:
     return {"x-request-id": f"req_{token(32, call.state.config.seed, call.fingerprint, call.ordinal)}"}
 

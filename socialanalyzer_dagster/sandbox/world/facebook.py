@@ -81,7 +81,7 @@ def make(seed: int, index: int) -> FacebookGroup:
         niche=niche.key,
         links=links, contact=contact, truth=truth, member_count=int(10 ** dice.spread(2.3, 5.1)),
         posts_per_month=dice.between(4, 240) if dice.chance(0.55) else None,
-        visibility="private" if dice.chance(0.4) else "public", organiser=f"{first} {last}",
+        visibility="private" if dice.chance(0.4) else "public",
     )  # fmt: skip
 
 

@@ -219,7 +219,6 @@ class FacebookGroup(Creator):
     member_count: int
     posts_per_month: int | None
     visibility: Literal["public", "private"]
-    organiser: str
 
     @property
     def url(self) -> str:
