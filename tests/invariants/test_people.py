@@ -34,7 +34,7 @@ from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
-from socialanalyzer_dagster.pipeline.discovery import _listed_hash
+from socialanalyzer_dagster.pipeline.discovery_privacy import Listed
 from socialanalyzer_dagster.pipeline.retention import purge
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
@@ -345,7 +345,8 @@ def test_a_suppressed_person_is_recognised_in_any_spelling_at_the_first_two_gate
         assert keyed is not None
         assert sieve_of([Identifier(kind, known)]).lets_through(Identifier(kind, spelling))
         assert sieve_of([Identifier(kind, spelling)]).lets_through(Identifier(kind, known))
-        assert _listed_hash(item_of(kind, spelling, clock), listed, KEY) == keyed
+        item = item_of(kind, spelling, clock)
+        assert Listed(KEY, 1, listed).hash_of(item.record, item.candidates) == keyed
         people = SuppressionList(sqlite_database, KEY)
         people._listed, people._checked_at = listed, float("inf")
         people._remember(LeadUid("somebody"), [Identifier(kind, spelling)])

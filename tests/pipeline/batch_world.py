@@ -123,7 +123,7 @@ class BookVendor:
         assert isinstance(context.filters, BookFilters)
         answer = await context.gate.run_job(self.job(context.filters.max_results), leads=(), step="search")
         for number, row in enumerate(answer.value, start=1):
-            yield self.item(number, row["name"], context.clock.now())
+            yield self.item(number, row.get("name"), context.clock.now())
 
     def item(self, number: int, name: str | None, at: datetime) -> FoundItem:
         if name is None or name.startswith("?"):

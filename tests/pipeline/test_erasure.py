@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from batch_world import KEY
 from crm_world import CrmWorld, uid_of
 from privacy_world import asked, email, erased, everything_in, handle, places_of, privacy_parts
 from sqlalchemy import select
@@ -10,11 +11,12 @@ from sqlalchemy import select
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.pipeline import erasure_end
+from socialanalyzer_dagster.pipeline import discovery, erasure, erasure_end
 from socialanalyzer_dagster.pipeline.approvals import approve
-from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
 from socialanalyzer_dagster.pipeline.erasure import erase, finish_requests
 from socialanalyzer_dagster.pipeline.privacy_export import export, receipt_of
+from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage import sync_plans
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow, LedgerEntryRow, ProviderAttemptRow
@@ -313,3 +315,73 @@ async def test_erasing_twice_changes_nothing_the_second_time(world: CrmWorld) ->
     changed = {place for place, text in everything_in(world.database).items() if text != before[place]}
     assert {place.split(".")[0] for place in changed} <= {"privacy_requests", "audit_entries", "leads"}
     assert LeadUid(again.leads[0]) == uid_of(CREATOR)
+
+
+async def test_a_person_erased_half_way_through_a_search_stays_out_and_the_receipt_waits(
+    world_on_each: CrmWorld,
+) -> None:
+    world = world_on_each
+    world.vendor.names = [OTHER, CREATOR, "caspeak"]
+    world.vendor.emails = {name: f"{name}@example.org" for name in world.vendor.names}
+    key = world.create().key
+    world.faults(Fault("hubspot", "*", "error_500"))
+    await world.run(key, Stage.DISCOVERED)
+    assert (find_batch(world.workplace, key).status, world.codes(Stage.DISCOVERED)) == ("paused", {})
+    world.faults()
+    request = await erased(world, handle(CREATOR))
+    assert (request.state, request.leads) == ("waiting_for_batch", (uid_of(CREATOR),))
+    assert places_of(world.database, CREATOR) == {"vendor_job_pages.body"}, "the search reads its pages again"
+    retry(world.workplace, key, Deed(by="Kai"))
+    await world.run(key)
+    assert places_of(world.database, CREATOR) == set()
+    assert world.codes(Stage.SCREENED) == {"passed": 2, "suppressed": 1}
+    assert [row.erased_at is not None for row in rows(world, LeadRow) if row.lead_uid == uid_of(CREATOR)] == [True]
+    await world.plan(key)
+    assert (await erased(world, handle(CREATOR))).state == "done"
+
+
+async def test_the_person_is_shut_out_before_anybody_is_looked_for(world: CrmWorld, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(erasure, "find", broken)
+    with pytest.raises(RuntimeError):
+        await erased(world, handle(CREATOR))
+    await world.scored(CREATOR, OTHER)
+    assert places_of(world.database, CREATOR) == set()
+
+
+async def test_a_search_that_was_given_up_half_way_is_emptied_of_the_person_by_the_purge(world: CrmWorld) -> None:
+    world.vendor.names = [OTHER, CREATOR, "caspeak"]
+    world.vendor.emails = {name: f"{name}@example.org" for name in world.vendor.names}
+    key = world.create().key
+    world.faults(Fault("hubspot", "*", "error_500"))
+    await world.run(key, Stage.DISCOVERED)
+    world.faults()
+    assert (await erased(world, email(f"{CREATOR}@example.org"))).state == "waiting_for_batch"
+    stop(world.workplace, key, Deed(by="Kai"))
+    async with privacy_parts(world) as parts:
+        assert await finish_requests(parts) == {"done": 1}
+    assert places_of(world.database, CREATOR) == set()
+    assert places_of(world.database, OTHER) >= {"vendor_job_pages.body"}
+    retry(world.workplace, key, Deed(by="Kai"))
+    await world.run(key)
+    assert world.codes(Stage.SCORED)["passed"] == 2
+
+
+async def test_a_person_erased_while_their_search_is_sorted_is_not_stored(world: CrmWorld, monkeypatch) -> None:
+    world.vendor.names = [OTHER, CREATOR]
+    key = world.create().key
+    sort = discovery.sort_items
+
+    def sorted_before(found, rules):
+        result = sort(found, rules)
+        monkeypatch.setattr(discovery, "sort_items", sort)
+        request = SuppressionRequest(identifier=handle(CREATOR), reason="asked", source="Kai", now=world.clock.now())
+        add(world.database, KEY, request)
+        return result
+
+    monkeypatch.setattr(discovery, "sort_items", sorted_before)
+    await world.run(key, Stage.DISCOVERED)
+    assert world.codes(Stage.DISCOVERED) == {"passed": 1}
+    assert places_of(world.database, CREATOR) == set()
