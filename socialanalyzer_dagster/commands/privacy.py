@@ -14,8 +14,8 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, table
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.person_names import person_named
 from socialanalyzer_dagster.domain.sentences import counted
-from socialanalyzer_dagster.domain.suppression import identifier_of
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline import notices
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase
@@ -23,6 +23,7 @@ from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.privacy_crm import PrivacyCrm
 from socialanalyzer_dagster.pipeline.privacy_export import export, origin, receipt_of
 from socialanalyzer_dagster.pipeline.privacy_parts import PrivacyParts
+from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.storage import privacy_requests
 from socialanalyzer_dagster.storage.notices import NoticeEvent
 from socialanalyzer_dagster.storage.privacy_requests import RequestState
@@ -170,18 +171,12 @@ def record_notice(
 
 
 def _who(person: str, kind: IdentifierKind | None) -> Identifier | LeadUid:
-    if kind is not None:
-        return Identifier(kind, person)
-    try:
-        return LeadUid(str(uuid.UUID(person.strip())))
-    except ValueError:
-        found = identifier_of(person)
-    if found is None:
-        raise typer.BadParameter(
-            "write an address, a profile URL, platform:handle, a phone number with its country code, or a lead uid",
-            param_hint="PERSON",
-        )
-    return found
+    if kind is None:
+        try:
+            return LeadUid(str(uuid.UUID(person.strip())))
+        except ValueError:
+            pass
+    return person_named(person, kind=kind, platforms=PLATFORMS)
 
 
 def _with_parts(work: Callable[[PrivacyParts], Awaitable[T]]) -> T:

@@ -12,7 +12,6 @@ from socialanalyzer_dagster.domain.phones import canonical_phone
 from socialanalyzer_dagster.domain.types import JsonValue
 
 MIN_KEY_BYTES = 32
-_READ_IN_THIS_ORDER = [IdentifierKind.EMAIL, IdentifierKind.PHONE, IdentifierKind.HANDLE, IdentifierKind.PROFILE_URL]
 _LONGEST_NAME = 500
 _KEPT = 1 << 15
 """Spellings of a few thousand people, who are recognised anew at every stage: about 10 MB when full."""
@@ -36,14 +35,6 @@ def canonical_identifier(identifier: Identifier) -> str | None:
     if identifier.kind is IdentifierKind.HANDLE:
         return _canonical_handle(identifier.value)
     return _canonical_profile(identifier.value)
-
-
-def identifier_of(text: str) -> Identifier | None:
-    """What a person is named by, in any spelling: address, profile URL, `platform:handle` or phone; None = none."""
-    plain = text.strip()
-    kinds = [IdentifierKind.PROFILE_URL] if "/" in plain else _READ_IN_THIS_ORDER
-    readings = (Identifier(kind, plain) for kind in kinds)
-    return next((each for each in readings if canonical_identifier(each) is not None), None)
 
 
 def identity_hash(platform: str, name: str, key: bytes) -> str:

@@ -17,7 +17,8 @@ _SHORTEST_NAME = 8
 _SHORTEST_WORD, _SHORTEST_MIXED = 3, 2
 _SHORTEST_NUMBER = 6
 _LONGEST_WORD = 200
-_EDGE = r"[A-Za-z0-9_]"
+_NOT_BEFORE, _NOT_AFTER = r"(?<![\w-])", r"(?!\w|[.-]\w)"
+"""A name ends where a sentence may end; `jane` is not in `jane.doe`, nor `trail.com` in `my-trail.com`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +93,9 @@ class Traces:
     def _accounts(self) -> re.Pattern[str] | None:
         parts = []
         if handles := _either(self.words.handles):
-            parts.append(rf"[@/]{handles}(?!{_EDGE})")
+            parts.append(rf"[@/]{handles}{_NOT_AFTER}")
         if whole := _either(self.words.urls | self.words.marks):
-            parts.append(rf"(?<!{_EDGE}){whole}(?!{_EDGE})")
+            parts.append(rf"{_NOT_BEFORE}{whole}{_NOT_AFTER}")
         return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
     @cached_property
