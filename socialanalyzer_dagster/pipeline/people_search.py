@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from socialanalyzer_dagster.domain.leads import Identifier
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.links import group_link
 from socialanalyzer_dagster.domain.spelling_sieve import SpellingSieve, sieve_of
 from socialanalyzer_dagster.domain.suppression import identifier_hash, identifiers_of_url
 from socialanalyzer_dagster.domain.traces import Traces, traces_of
@@ -71,7 +72,8 @@ class PeopleSearch:
         found = FoundPerson(given=frozenset(given))
         if given:
             with self._database.read() as connection:
-                found.reduced = people.leads_by_hash(connection, [keyed for _, keyed in given])
+                accounts = self.hashes(_accounts_of(identifier))
+                found.reduced = people.leads_by_hash(connection, [keyed for _, keyed in given | accounts])
             wanted = Wanted(given, sieve_of([identifier]))
             for part in people.everybody(self._database):
                 found.leads |= {each.uid: each for each in part if self._hits(wanted, each)}
@@ -118,6 +120,15 @@ class PeopleSearch:
         linked = (each for url in urls for each in identifiers_of_url(url))
         plain = (*lead.own, *lead.reached_by, *linked)
         return wanted.hashes & self.hashes(filter(wanted.sieve.lets_through, plain))
+
+
+def _accounts_of(identifier: Identifier) -> tuple[Identifier, ...]:
+    """The account that a profile or group address names: reduced leads are known by that alone."""
+    if identifier.kind is not IdentifierKind.PROFILE_URL:
+        return ()
+    group = group_link(identifier.value)
+    of_group = () if group is None else (Identifier(IdentifierKind.HANDLE, f"{group.kind.value}:{group.handle}"),)
+    return (*identifiers_of_url(identifier.value), *of_group)
 
 
 @dataclass(frozen=True, slots=True)

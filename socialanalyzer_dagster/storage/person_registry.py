@@ -185,7 +185,7 @@ RULES: tuple[TableRule, ...] = (
     _nobody(control.BdrCounterRow, "epoch tier bdr dealt"),
     _uid_only(control.AssignmentRow, "lead_uid bdr tier epoch plan_id assigned_at"),
     _searched(control.SuppressionRow, "reason", "kind keyed_hash source added_at"),
-    _nobody(control.AuditEntryRow, "id at actor action subject detail"),
+    _searched(control.AuditEntryRow, "detail", "id at actor action subject"),
     _nobody(control.InstallSettingRow, "name value"),
     _uid_only(
         models_people.PrivacyRequestRow,

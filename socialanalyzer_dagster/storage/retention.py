@@ -133,20 +133,21 @@ def old_jobs(before: datetime) -> Select[str]:
 
 
 def old_items(before: datetime) -> Select[str, int]:
-    """Keys of search results whose raw form is past its period."""
+    """Keys of search results whose raw form, or the words about it, is past its period."""
     old = select(LeadBatchRow.batch_id).where(LeadBatchRow.created_at < before, LeadBatchRow.status.in_(TERMINAL))
-    holds = and_(_ITEMS.c.raw.is_not(None), cast(_ITEMS.c.raw, TextType) != "null")
+    is_raw = and_(_ITEMS.c.raw.is_not(None), cast(_ITEMS.c.raw, TextType) != "null")
+    holds = or_(is_raw, _ITEMS.c.problem.is_not(None))
     return select(_ITEMS.c.batch_id, _ITEMS.c.item_no).where(_ITEMS.c.batch_id.in_(old), holds)
 
 
 def blank_items(connection: Connection, expired: Select[str, int], limit: int) -> int:
-    """Remove the raw form of some of them; returns how many."""
+    """Remove the raw form of some of them, and the sentence about what is wrong with it; returns how many."""
     some = connection.execute(expired.limit(limit)).all()
     if some:
         connection.execute(
             update(_ITEMS)
             .where(_ITEMS.c.batch_id == bindparam("of_batch"), _ITEMS.c.item_no == bindparam("number"))
-            .values(raw=null()),
+            .values(raw=null(), problem=null()),
             [{"of_batch": row.batch_id, "number": row.item_no} for row in some],
         )
     return len(some)

@@ -142,7 +142,9 @@ def words_of(world: CrmWorld, uid: str) -> list[str]:
     marks = (uid, address.lower(), record["handle"].lower())
     others += [item for item in items if not any(mark in item.lower() for mark in marks)]
     written_by_others = "\n".join(others).lower()
-    return [word for word in words if word.lower() not in written_by_others]
+    telling = [word for word in words if word.lower() not in written_by_others]
+    assert {record["handle"], record["profile_url"]} <= set(telling), "nobody else of the town is named like the person"
+    return telling
 
 
 @pytest.mark.parametrize("platform", sorted(PLATFORMS))

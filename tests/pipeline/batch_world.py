@@ -250,7 +250,7 @@ class World:
     def workplace(self) -> Workplace:
         return Workplace(
             database=self.database, platforms={PLATFORM: self.vendor.platform}, clock=self.clock, home=self.home,
-            mode="sandbox",
+            mode="sandbox", suppression_key=KEY,
         )  # fmt: skip
 
     @property

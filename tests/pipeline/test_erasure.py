@@ -6,21 +6,31 @@ import pytest
 from batch_world import KEY
 from crm_world import CrmWorld, uid_of
 from privacy_world import asked, email, erased, everything_in, handle, places_of, privacy_parts
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.filters import FilterProblems
-from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.domain.leads import AudienceKind, Identifier, IdentifierKind, LeadRecord
+from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline import discovery, erasure, erasure_end
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
 from socialanalyzer_dagster.pipeline.erasure import erase, finish_requests
+from socialanalyzer_dagster.pipeline.people_search import PeopleSearch
 from socialanalyzer_dagster.pipeline.privacy_export import export, receipt_of
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage import sync_plans
-from socialanalyzer_dagster.storage.models_control import AuditEntryRow, LedgerEntryRow, ProviderAttemptRow
-from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadRow
+from socialanalyzer_dagster.storage.leads import Collection, insert_leads
+from socialanalyzer_dagster.storage.models_control import (
+    AuditEntryRow,
+    LedgerEntryRow,
+    ProviderAttemptRow,
+    VendorJobRow,
+)
+from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadBatchRow, LeadRow
+from socialanalyzer_dagster.storage.models_results import ContactValueRow
+from socialanalyzer_dagster.storage.person_rows import reduce_identities
 from socialanalyzer_dagster.storage.privacy_requests import unfinished
 from socialanalyzer_dagster.vendors.media_store import FolderStore, MediaStoreError, keeper
 
@@ -385,3 +395,79 @@ async def test_a_person_erased_while_their_search_is_sorted_is_not_stored(world:
     await world.run(key, Stage.DISCOVERED)
     assert world.codes(Stage.DISCOVERED) == {"passed": 1}
     assert places_of(world.database, CREATOR) == set()
+
+
+async def test_a_suppressed_person_in_a_creator_list_is_never_stored_in_clear(world: CrmWorld) -> None:
+    request = SuppressionRequest(identifier=handle(CREATOR), reason="asked", source="Kai", now=world.clock.now())
+    add(world.database, KEY, request)
+    key = world.create(creator_list=(ListRow(line=2, handle=CREATOR), ListRow(line=3, handle=OTHER))).key
+    assert places_of(world.database, CREATOR) == set()
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 1, "suppressed": 1}
+
+
+async def test_searches_that_started_from_the_person_forget_their_handle(world: CrmWorld) -> None:
+    await synced(world)
+    with world.database.write() as connection:
+        filters = {"lookalike_username": CREATOR, "lookalike_type": "creator", "keyword": "hiking"}
+        connection.execute(update(LeadBatchRow).values(filters=filters))
+        connection.execute(update(VendorJobRow).values(request={"creator_lookalikes": CREATOR, "most": 10}))
+    await erased(world, handle(CREATOR))
+    assert places_of(world.database, CREATOR) == set()
+    assert rows(world, LeadBatchRow)[0].filters == {**filters, "lookalike_username": "[erased]"}
+    assert rows(world, VendorJobRow)[0].request["most"] == 10
+
+
+async def test_words_about_the_person_leave_the_audit_as_well(world: CrmWorld) -> None:
+    key = await world.scored(CREATOR, OTHER)
+    await world.plan(key)
+    approve(world.workplace, key, by="Mara", comment=f"without @{CREATOR} please")
+    assert "audit_entries.detail" in places_of(world.database, CREATOR)
+    await erased(world, handle(CREATOR))
+    assert places_of(world.database, CREATOR) == set()
+    assert [row.actor for row in rows(world, AuditEntryRow) if row.action == "plan.approve"] == ["Mara"]
+
+
+async def test_an_export_gives_no_contact_of_somebody_with_the_same_address(world: CrmWorld) -> None:
+    await synced(world)
+    office = ContactValueRow.__table__.c.field == "email"
+    with world.database.write() as connection:
+        connection.execute(update(ContactValueRow).where(office).values(value=f"{OTHER}@example.org"))
+    async with privacy_parts(world) as parts:
+        document = await export(parts, asked(handle(CREATOR)))
+    assert [each["properties"]["email"] for each in document["crm"]["contacts"]] == [f"{CREATOR}@example.org"]
+
+
+async def test_an_export_holds_the_items_that_a_batch_still_reads(world: CrmWorld) -> None:
+    world.vendor.names = [CREATOR, OTHER]
+    world.vendor.emails = {name: f"{name}@example.org" for name in world.vendor.names}
+    key = world.create().key
+    world.faults(Fault("hubspot", "*", "error_500"))
+    await world.run(key, Stage.DISCOVERED)
+    world.faults()
+    async with privacy_parts(world) as parts:
+        document = await export(parts, asked(handle(CREATOR)))
+    assert [each["item"] for each in document["vendor_items"]] == [{"name": CREATOR}]
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "address"),
+    [
+        ("instagram", CREATOR, f"https://www.instagram.com/{CREATOR}/?igshid=1"),
+        ("facebook", "hikinggroup", "m.facebook.com/groups/HikingGroup/"),
+    ],
+)
+def test_a_reduced_lead_is_found_by_the_address_of_its_profile(sqlite_database, clock, platform, name, address) -> None:
+    now = clock.now()
+    record = LeadRecord(
+        platform=PlatformKey(platform),
+        platform_id=name,
+        handle=name,
+        profile_url=address,
+        audience_kind=AudienceKind.FOLLOWERS,
+    )
+    with sqlite_database.write() as connection:
+        insert_leads(connection, [record], Collection(at=now, notice_due_at=now, lawful_basis=None))
+        reduce_identities(connection, [record.uid], KEY, now)
+    found = PeopleSearch(sqlite_database, KEY).of(Identifier(IdentifierKind.PROFILE_URL, address))
+    assert found.uids == [record.uid]
