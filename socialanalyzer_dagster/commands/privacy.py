@@ -98,6 +98,8 @@ def _print_receipt(console: Console, receipt: dict[str, Any]) -> None:
     console.print("", table(("erased from", "rows"), counts))
     console.print(f"leads: {len(receipt['leads'])}; CRM: {receipt['crm']['state']}")
     console.print(receipt["sentence"], markup=False)
+    if possible := receipt.get("possibly_theirs"):
+        console.print(f"possibly theirs, and untouched; look, and name them by uid: {', '.join(possible)}")
 
 
 @app.command("origin")

@@ -123,7 +123,12 @@ def _begin(parts: PrivacyParts, asked: PersonRequest, found: FoundPerson, shut_o
         request = earlier[0] if earlier else _new_request(asked, keyed, parts)
         request = replace(request, leads=tuple(sorted({*request.leads, *found.uids})))
         added = shut_out + add_suppressions(connection, _entries(parts, asked, found.identifiers))
-        receipt = _merged(request.receipt, Counter(suppressions=added), shared_identifiers=len(found.shared))
+        receipt = _merged(
+            request.receipt,
+            Counter(suppressions=added),
+            shared_identifiers=len(found.shared),
+            possibly_theirs=sorted(found.possible),
+        )
         request = replace(request, receipt=receipt)
         if earlier:
             privacy_requests.change_request(connection, request)

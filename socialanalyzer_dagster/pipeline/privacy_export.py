@@ -131,7 +131,11 @@ def _record(parts: PrivacyParts, asked: PersonRequest, found: FoundPerson, docum
         requested_by=asked.by,
         requested_at=now,
         finished_at=now,
-        receipt={"counts": counts, "crm": document["crm"]["state"]},
+        receipt={
+            "counts": counts,
+            "crm": document["crm"]["state"],
+            "possibly_theirs": sorted(found.possible),
+        },
     )
     with parts.database.write() as connection:
         privacy_requests.insert_request(connection, request)

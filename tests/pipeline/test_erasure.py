@@ -21,7 +21,7 @@ from socialanalyzer_dagster.pipeline.privacy_export import export, receipt_of
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage import sync_plans
-from socialanalyzer_dagster.storage.leads import Collection, insert_leads
+from socialanalyzer_dagster.storage.leads import Collection, insert_leads, load_records, update_records
 from socialanalyzer_dagster.storage.models_control import (
     AuditEntryRow,
     LedgerEntryRow,
@@ -247,14 +247,36 @@ async def test_the_crm_takes_an_erased_address_from_nobody_any_more(world: CrmWo
         world.person(f"{CREATOR}@example.org")
 
 
-async def test_an_account_that_links_to_another_lead_is_the_same_person(world: CrmWorld) -> None:
-    from socialanalyzer_dagster.storage.leads import load_records, update_records
-
-    await synced(world, CREATOR, OTHER, "caspeak")
+def link(world: CrmWorld, name: str, to: str) -> None:
     with world.database.write() as connection:
-        record = load_records(connection, [uid_of(CREATOR)])[uid_of(CREATOR)]
-        linked = record.model_copy(update={"links": {"personal_website": f"https://testbook.example/{OTHER}"}})
-        update_records(connection, {uid_of(CREATOR): linked}, world.clock.now())
+        record = load_records(connection, [uid_of(name)])[uid_of(name)]
+        linked = record.model_copy(update={"links": {"personal_website": f"https://testbook.example/{to}"}})
+        update_records(connection, {uid_of(name): linked}, world.clock.now())
+
+
+@pytest.mark.parametrize("named", [CREATOR, OTHER])
+async def test_a_link_without_an_answer_makes_nobody_the_same_person(world: CrmWorld, named: str) -> None:
+    await synced(world)
+    link(world, CREATOR, OTHER)
+    other = OTHER if named == CREATOR else CREATOR
+    request = await erased(world, handle(named))
+    assert (request.leads, request.receipt["possibly_theirs"]) == ((uid_of(named),), [uid_of(other)])
+    assert world.contact(other) is not None
+    async with privacy_parts(world) as parts:
+        assert (await export(parts, asked(uid_of(other))))["leads"] == [uid_of(other)]
+
+
+async def test_a_link_and_the_same_address_make_the_same_person(world: CrmWorld) -> None:
+    world.vendor.addresses = {CREATOR: "ada@trail.example", OTHER: "ada@trail.example"}
+    await synced(world)
+    link(world, CREATOR, OTHER)
+    assert set((await erased(world, handle(CREATOR))).leads) == {uid_of(CREATOR), uid_of(OTHER)}
+
+
+async def test_accounts_that_link_to_each_other_are_the_same_person(world: CrmWorld) -> None:
+    await synced(world, CREATOR, OTHER, "caspeak")
+    link(world, CREATOR, OTHER)
+    link(world, OTHER, CREATOR)
     request = await erased(world, handle(CREATOR))
     assert set(request.leads) == {uid_of(CREATOR), uid_of(OTHER)}
     assert places_of(world.database, CREATOR, OTHER) == set()
