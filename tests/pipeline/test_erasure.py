@@ -15,6 +15,7 @@ from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline import discovery, erasure, erasure_end
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
+from socialanalyzer_dagster.pipeline.discovery_store import DiscoveryStore
 from socialanalyzer_dagster.pipeline.erasure import erase, finish_requests
 from socialanalyzer_dagster.pipeline.people_search import PeopleSearch
 from socialanalyzer_dagster.pipeline.privacy_export import export, receipt_of
@@ -28,7 +29,7 @@ from socialanalyzer_dagster.storage.models_control import (
     ProviderAttemptRow,
     VendorJobRow,
 )
-from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadBatchRow, LeadRow
+from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadBatchRow, LeadClaimRow, LeadRow
 from socialanalyzer_dagster.storage.models_results import ContactValueRow
 from socialanalyzer_dagster.storage.person_rows import reduce_identities
 from socialanalyzer_dagster.storage.privacy_requests import unfinished
@@ -493,3 +494,23 @@ def test_a_reduced_lead_is_found_by_the_address_of_its_profile(sqlite_database, 
         reduce_identities(connection, [record.uid], KEY, now)
     found = PeopleSearch(sqlite_database, KEY).of(Identifier(IdentifierKind.PROFILE_URL, address))
     assert found.uids == [record.uid]
+
+
+async def test_a_person_listed_after_the_sorting_is_not_claimed(world_on_each: CrmWorld, monkeypatch) -> None:
+    world = world_on_each
+    world.vendor.names = [OTHER, CREATOR]
+    world.vendor.emails = {name: f"{name}@example.org" for name in world.vendor.names}
+    key = world.create().key
+    reject_known = DiscoveryStore.reject_known
+
+    def listed_meanwhile(store, open_leads, *, before):
+        request = SuppressionRequest(identifier=handle(CREATOR), reason="asked", source="Kai", now=world.clock.now())
+        add(world.database, KEY, request)
+        return reject_known(store, open_leads, before=before)
+
+    monkeypatch.setattr(DiscoveryStore, "reject_known", listed_meanwhile)
+    await world.run(key, Stage.DISCOVERED)
+    assert world.codes(Stage.SCREENED) == {"suppressed": 1}
+    places = places_of(world.database, CREATOR)
+    assert not places & {"contact_candidates.value", "vendor_job_pages.body"}
+    assert [row.lead_uid for row in rows(world, LeadClaimRow)] == [uid_of(OTHER)]
