@@ -44,10 +44,10 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     if batch.is_halted or await asyncio.to_thread(_is_finished, batch):
         return await asyncio.to_thread(stage_report, batch, Stage.DISCOVERED, 0)
     await asyncio.to_thread(_begin, batch)
-    suppressed: Sequence[FoundItem] = ()
     try:
         intake = await _run(batch, tell)
-        ended, suppressed = StageEnd(reason=None, worked=intake.decided), intake.suppressed
+        await asyncio.to_thread(forget_suppressed, batch, intake.suppressed)
+        ended = StageEnd(reason=None, worked=intake.decided)
     except asyncio.CancelledError:
         await shielded(asyncio.to_thread(pause_cancelled, batch))
         raise
@@ -59,9 +59,7 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     except CallFailed as error:
         await asyncio.to_thread(_fail, batch, f"the search failed: {error}")
         raise DiscoveryFailed(f"the search of batch {batch.row.partition_key} failed: {error}") from error
-    report = await asyncio.to_thread(end_stage, batch, Stage.DISCOVERED, ended)
-    await asyncio.to_thread(forget_suppressed, batch, suppressed)
-    return report
+    return await asyncio.to_thread(end_stage, batch, Stage.DISCOVERED, ended)
 
 
 async def _run(batch: OpenBatch, tell: Report) -> "_Intake":

@@ -46,9 +46,10 @@ class Listed:
 
 
 def forget_suppressed(batch: OpenBatch, items: Sequence[FoundItem]) -> None:
-    """Empty what the finished search stored of suppressed people before it knew who they were.
+    """Empty what the search stored of suppressed people before it knew who they were, once all items are decided.
 
-    Vendor pages are stored as they are read and list rows with the batch; the sorting comes after both.
+    Vendor pages are stored as they are read and list rows with the batch; the sorting comes after both. A search that
+    is killed after this goes on: stored results stand, whatever their items say.
     """
     if not items:
         return
@@ -61,5 +62,5 @@ def forget_suppressed(batch: OpenBatch, items: Sequence[FoundItem]) -> None:
         identifiers = [each for record in records for each in identifiers_of_record(record)]
         identifiers += [each for item in items for each in identifiers_of_candidates(item.candidates)]
         traces = traces_of(identifiers, names=[record.display_name for record in records if record.display_name])
-        pages = person_calls.pages_about(connection, traces, batch_id=batch.row.batch_id)
+        pages = person_calls.search_pages_about(connection, traces, batch.row.batch_id)
         person_calls.blank_pages(connection, traces, pages)

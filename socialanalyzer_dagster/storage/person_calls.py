@@ -121,13 +121,18 @@ _IS_READ = or_(and_(_JOBS.c.stage == Stage.DISCOVERED, is_searched(_JOBS.c.batch
 """No stage reads the pages of the job again: its search has ended, or its batch is at rest."""
 
 
-def pages_about(connection: Connection, traces: Traces, *, batch_id: str | None = None) -> list[PageKey]:
-    """Stored pages that name the person, of one batch or all: of searches that have ended, and of batches at rest.
+def pages_about(connection: Connection, traces: Traces) -> list[PageKey]:
+    """Stored pages that name the person, of searches that have ended and of batches at rest.
 
     A page that a stage may still read is left as it is: an emptied item would look like one that was not found.
     """
-    jobs = select(_JOBS.c.attempt_key).where(_IS_READ)
-    return _pages_of(connection, traces, jobs.where(_JOBS.c.batch_id == batch_id) if batch_id is not None else jobs)
+    return _pages_of(connection, traces, select(_JOBS.c.attempt_key).where(_IS_READ))
+
+
+def search_pages_about(connection: Connection, traces: Traces, batch_id: str) -> list[PageKey]:
+    """Pages of one batch's search that name the person; for a search all of whose items are decided."""
+    jobs = select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == batch_id, _JOBS.c.stage == Stage.DISCOVERED)
+    return _pages_of(connection, traces, jobs)
 
 
 def searches_about(connection: Connection, traces: Traces) -> list[str]:

@@ -514,3 +514,22 @@ async def test_a_person_listed_after_the_sorting_is_not_claimed(world_on_each: C
     places = places_of(world.database, CREATOR)
     assert not places & {"contact_candidates.value", "vendor_job_pages.body"}
     assert [row.lead_uid for row in rows(world, LeadClaimRow)] == [uid_of(OTHER)]
+
+
+async def test_a_search_killed_at_its_very_end_leaves_no_suppressed_person(world: CrmWorld, monkeypatch) -> None:
+    world.vendor.names = [CREATOR, OTHER]
+    request = SuppressionRequest(identifier=handle(CREATOR), reason="asked", source="Kai", now=world.clock.now())
+    add(world.database, KEY, request)
+    key = world.create().key
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(discovery, "end_stage", killed)
+        with pytest.raises(RuntimeError):
+            await world.run(key, Stage.DISCOVERED)
+    assert places_of(world.database, CREATOR) == set()
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 1, "suppressed": 1}
+    assert world.codes(Stage.DISCOVERED) == {"passed": 1}
