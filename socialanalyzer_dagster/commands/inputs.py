@@ -8,10 +8,8 @@ from typing import Any
 import typer
 
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
-from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, read_policy_file
-from socialanalyzer_dagster.domain.suppression import identifier_of
 from socialanalyzer_dagster.platforms.policy_check import check_platforms
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 
@@ -22,17 +20,6 @@ def policy_file(path: Path) -> Policy:
         return check_platforms(read_policy_file(path), PLATFORMS)
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path} cannot be read: {error}") from error
-
-
-def identifier_named(text: str, kind: IdentifierKind | None, argument: str) -> Identifier:
-    """Who is named by an argument, read as `kind` where that is said; raises BadParameter when it is nobody's name."""
-    found = Identifier(kind, text) if kind is not None else identifier_of(text)
-    if found is None:
-        raise typer.BadParameter(
-            "write an address (name@site.com), a profile URL, platform:handle, or a phone number with its country code",
-            param_hint=argument,
-        )
-    return found
 
 
 def dollars(text: str, option: str) -> Decimal:

@@ -63,6 +63,7 @@ class Office:
             clock=self.clock,
             home=self.settings.home,
             mode=self.settings.environment,
+            suppression_key=self.settings.suppression_key,
             announce=self._announce,
             ui_url=self.settings.ui_url,
         )

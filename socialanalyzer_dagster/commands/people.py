@@ -7,22 +7,23 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands.inputs import identifier_named
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, counting, emit, notes, table
 from socialanalyzer_dagster.domain.leads import IdentifierKind
+from socialanalyzer_dagster.domain.person_names import person_named
 from socialanalyzer_dagster.pipeline import crm_setup, roster
 from socialanalyzer_dagster.pipeline import suppressions as suppression_list
 from socialanalyzer_dagster.pipeline.crm_reconcile import ReconcileReport, reconcile
 from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.platforms.registry import PLATFORMS
 
 bdr_app = typer.Typer(help="The sales representatives who receive leads.", no_args_is_help=True)
 suppress_app = typer.Typer(help="People who must not be processed.", no_args_is_help=True)
 crm_app = typer.Typer(help="The CRM.", no_args_is_help=True)
 
+Kind = Annotated[IdentifierKind | None, typer.Option(help="What VALUE is, where it could be read as several.")]
 By = Annotated[str, typer.Option("--by", help="Who does this.")]
 Value = Annotated[str, typer.Argument(help="The address, `platform:handle`, profile URL or phone number.")]
-Kind = Annotated[IdentifierKind | None, typer.Option(help="What VALUE is, where it could be read as several.")]
 
 
 @bdr_app.command("list")
@@ -92,17 +93,17 @@ def suppress_add(
     as_json: AsJson = False,
 ) -> None:
     """Never process this person again; only a keyed hash of VALUE is stored."""
-    who = identifier_named(value, kind, "VALUE")
+    person = person_named(value, kind=kind, platforms=PLATFORMS, field="VALUE")
     with open_office() as office:
         request = suppression_list.SuppressionRequest(
-            identifier=who, reason=reason, source=source, now=office.clock.now()
+            identifier=person, reason=reason, source=source, now=office.clock.now()
         )
         is_new = suppression_list.add(office.database, office.settings.suppression_key, request)
     word = "is suppressed" if is_new else "was suppressed already"
     emit(
-        {"kind": who.kind, "added": is_new},
+        {"kind": person.kind, "added": is_new},
         as_json=as_json,
-        text=lambda console: console.print(f"this {who.kind.value} {word}"),
+        text=lambda console: console.print(f"this {person.kind.value} {word}"),
     )
 
 
@@ -116,15 +117,17 @@ def suppress_lift(
     as_json: AsJson = False,
 ) -> None:
     """Take one spelling of a person off the list. For an administrator: the audit keeps who did it and why."""
-    who = identifier_named(value, kind, "VALUE")
+    person = person_named(value, kind=kind, platforms=PLATFORMS, field="VALUE")
     with open_office() as office:
-        request = suppression_list.SuppressionRequest(identifier=who, reason=reason, source=by, now=office.clock.now())
+        request = suppression_list.SuppressionRequest(
+            identifier=person, reason=reason, source=by, now=office.clock.now()
+        )
         was_listed = suppression_list.lift(office.database, office.settings.suppression_key, request)
     word = "may be processed again" if was_listed else "was not on the list"
     emit(
-        {"kind": who.kind, "lifted": was_listed},
+        {"kind": person.kind, "lifted": was_listed},
         as_json=as_json,
-        text=lambda console: console.print(f"this {who.kind.value} {word}"),
+        text=lambda console: console.print(f"this {person.kind.value} {word}"),
     )
 
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands.inputs import identifier_named
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, json_text, notes, table, written_to
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.person_names import person_named
 from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline import notices
@@ -23,6 +23,7 @@ from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.privacy_crm import PrivacyCrm
 from socialanalyzer_dagster.pipeline.privacy_export import export, origin, receipt_of
 from socialanalyzer_dagster.pipeline.privacy_parts import PrivacyParts
+from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.storage import privacy_requests
 from socialanalyzer_dagster.storage.notices import NoticeEvent
 from socialanalyzer_dagster.storage.privacy_requests import RequestState
@@ -97,6 +98,8 @@ def _print_receipt(console: Console, receipt: dict[str, Any]) -> None:
     console.print("", table(("erased from", "rows"), counts))
     console.print(f"leads: {len(receipt['leads'])}; CRM: {receipt['crm']['state']}")
     console.print(receipt["sentence"], markup=False)
+    if possible := receipt.get("possibly_theirs"):
+        console.print(f"possibly theirs, and untouched; look, and name them by uid: {', '.join(possible)}")
 
 
 @app.command("origin")
@@ -173,7 +176,7 @@ def _who(person: str, kind: IdentifierKind | None) -> Identifier | LeadUid:
     if kind is None:
         with suppress(ValueError):
             return LeadUid(str(uuid.UUID(person.strip())))
-    return identifier_named(person, kind, "PERSON")
+    return person_named(person, kind=kind, platforms=PLATFORMS)
 
 
 def _with_parts(work: Callable[[PrivacyParts], Awaitable[T]]) -> T:

@@ -1,17 +1,18 @@
 """People who asked not to be processed, recognised in any spelling without storing who they are (spec 19.2)."""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from socialanalyzer_dagster.domain.emails import canonical_email
+from socialanalyzer_dagster.domain.emails import canonical_email, find_emails
 from socialanalyzer_dagster.domain.leads import Candidate, Identifier, IdentifierKind, LeadRecord
 from socialanalyzer_dagster.domain.links import canonical_url, group_link, social_link
 from socialanalyzer_dagster.domain.outside_text import comparable
 from socialanalyzer_dagster.domain.phones import canonical_phone
+from socialanalyzer_dagster.domain.types import JsonValue
 
 MIN_KEY_BYTES = 32
-_READ_IN_THIS_ORDER = [IdentifierKind.EMAIL, IdentifierKind.PHONE, IdentifierKind.HANDLE, IdentifierKind.PROFILE_URL]
+_LONGEST_NAME = 500
 _KEPT = 1 << 15
 """Spellings of a few thousand people, who are recognised anew at every stage: about 10 MB when full."""
 
@@ -34,14 +35,6 @@ def canonical_identifier(identifier: Identifier) -> str | None:
     if identifier.kind is IdentifierKind.HANDLE:
         return _canonical_handle(identifier.value)
     return _canonical_profile(identifier.value)
-
-
-def identifier_of(text: str) -> Identifier | None:
-    """What a person is named by, in any spelling: address, profile URL, `platform:handle` or phone; None = none."""
-    plain = text.strip()
-    kinds = [IdentifierKind.PROFILE_URL] if "/" in plain else _READ_IN_THIS_ORDER
-    readings = (Identifier(kind, plain) for kind in kinds)
-    return next((each for each in readings if canonical_identifier(each) is not None), None)
 
 
 def identity_hash(platform: str, name: str, key: bytes) -> str:
@@ -94,6 +87,28 @@ def identifiers_of_url(url: str) -> tuple[Identifier, ...]:
     if link is None or link.handle is None:
         return (profile,)
     return (profile, Identifier(IdentifierKind.HANDLE, f"{link.kind.value}:{link.handle}"))
+
+
+def is_about_listed(value: JsonValue, *, platform: str, listed: Collection[tuple[str, str]], key: bytes) -> bool:
+    """True when a text of what a platform's search found is an account or address on the list; raises WeakKey.
+
+    For text about people whose names are not known any more: slower than searching for a name.
+    """
+    if isinstance(value, str):
+        return any(
+            (keyed := identifier_hash(each, key)) is not None and (each.kind.value, keyed) in listed
+            for each in _readings(value, platform)
+        )
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, Sequence) else ()
+    return any(is_about_listed(each, platform=platform, listed=listed, key=key) for each in parts)
+
+
+def _readings(text: str, platform: str) -> Iterator[Identifier]:
+    yield from (Identifier(IdentifierKind.EMAIL, found.address) for found in find_emails(text))
+    plain = text.strip()
+    if plain and len(plain) <= _LONGEST_NAME and not any(char.isspace() for char in plain):
+        yield Identifier(IdentifierKind.HANDLE, f"{platform}:{plain}")
+        yield from identifiers_of_url(plain)
 
 
 def _canonical_handle(value: str) -> str | None:

@@ -13,11 +13,14 @@ from socialanalyzer_dagster.domain.suppression import canonical_identifier
 from socialanalyzer_dagster.domain.types import JsonValue
 
 ERASED = "[erased]"
+_HANDLE_FIELDS = frozenset({"lookalike_username", "creator_lookalikes", "audience_lookalikes"})
+"""Fields of searches, ours and vendors', whose whole value is somebody's handle."""
 _SHORTEST_NAME = 8
 _SHORTEST_WORD, _SHORTEST_MIXED = 3, 2
 _SHORTEST_NUMBER = 6
 _LONGEST_WORD = 200
-_EDGE = r"[A-Za-z0-9_]"
+_NOT_BEFORE, _NOT_AFTER = r"(?<![\w-])", r"(?!\w|[.-]\w)"
+"""A name ends where a sentence may end; `jane` is not in `jane.doe`, nor `trail.com` in `my-trail.com`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +62,18 @@ class Traces:
         return False
 
     def without_prose(self, value: JsonValue) -> JsonValue:
-        """The same JSON whose texts that name the person say `[erased]` instead."""
+        """The same JSON whose texts that name the person, and fields that hold their handle, say `[erased]` instead."""
         if isinstance(value, str):
             return ERASED if self.are_in_prose(value) else value
         if isinstance(value, Mapping):
-            return {name: self.without_prose(each) for name, each in value.items()}
+            return {name: self._without(name, each) for name, each in value.items()}
         if isinstance(value, Sequence):
             return [self.without_prose(each) for each in value]
         return value
+
+    def _without(self, name: str, value: JsonValue) -> JsonValue:
+        is_handle = name in _HANDLE_FIELDS and isinstance(value, str) and self._is_word(value)
+        return ERASED if is_handle else self.without_prose(value)
 
     def without_items(self, items: Sequence[JsonValue]) -> tuple[list[JsonValue], int]:
         """The items with those about the person emptied, so that the others keep their places; and how many were."""
@@ -92,9 +99,9 @@ class Traces:
     def _accounts(self) -> re.Pattern[str] | None:
         parts = []
         if handles := _either(self.words.handles):
-            parts.append(rf"[@/]{handles}(?!{_EDGE})")
+            parts.append(rf"[@/]{handles}{_NOT_AFTER}")
         if whole := _either(self.words.urls | self.words.marks):
-            parts.append(rf"(?<!{_EDGE}){whole}(?!{_EDGE})")
+            parts.append(rf"{_NOT_BEFORE}{whole}{_NOT_AFTER}")
         return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
     @cached_property

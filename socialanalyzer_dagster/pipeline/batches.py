@@ -78,7 +78,14 @@ def _keep_list(workplace: Workplace, request: BatchRequest, listed: CreatorList,
             return
         draft = Draft(connection, workplace, check_request(connection, workplace, request, policy), policy)
         _refuse(connection, workplace, draft)
-    keep_list(workplace.database, listed, ListOf(platform=platform.key, check=check, at=draft.now))
+    of = ListOf(
+        platform=platform.key,
+        check=check,
+        item=lambda row: platform.from_list_row(row, policy, draft.now),
+        key=workplace.suppression_key,
+        at=draft.now,
+    )
+    keep_list(workplace.database, listed, of)
 
 
 def _create(workplace: Workplace, request: BatchRequest, policy: Policy) -> CreatedBatch:

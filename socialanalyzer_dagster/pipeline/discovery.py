@@ -9,19 +9,14 @@ from socialanalyzer_dagster.domain.leads import FoundItem
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
-from socialanalyzer_dagster.domain.suppression import (
-    identifier_hash,
-    identifiers_of_candidates,
-    identifiers_of_record,
-    identity_hash,
-)
-from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.domain.suppression import identity_hash
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_lookup import foreign_contacts
-from socialanalyzer_dagster.pipeline.discovery_privacy import forget_suppressed
+from socialanalyzer_dagster.pipeline.discovery_privacy import Listed, forget_suppressed
 from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, SortingRules, names_of, sort_items
-from socialanalyzer_dagster.pipeline.discovery_store import IN_CRM, PASSED, DiscoveryStore
+from socialanalyzer_dagster.pipeline.discovery_store import IN_CRM, PASSED, DiscoveryStore, ListGrew
 from socialanalyzer_dagster.pipeline.list_store import items_of, left_over, list_window
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
@@ -30,7 +25,7 @@ from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress, shielded
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
 from socialanalyzer_dagster.platforms.base import StageContext
-from socialanalyzer_dagster.storage import batches, leads, people, suppressions
+from socialanalyzer_dagster.storage import batches, leads, people
 
 _LOG = logging.getLogger(__name__)
 _SKIP = "skip"
@@ -49,10 +44,10 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     if batch.is_halted or await asyncio.to_thread(_is_finished, batch):
         return await asyncio.to_thread(stage_report, batch, Stage.DISCOVERED, 0)
     await asyncio.to_thread(_begin, batch)
-    suppressed: Sequence[FoundItem] = ()
     try:
         intake = await _run(batch, tell)
-        ended, suppressed = StageEnd(reason=None, worked=intake.decided), intake.suppressed
+        await asyncio.to_thread(forget_suppressed, batch, intake.suppressed)
+        ended = StageEnd(reason=None, worked=intake.decided)
     except asyncio.CancelledError:
         await shielded(asyncio.to_thread(pause_cancelled, batch))
         raise
@@ -64,9 +59,7 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     except CallFailed as error:
         await asyncio.to_thread(_fail, batch, f"the search failed: {error}")
         raise DiscoveryFailed(f"the search of batch {batch.row.partition_key} failed: {error}") from error
-    report = await asyncio.to_thread(end_stage, batch, Stage.DISCOVERED, ended)
-    await asyncio.to_thread(forget_suppressed, batch, suppressed)
-    return report
+    return await asyncio.to_thread(end_stage, batch, Stage.DISCOVERED, ended)
 
 
 async def _run(batch: OpenBatch, tell: Report) -> "_Intake":
@@ -121,24 +114,40 @@ class _Intake:
     async def take(self, found: Sequence[FoundItem], *, most: int | None) -> None:
         """Store the items, at most so many leads that are new to the batch, and decide about their leads."""
         batch, store = self._batch, self._store
-        result = await asyncio.to_thread(_sort, batch, found, most, before=self._before)
-        await asyncio.to_thread(store.store_items, result)
+        result, listed = await asyncio.to_thread(self._stored, found, most)
+        await asyncio.to_thread(store.withdraw, result.withdrawn)
         await asyncio.to_thread(store.add_facts, result)
         undecided = await asyncio.to_thread(store.undecided, result)
         await asyncio.to_thread(_expect, batch, len(undecided))
         self.meter.expect(len(undecided))
         unknown = await asyncio.to_thread(store.reject_known, undecided, before=self._before)
-        mine = await asyncio.to_thread(store.claim, unknown)
+        mine, refused = await asyncio.to_thread(store.claim, unknown, listed)
         foreign = await _foreign(batch, self._context, mine)
         await asyncio.to_thread(store.decide, {lead.uid: IN_CRM if lead.uid in foreign else PASSED for lead in mine})
-        self._before += len(result.leads)
+        self._before += result.places
         self.decided += len(undecided)
-        listed = {item.item_no for item in result.items if item.result is ItemResult.SUPPRESSED}
-        self.suppressed += [item for item in found if item.item_no in listed]
+        self.suppressed += suppressed_among(found, result, refused)
         self.meter.advance(len(undecided))
 
+    def _stored(self, found: Sequence[FoundItem], most: int | None) -> tuple[Sorted, Listed]:
+        """The items sorted and stored under one state of the suppression list."""
+        while True:
+            result, listed = _sort(self._batch, found, most, before=self._before)
+            try:
+                self._store.store_items(result, listed)
+            except ListGrew:
+                continue
+            return result, listed
 
-def _sort(batch: OpenBatch, found: Sequence[FoundItem], most: int | None, *, before: int) -> Sorted:
+
+def suppressed_among(found: Sequence[FoundItem], result: Sorted, refused: Sequence[LeadUid]) -> list[FoundItem]:
+    """The items of people on the list, those put on it while the items were sorted among them."""
+    leads = {*result.withdrawn, *refused}
+    gone = {item.item_no for item in result.items if item.result is ItemResult.SUPPRESSED or item.lead in leads}
+    return [item for item in found if item.item_no in gone]
+
+
+def _sort(batch: OpenBatch, found: Sequence[FoundItem], most: int | None, *, before: int) -> tuple[Sorted, Listed]:
     names = [name for item in found for name in names_of(item)]
     with batch.workplace.database.read() as connection:
         hashed = {identity_hash(batch.row.platform, name, batch.email_key): name for name in names}
@@ -146,28 +155,17 @@ def _sort(batch: OpenBatch, found: Sequence[FoundItem], most: int | None, *, bef
         accounts = {**reduced, **leads.known_accounts(connection, batch.row.platform, names)}
         uids = {account.uid for account in accounts.values()}
         earlier = leads.placed_leads(connection, batch.row.batch_id, uids, up_to=before) if before else frozenset()
-        listed = suppressions.hashes(connection)
+        listed = Listed.read(connection, batch.email_key)
     rules = SortingRules(
         accounts=accounts,
-        listed=lambda item: _listed_hash(item, listed, batch.email_key),
+        listed=lambda item: listed.hash_of(item.record, item.candidates),
         max_leads=most,
         decided=DiscoveryStore(batch).stored_results([item.item_no for item in found]),
         before=before,
         earlier=earlier,
         raw_ref=lambda item_no: f"{batch.row.partition_key}#{item_no}",
     )
-    return sort_items(found, rules)
-
-
-def _listed_hash(item: FoundItem, listed: frozenset[tuple[str, str]], key: bytes) -> str | None:
-    """The keyed hash under which the person is listed; raises WeakKey without a usable key (the gate is closed)."""
-    if item.record is None:
-        return None
-    for identifier in (*identifiers_of_record(item.record), *identifiers_of_candidates(item.candidates)):
-        keyed = identifier_hash(identifier, key)
-        if keyed is not None and (identifier.kind.value, keyed) in listed:
-            return keyed
-    return None
+    return sort_items(found, rules), listed
 
 
 async def _foreign(batch: OpenBatch, context: StageContext, mine: Sequence[DraftedLead]) -> frozenset[str]:

@@ -27,20 +27,28 @@ class DraftedLead:
 class Sorted:
     """Every item with its result, and the leads in provider order, the first of them after the place `before`.
 
-    `again` are items that say more about leads of an earlier window.
+    `again` are items that say more about leads of an earlier window. `withdrawn` are leads that an interrupted
+    discovery stored, of people who are on the suppression list now: they keep their places, and nothing else.
     """
 
     before: int = 0
     items: list[StoredItem] = field(default_factory=list)
     leads: dict[LeadUid, DraftedLead] = field(default_factory=dict)
     again: dict[LeadUid, list[FoundItem]] = field(default_factory=dict)
+    withdrawn: set[LeadUid] = field(default_factory=set)
+
+    @property
+    def places(self) -> int:
+        """Places that these items take in the batch."""
+        return len(self.leads) + len(self.withdrawn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SortingRules:
     """`accounts` are stored accounts by any id; `listed` gives the keyed hash under which a person is suppressed.
 
-    `decided` are results an interrupted discovery stored: they stand, so that a resume gives the same positions.
+    `decided` are results an interrupted discovery stored: they stand, so that a resume gives the same positions. A lead
+    among them whose person was listed since, or whose item was emptied by an erasure, is withdrawn.
     `before` leads were found in earlier windows of a list, `earlier` are those of them that could be meant again.
     """
 
@@ -51,6 +59,10 @@ class SortingRules:
     raw_ref: Callable[[int], str]
     before: int = 0
     earlier: frozenset[LeadUid] = frozenset()
+
+    def is_gone(self, item: FoundItem) -> bool:
+        """True when the item's person is on the list, or nothing of them is left."""
+        return item.record is None or self.listed(item) is not None
 
 
 def names_of(item: FoundItem) -> tuple[str, ...]:
@@ -71,12 +83,18 @@ def sort_items(found: Sequence[FoundItem], rules: SortingRules) -> Sorted:
 
 
 def _result(item: FoundItem, so_far: Sorted, by_name: Mapping[str, LeadUid], rules: SortingRules) -> StoredItem:
+    decided, was_lead = rules.decided.get(item.item_no, (None, None))
+    if decided is ItemResult.LEAD and was_lead is not None and rules.is_gone(item):
+        so_far.withdrawn.add(was_lead)
+        return StoredItem(item_no=item.item_no, result=decided, lead=was_lead)
     if item.record is None:
         result = ItemResult(item.problem or ItemResult.MALFORMED_ITEM)
         return StoredItem(item_no=item.item_no, result=result, problem=item.problem_text, raw=item.raw)
     known = next((by_name[name] for name in names_of(item) if name in by_name), None)
     uid, record = _identified(item.record, names_of(item), rules)
     uid = known or uid
+    if uid in so_far.withdrawn:
+        return StoredItem(item_no=item.item_no, result=ItemResult.DUPLICATE_IN_BATCH, lead=uid)
     if uid in so_far.leads:
         _merge(so_far.leads[uid], item)
         return StoredItem(item_no=item.item_no, result=ItemResult.DUPLICATE_IN_BATCH, lead=uid, raw=item.raw)
@@ -90,7 +108,7 @@ def _result(item: FoundItem, so_far: Sorted, by_name: Mapping[str, LeadUid], rul
         return StoredItem(item_no=item.item_no, result=result, raw=item.raw)
     so_far.leads[uid] = DraftedLead(
         uid=uid,
-        position=so_far.before + len(so_far.leads) + 1,
+        position=so_far.before + so_far.places + 1,
         record=record.model_copy(update={"raw_ref": rules.raw_ref(item.item_no)}),
         candidates=list(item.candidates),
         aliases=set(names_of(item)) - {record.platform_id},
@@ -103,7 +121,7 @@ def _first_result(item: FoundItem, so_far: Sorted, rules: SortingRules) -> ItemR
         return rules.decided[item.item_no][0]
     if rules.listed(item) is not None:
         return ItemResult.SUPPRESSED
-    if rules.max_leads is not None and len(so_far.leads) >= rules.max_leads:
+    if rules.max_leads is not None and so_far.places >= rules.max_leads:
         return ItemResult.OVER_MAX_RESULTS
     return ItemResult.LEAD
 

@@ -1,6 +1,6 @@
 """Discovery's results on their way to the database, a few leads per transaction (spec 6.6, I-4, I-53)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.outcomes import ItemResult, Outcome, passed, rejected
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.pipeline.discovery_privacy import Listed
 from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, filled
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage import batch_figures, batches, claims, contacts, found_items, leads, outcomes
@@ -18,19 +19,28 @@ from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
 Decisions = Mapping[LeadUid, Outcome]
 
 
+class ListGrew(RuntimeError):
+    """Somebody was put on the suppression list since the items were sorted: sort them again."""
+
+
 @dataclass(frozen=True, slots=True)
 class DiscoveryStore:
     """Writes of one batch's discovery; each step may be repeated after a kill."""
 
     batch: OpenBatch
 
-    def store_items(self, result: Sorted) -> None:
-        """Items, leads, aliases and positions that are not stored yet."""
+    def store_items(self, result: Sorted, listed: Listed | None = None) -> None:
+        """Items, leads, aliases and positions that are not stored yet.
+
+        Raises ListGrew when somebody was put on the list since the items were sorted; what is stored by then stands.
+        """
         stored = self.stored_results([item.item_no for item in result.items])
         new = [item for item in result.items if item.item_no not in stored]
         for part in parts(new, self._size):
             drafted = [result.leads[item.lead] for item in part if item.result == "lead" and item.lead in result.leads]
             with self.batch.workplace.database.write() as connection:
+                if listed is not None and listed.held(connection) is not listed:
+                    raise ListGrew
                 self._store_leads(connection, drafted)
                 found_items.insert_items(connection, self.batch.row.batch_id, part)
 
@@ -72,12 +82,30 @@ class DiscoveryStore:
 
     def undecided(self, result: Sorted) -> list[DraftedLead]:
         """Leads without an outcome at discovered, in batch order."""
-        of = self.batch.of(Stage.DISCOVERED)
         with self.batch.workplace.database.read() as connection:
-            decided: set[LeadUid] = set()
-            for part in parts(result.leads):
-                decided |= {LeadUid(uid) for uid in outcomes.earlier_attempts(connection, of, part)}
+            decided = self._decided(connection, result.leads)
         return [lead for lead in result.leads.values() if lead.uid not in decided]
+
+    def _decided(self, connection: Connection, leads: Iterable[LeadUid]) -> set[LeadUid]:
+        of = self.batch.of(Stage.DISCOVERED)
+        return {LeadUid(uid) for part in parts(leads) for uid in outcomes.earlier_attempts(connection, of, part)}
+
+    def withdraw(self, leads: Iterable[LeadUid]) -> None:
+        """End the way of undecided leads whose people are on the list, without their facts and without a claim.
+
+        Discovery has no code for it (spec 2.3): they were found, and the next stage refuses them, as it would.
+        """
+        for part in parts(leads, self._size):
+            with self.batch.workplace.database.write() as connection:
+                self._withdraw(connection, part)
+
+    def _withdraw(self, connection: Connection, leads: Sequence[LeadUid]) -> None:
+        decided = self._decided(connection, leads)
+        refused = {uid: SUPPRESSED for uid in leads if uid not in decided}
+        if refused:
+            claims.drop_claims(connection, self.batch.row.batch_id, list(refused))
+            self._decide(connection, dict.fromkeys(refused, PASSED))
+            outcomes.write_outcomes(connection, self.batch.of(Stage.SCREENED), list(self._writes(refused)))
 
     def count_passed(self) -> int:
         """Leads of the batch that passed discovery."""
@@ -98,21 +126,30 @@ class DiscoveryStore:
         self.decide({lead.uid: outcome for lead in open_leads if lead.uid in known})
         return [lead for lead in open_leads if lead.uid not in known]
 
-    def claim(self, open_leads: list[DraftedLead]) -> list[DraftedLead]:
-        """Claim leads and store their facts; who is claimed elsewhere gets that outcome. Returns the claimed ones."""
+    def claim(self, open_leads: list[DraftedLead], listed: Listed) -> tuple[list[DraftedLead], list[LeadUid]]:
+        """Claim leads and store their facts; who is claimed elsewhere gets that outcome.
+
+        Returns the claimed ones, and those withdrawn because they were put on the list since they were sorted.
+        """
         silent_since = self._now - timedelta(hours=self.batch.policy.search.claim_hours)
         with self.batch.workplace.database.write() as connection:
             claims.drop_dead_claims(connection, self.batch.row.batch_id, silent_since)
         mine: list[DraftedLead] = []
+        refused: list[LeadUid] = []
         for part in parts(open_leads, self._size):
             with self.batch.workplace.database.write() as connection:
-                won = claims.claim(connection, self.batch.row.batch_id, [lead.uid for lead in part], self._now)
-                winners = [lead for lead in part if lead.uid in won]
+                now = listed.held(connection)
+                listed_now = [lead.uid for lead in part if now.hash_of(lead.record, lead.candidates) is not None]
+                self._withdraw(connection, listed_now)
+                welcome = [lead for lead in part if lead.uid not in listed_now]
+                won = claims.claim(connection, self.batch.row.batch_id, [lead.uid for lead in welcome], self._now)
+                winners = [lead for lead in welcome if lead.uid in won]
                 self._store_facts(connection, winners)
-                lost = {lead.uid: _CLAIMED_ELSEWHERE for lead in part if lead.uid not in won}
+                lost = {lead.uid: _CLAIMED_ELSEWHERE for lead in welcome if lead.uid not in won}
                 self._decide(connection, lost)
             mine += winners
-        return mine
+            refused += listed_now
+        return mine, refused
 
     def _store_facts(self, connection: Connection, winners: Sequence[DraftedLead]) -> None:
         """What the search says now, over what was known before (a refresh of the same lead)."""
@@ -161,3 +198,4 @@ class DiscoveryStore:
 _CLAIMED_ELSEWHERE = rejected(Stage.DISCOVERED, "claimed_by_other_batch")
 PASSED = passed(Stage.DISCOVERED)
 IN_CRM = rejected(Stage.DISCOVERED, "already_in_crm")
+SUPPRESSED = rejected(Stage.SCREENED, "suppressed")

@@ -7,6 +7,7 @@ interrupted is finished by asking again; what has to wait for the CRM or a worki
 import asyncio
 import uuid
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.suppression import identifier_hash, keyed_hash
 from socialanalyzer_dagster.domain.traces import Traces
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.pipeline.erasure_end import ErasureEnd
+from socialanalyzer_dagster.pipeline.erasure_end import SEARCHES, ErasureEnd
 from socialanalyzer_dagster.pipeline.people_in_batches import withdraw
 from socialanalyzer_dagster.pipeline.people_search import FoundPerson
 from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, PrivacyParts
@@ -70,9 +71,11 @@ async def erase(parts: PrivacyParts, asked: PersonRequest) -> PrivacyRequest:
     that names somebody; MediaStoreError and what the database raises half-way: asking again goes on from there.
     """
     refuse_personal_reason(asked.reason)
+    shut_out = await asyncio.to_thread(_shut_out, parts, asked)
     found = await asyncio.to_thread(find, parts, asked)
-    request = await asyncio.to_thread(_begin, parts, asked, found)
-    done = await asyncio.to_thread(_take_out, parts, found)
+    request = await asyncio.to_thread(_begin, parts, asked, found, shut_out)
+    done, searches = await asyncio.to_thread(_take_out, parts, found)
+    request = await asyncio.to_thread(_wait_for, parts, request, searches)
     end = ErasureEnd(parts, request, done)
     return await end.run(extra_addresses=_given_addresses(asked), email_hashes=_email_hashes(parts, found))
 
@@ -92,21 +95,40 @@ def _email_hashes(parts: PrivacyParts, found: FoundPerson) -> tuple[str, ...]:
     return tuple(keyed for _, keyed in sorted(parts.search.hashes(emails)))
 
 
-def _begin(parts: PrivacyParts, asked: PersonRequest, found: FoundPerson) -> PrivacyRequest:
-    """The request and the suppression in one transaction: from here on every gate refuses the person."""
+def _shut_out(parts: PrivacyParts, asked: PersonRequest) -> int:
+    """Suppress what was given before anybody is looked for: what a batch stores from here on is not the person.
+
+    A lead that is named by its uid is suppressed under all its identifiers by `_begin`. Returns how many were new.
+    """
+    asked.keyed(parts.key)
+    if asked.identifier is None:
+        return 0
+    with parts.database.write() as connection:
+        return add_suppressions(connection, _entries(parts, asked, [asked.identifier]))
+
+
+def _entries(parts: PrivacyParts, asked: PersonRequest, identifiers: Iterable[Identifier]) -> list[Suppression]:
+    now = parts.workplace.clock.now()
+    return [
+        Suppression(kind=kind, keyed_hash=keyed, reason=asked.reason, source=ERASURE, added_at=now)
+        for kind, keyed in sorted(parts.search.hashes(identifiers))
+    ]
+
+
+def _begin(parts: PrivacyParts, asked: PersonRequest, found: FoundPerson, shut_out: int) -> PrivacyRequest:
+    """The request and the suppression of everything known in one transaction: every gate refuses the person now."""
     now, keyed = parts.workplace.clock.now(), asked.keyed(parts.key)
-    identifiers = (*found.identifiers, *(() if asked.identifier is None else (asked.identifier,)))
-    hashes = parts.search.hashes(identifiers)
     with parts.database.write() as connection:
         earlier = privacy_requests.unfinished(connection, keyed)
         request = earlier[0] if earlier else _new_request(asked, keyed, parts)
         request = replace(request, leads=tuple(sorted({*request.leads, *found.uids})))
-        entries = [
-            Suppression(kind=kind, keyed_hash=each, reason=asked.reason, source=ERASURE, added_at=now)
-            for kind, each in sorted(hashes)
-        ]
-        added = add_suppressions(connection, entries)
-        receipt = _merged(request.receipt, Counter(suppressions=added), shared_identifiers=len(found.shared))
+        added = shut_out + add_suppressions(connection, _entries(parts, asked, found.identifiers))
+        receipt = _merged(
+            request.receipt,
+            Counter(suppressions=added),
+            shared_identifiers=len(found.shared),
+            possibly_theirs=sorted(found.possible),
+        )
         request = replace(request, receipt=receipt)
         if earlier:
             privacy_requests.change_request(connection, request)
@@ -140,14 +162,31 @@ def _merged(receipt: Any, counts: Counter[str], **facts: object) -> dict[str, An
     return {**receipt, **facts, "counts": dict(before + counts)}
 
 
-def _take_out(parts: PrivacyParts, found: FoundPerson) -> Counter[str]:
-    """What needs the person's name: batches, texts that are nobody's own row, and mentions at other leads."""
+def _wait_for(parts: PrivacyParts, request: PrivacyRequest, searches: Sequence[str]) -> PrivacyRequest:
+    """The request that waits for these searches as well, stored before the name goes."""
+    if not searches:
+        return request
+    waits_for = sorted({*request.receipt.get(SEARCHES, ()), *searches})
+    request = replace(request, receipt={**request.receipt, SEARCHES: waits_for})
+    with parts.database.write() as connection:
+        privacy_requests.change_request(connection, request)
+    return request
+
+
+def _take_out(parts: PrivacyParts, found: FoundPerson) -> tuple[Counter[str], list[str]]:
+    """What needs the person's name: batches, texts that are nobody's own row, and mentions at other leads.
+
+    Returns rows by kind, and batches half-way through a search whose pages name the person: they are emptied later.
+    """
     done: Counter[str] = Counter()
+    searches: list[str] = []
     done["batch_outcomes"] = withdraw(parts.workplace, found.uids)
     if found.identifiers:
         done += _scrubbed(parts, found.traces())
         done["contact_candidates"] += _mentions_removed(parts, found)
-    return done
+        with parts.database.read() as connection:
+            searches = person_calls.searches_about(connection, found.traces())
+    return done, searches
 
 
 def _scrubbed(parts: PrivacyParts, traces: Traces) -> Counter[str]:
@@ -194,9 +233,9 @@ async def finish_requests(parts: PrivacyParts) -> Counter[str]:
     states: Counter[str] = Counter()
     for request in waiting:
         found = await asyncio.to_thread(parts.search.of_leads, [LeadUid(uid) for uid in request.leads])
-        done = await asyncio.to_thread(_take_out, parts, found)
+        done, searches = await asyncio.to_thread(_take_out, parts, found)
         if request.leads or request.state != RequestState.OPEN:
-            end = ErasureEnd(parts, request, done)
+            end = ErasureEnd(parts, await asyncio.to_thread(_wait_for, parts, request, searches), done)
             states[(await end.run(email_hashes=_email_hashes(parts, found))).state] += 1
         else:
             states[request.state] += 1

@@ -4,13 +4,24 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from socialanalyzer_dagster.domain.suppression import is_about_listed
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.batch_status import RUNNING
 from socialanalyzer_dagster.pipeline.privacy_crm import CRM_SILENT, CrmPerson
 from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, MEDIA_FOLDERS, PrivacyParts
-from socialanalyzer_dagster.storage import contacts, crm_links, person_calls, person_rows, privacy_requests, retention
+from socialanalyzer_dagster.storage import (
+    batches,
+    batches_at_work,
+    contacts,
+    crm_links,
+    person_calls,
+    person_rows,
+    privacy_requests,
+    suppressions,
+)
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestState
 from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions
@@ -23,10 +34,12 @@ _SENTENCES = {
         "run it again, or let the daily purge finish it."
     ),
     RequestState.WAITING_FOR_BATCH: (
-        "A batch is at work on this person or on others who share answers with them. What it still stores goes when it "
-        "rests: run it again then, or let the daily purge finish it."
+        "A batch is at work on this person, or on others who share answers or search pages with them. What it still "
+        "stores goes when it rests: run it again then, or let the daily purge finish it."
     ),
 }
+SEARCHES = "searches"
+"""In a receipt: batches half-way through a search whose pages name the person."""
 _NEEDS_ADDRESS = "The CRM did not answer about the address itself, which is not stored: run it again with the address."
 
 
@@ -42,6 +55,7 @@ class ErasureEnd:
     async def run(self, *, extra_addresses: Sequence[str] = (), email_hashes: Sequence[str] = ()) -> PrivacyRequest:
         """The request as it stands afterwards, stored."""
         await asyncio.to_thread(self._clear_rows, email_hashes)
+        await asyncio.to_thread(self._clear_given_up_searches)
         self._done["media_objects"] += await erase_media(self._parts, self._leads)
         crm = await self._ask_crm(extra_addresses)
         await asyncio.to_thread(self._forget_identities, crm["state"])
@@ -59,6 +73,19 @@ class ErasureEnd:
         with database.write() as connection:
             known = {*email_hashes, *person_rows.email_hashes(connection, self._leads)}
             self._done["email_verifications"] += person_rows.forget_verifications(connection, sorted(known))
+
+    def _clear_given_up_searches(self) -> None:
+        """Pages of searches that ended unfinished: the name may be gone by now, so they are searched by its hashes."""
+        database = self._parts.database
+        with database.read() as connection:
+            over = batches_at_work.searches(connection, self._request.receipt.get(SEARCHES, ()), ended=True)
+            listed = suppressions.hashes(connection) if over else frozenset()
+        for batch_id in over:
+            with database.write() as connection:
+                batch = batches.batch_by_id(connection, batch_id)
+                if batch is not None:
+                    is_listed = partial(is_about_listed, platform=batch.platform, listed=listed, key=self._parts.key)
+                    self._done["vendor_job_items"] += person_calls.blank_items(connection, batch_id, is_listed)
 
     async def _ask_crm(self, extra: Sequence[str]) -> dict[str, Any]:
         """How the CRM stands, and whether only the person's address can bring it further."""
@@ -119,13 +146,16 @@ class ErasureEnd:
         parts, now = self._parts, self._parts.workplace.clock.now()
         with parts.database.read() as connection:
             left = person_calls.calls_of(connection, self._leads, at_rest=False)
-            at_work = retention.worked_on(connection, self._leads, statuses=tuple(RUNNING.values()))
-        state = RequestState.DONE if left.is_empty and not at_work else RequestState.WAITING_FOR_BATCH
+            at_work = batches_at_work.leads_at_work(connection, self._leads, tuple(RUNNING.values()))
+            searching = batches_at_work.searches(connection, self._request.receipt.get(SEARCHES, ()), ended=False)
+        is_clear = left.is_empty and not at_work and not searching
+        state = RequestState.DONE if is_clear else RequestState.WAITING_FOR_BATCH
         state = RequestState.WAITING_FOR_CRM if crm["state"] == "unreachable" else state
         with parts.database.write() as connection:
             counts = Counter(self._request.receipt.get("counts", {})) + self._done
             receipt = {
                 **self._request.receipt,
+                SEARCHES: searching,
                 "counts": dict(sorted(counts.items())),
                 "crm": dict(crm),
                 "sentence": _NEEDS_ADDRESS if crm["needs_address"] else _SENTENCES[state],

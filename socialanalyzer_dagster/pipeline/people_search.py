@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from socialanalyzer_dagster.domain.leads import Identifier
+from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.links import group_link
 from socialanalyzer_dagster.domain.spelling_sieve import SpellingSieve, sieve_of
 from socialanalyzer_dagster.domain.suppression import identifier_hash, identifiers_of_url
 from socialanalyzer_dagster.domain.traces import Traces, traces_of
@@ -18,10 +19,15 @@ Hash = tuple[str, str]
 
 @dataclass(slots=True)
 class FoundPerson:
-    """The leads of one person; `shared` are hashes that other leads have as well, `given` those of the request."""
+    """The leads of one person; `shared` are hashes that other leads have as well, `given` those of the request.
+
+    `possible` are leads that name the person's account, or are named by it, without the other saying so too: what a
+    page says about somebody else must not decide whom a request meets (I-67).
+    """
 
     given: frozenset[Hash]
     leads: dict[LeadUid, StoredPerson] = field(default_factory=dict)
+    possible: set[LeadUid] = field(default_factory=set)
     reduced: frozenset[LeadUid] = frozenset()
     shared: set[Hash] = field(default_factory=set)
     identifiers: tuple[Identifier, ...] = ()
@@ -62,43 +68,77 @@ class PeopleSearch:
         return self._spread(start, ())
 
     def of(self, identifier: Identifier) -> FoundPerson:
-        """Everybody the gates would refuse because of this identifier, and the accounts these say are theirs.
+        """Every lead that is this account or was found with this address, and the accounts that are the same person.
 
-        A match is by the account itself, by an account its record links to, or by an address or number found for it.
-        An address that several creators share finds them all.
+        Who only links to the account is the same person when that account, if it is a lead, links back or has the same
+        address. A website is nobody's account: a lead that links to it is meant. An address that several creators share
+        finds them all.
         """
         given = self.hashes([identifier])
         found = FoundPerson(given=frozenset(given))
         if given:
             with self._database.read() as connection:
-                found.reduced = people.leads_by_hash(connection, [keyed for _, keyed in given])
+                accounts = self.hashes(_accounts_of(identifier))
+                found.reduced = people.leads_by_hash(connection, [keyed for _, keyed in given | accounts])
             wanted = Wanted(given, sieve_of([identifier]))
+            is_account = _names_account(identifier)
             for part in people.everybody(self._database):
-                found.leads |= {each.uid: each for each in part if self._hits(wanted, each)}
+                for lead in part:
+                    if self._hits(wanted, lead):
+                        is_meant = not is_account or self._is_or_has(wanted, lead)
+                        found.leads |= {lead.uid: lead} if is_meant else {}
+                        found.possible |= set() if is_meant else {lead.uid}
         return self._spread(found, (identifier,))
 
     def _spread(self, found: FoundPerson, given: tuple[Identifier, ...]) -> FoundPerson:
-        """Follow links to accounts that are leads as well until no more turn up, and tell what is shared apart."""
+        """Follow links that point back until no more leads turn up, and tell what is shared apart."""
         grown = bool(found.leads)
         while grown:
-            claimed = self._wanted(each for lead in found.leads.values() for each in lead.linked)
+            bonds = self._bonds(found)
             known = self._wanted((*given, *(each for lead in found.leads.values() for each in lead.everything)))
             found.shared, grown = set(), False
             for part in people.everybody(self._database):
                 for lead in part:
                     if lead.uid in found.leads:
                         continue
-                    if claimed.hashes & self.hashes(filter(claimed.sieve.lets_through, lead.own)):
+                    is_named, names, shares = self._tied(bonds, lead)
+                    if (is_named or names) and (is_named + names + shares) > 1:
                         found.leads[lead.uid] = lead
                         grown = True
-                    else:
-                        found.shared |= self._hits(known, lead)
+                        continue
+                    found.possible |= {lead.uid} if is_named or names else set()
+                    found.shared |= self._hits(known, lead)
+        found.possible -= set(found.leads)
         own = self.hashes(each for lead in found.leads.values() for each in lead.own)
         found.shared -= own | found.given
         everything = dict.fromkeys((*given, *(each for lead in found.leads.values() for each in lead.everything)))
         found.identifiers = tuple(each for each in everything if not self.hashes([each]) <= found.shared)
         found.reduced -= frozenset(found.leads)
         return found
+
+    def _bonds(self, found: FoundPerson) -> "Bonds":
+        leads = found.leads.values()
+        return Bonds(
+            claimed=self._wanted(each for lead in leads for each in lead.linked),
+            own=self._wanted(each for lead in leads for each in lead.own),
+            addresses=self._wanted(
+                each for lead in leads for each in lead.reached_by if each.kind is IdentifierKind.EMAIL
+            ),
+        )
+
+    def _tied(self, bonds: "Bonds", lead: StoredPerson) -> tuple[bool, bool, bool]:
+        """Whether the person names the lead's account, the lead names theirs, and both have an address in common."""
+        claimed, addresses = bonds.claimed, bonds.addresses
+        return (
+            bool(claimed.hashes & self.hashes(filter(claimed.sieve.lets_through, lead.own))),
+            any(self.is_link_to(bonds.own, url) for url in lead.record.links.values()),
+            bool(addresses.hashes & self.hashes(filter(addresses.sieve.lets_through, lead.reached_by))),
+        )
+
+    def _is_or_has(self, wanted: "Wanted", lead: StoredPerson) -> bool:
+        """True when the lead is what is wanted, or was found with it; what it links to is left out."""
+        plain = (*lead.own, *lead.reached_by)
+        return bool(wanted.hashes & self.hashes(filter(wanted.sieve.lets_through, plain)))
 
     def own_accounts(self, found: FoundPerson) -> "Wanted":
         """The accounts of a person, to be looked for in links."""
@@ -120,9 +160,34 @@ class PeopleSearch:
         return wanted.hashes & self.hashes(filter(wanted.sieve.lets_through, plain))
 
 
+def _names_account(identifier: Identifier) -> bool:
+    """False for addresses, numbers and websites, which several people may have."""
+    if identifier.kind is IdentifierKind.PROFILE_URL:
+        return len(_accounts_of(identifier)) > 1
+    return identifier.kind is IdentifierKind.HANDLE
+
+
+def _accounts_of(identifier: Identifier) -> tuple[Identifier, ...]:
+    """The account that a profile or group address names: reduced leads are known by that alone."""
+    if identifier.kind is not IdentifierKind.PROFILE_URL:
+        return ()
+    group = group_link(identifier.value)
+    of_group = () if group is None else (Identifier(IdentifierKind.HANDLE, f"{group.kind.value}:{group.handle}"),)
+    return (*identifiers_of_url(identifier.value), *of_group)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is looked for: hashes, and the sieve that keeps most texts from being read for nothing."""
 
     hashes: set[Hash]
     sieve: SpellingSieve
+
+
+@dataclass(frozen=True, slots=True)
+class Bonds:
+    """What ties another lead to a person: accounts they name, accounts they have, addresses they were found with."""
+
+    claimed: Wanted
+    own: Wanted
+    addresses: Wanted

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.pipeline.privacy_crm import CRM_SILENT, CrmPerson
 from socialanalyzer_dagster.pipeline.privacy_parts import MEDIA_FOLDERS, PrivacyParts
 from socialanalyzer_dagster.storage import (
     audit_log,
+    contacts,
     lead_views,
     person_calls,
     person_rows,
@@ -96,16 +97,22 @@ async def _crm(
     if parts.crm is None:
         return {"state": "not_configured"}
     links = [row["crm_object_id"] for row in tables.get("crm_links", ())]
-    chosen = [row["value"] for row in tables.get("contact_values", ()) if row["field"] == "email"]
+    own = await asyncio.to_thread(_own_addresses, parts, found)
     given = asked.identifier
-    own = [given.value] if given is not None and given.kind is IdentifierKind.EMAIL else []
-    person = CrmPerson(contact_ids=links, leads=found.uids, addresses=list(dict.fromkeys((*chosen, *own))))
+    named = [given.value] if given is not None and given.kind is IdentifierKind.EMAIL else []
+    person = CrmPerson(contact_ids=links, leads=found.uids, addresses=list(dict.fromkeys((*own, *named))))
     if person.is_nobody:
         return {"state": "read", "contacts": []}
     try:
         return {"state": "read", "contacts": await parts.crm.contacts(person)}
     except CRM_SILENT:
         return {"state": "unreachable"}
+
+
+def _own_addresses(parts: PrivacyParts, found: FoundPerson) -> list[str]:
+    """Addresses that nobody else has as well: a shared one would bring the other's contact."""
+    with parts.database.read() as connection:
+        return contacts.own_addresses(connection, found.uids)
 
 
 def _record(parts: PrivacyParts, asked: PersonRequest, found: FoundPerson, document: Document) -> Document:
@@ -124,7 +131,11 @@ def _record(parts: PrivacyParts, asked: PersonRequest, found: FoundPerson, docum
         requested_by=asked.by,
         requested_at=now,
         finished_at=now,
-        receipt={"counts": counts, "crm": document["crm"]["state"]},
+        receipt={
+            "counts": counts,
+            "crm": document["crm"]["state"],
+            "possibly_theirs": sorted(found.possible),
+        },
     )
     with parts.database.write() as connection:
         privacy_requests.insert_request(connection, request)

@@ -15,7 +15,7 @@ from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_activity import quiet_leads
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase, finish_requests
 from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, MEDIA_FOLDERS, PrivacyParts
-from socialanalyzer_dagster.storage import person_calls, person_rows, retention
+from socialanalyzer_dagster.storage import batches_at_work, person_calls, person_rows, retention
 from socialanalyzer_dagster.storage.attempts import packed
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.retention import Window
@@ -194,7 +194,7 @@ async def _old_media(parts: PrivacyParts, periods: Periods) -> list[StoredObject
     owners = sorted({_owner(each) for each in old})
     used: set[str] = set()
     for part in in_parts(owners):
-        used |= await asyncio.to_thread(_read, parts, partial(retention.worked_on, leads=part))
+        used |= await asyncio.to_thread(_read, parts, partial(batches_at_work.leads_in_use, leads=part))
     return [each for each in old if _owner(each) not in used]
 
 

@@ -1,7 +1,7 @@
 """What every action on batches needs, whoever asks for it: database, platforms, clock and where things lie."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """`mode` is stored with each batch (sandbox or live).
+    """`mode` is stored with each batch (sandbox or live); `suppression_key` tells who must not be stored.
 
     `announce` is told the key of a new batch before its row is committed, so that the partition exists when a sensor
     sees the row (architecture section 2). `ui_url` is where people look at batches, None when nobody said.
@@ -40,6 +40,7 @@ class Workplace:
     clock: Clock
     home: Path
     mode: str
+    suppression_key: bytes = field(repr=False)
     announce: Announce = announce_nothing
     ui_url: str | None = None
 

@@ -56,6 +56,7 @@ class PipelineResource(dg.ConfigurableResource[None]):
                 clock=SystemClock(),
                 home=settings.home,
                 mode=settings.environment,
+                suppression_key=settings.suppression_key,
                 announce=lambda key: instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key]),
                 ui_url=settings.ui_url,
             )

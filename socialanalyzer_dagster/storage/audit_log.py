@@ -10,6 +10,6 @@ from socialanalyzer_dagster.storage.models_control import AuditEntryRow
 
 
 def record(connection: Connection, *, at: datetime, actor: str, action: str, subject: str, **detail: Any) -> None:  # noqa: ANN401
-    """One entry in the caller's transaction; `detail` holds values, never personal data."""
+    """One entry in the caller's transaction; `detail` holds values and people's words, which an erasure searches."""
     entry: Mapping[str, Any] = {"at": at, "actor": actor, "action": action, "subject": subject, "detail": detail}
     connection.execute(insert(AuditEntryRow).values(**entry))

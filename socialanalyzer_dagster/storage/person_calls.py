@@ -4,17 +4,17 @@ Looking is long and reads; removing is short and writes: the two are apart, so t
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, cast, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, cast, delete, or_, select, update
 from sqlalchemy import Text as TextType
 
 from socialanalyzer_dagster.domain.traces import Traces
-from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.domain.types import JsonValue, Stage
 from socialanalyzer_dagster.storage.attempts import packed, unpacked, unpacked_text
-from socialanalyzer_dagster.storage.batches import TERMINAL
+from socialanalyzer_dagster.storage.batches_at_work import is_at_rest, is_searched
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import (
     ProviderAnswerRow,
@@ -22,7 +22,6 @@ from socialanalyzer_dagster.storage.models_control import (
     VendorJobPageRow,
     VendorJobRow,
 )
-from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 
 PART = 200
@@ -30,22 +29,14 @@ _ANSWERS = table_of(ProviderAnswerRow)
 _ATTEMPTS = table_of(ProviderAttemptRow)
 _JOBS = table_of(VendorJobRow)
 _PAGES = table_of(VendorJobPageRow)
-_AT_REST = (*TERMINAL, "awaiting_approval")
-"""Statuses in which no stage may ask for a stored answer; a batch that waits for a decision has left its stages."""
 
+_PAGE = (_PAGES.c.attempt_key, _PAGES.c.offset)
 PageKey = tuple[str, int]
 """Attempt key and offset."""
 
 
 def _names(column: Any, leads: Sequence[str]) -> ColumnElement[bool]:  # noqa: ANN401 - a JSON column
     return or_(*(cast(column, TextType).contains(lead, autoescape=True) for lead in leads))
-
-
-def _is_at_rest(batch_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a column
-    inside: ColumnElement[bool] = batch_id.in_(
-        select(LeadBatchRow.batch_id).where(LeadBatchRow.status.in_(_AT_REST)).scalar_subquery()
-    )
-    return inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +64,8 @@ def calls_of(connection: Connection, leads: Sequence[str], *, at_rest: bool) -> 
     jobs = [_names(_JOBS.c.leads, leads), _JOBS.c.state != JobPhase.EXPIRED]
     if at_rest:
         alone = (cast(_ATTEMPTS.c.leads, TextType) == f'["{lead}"]' for lead in leads)
-        mine.append(or_(*alone, _is_at_rest(_ATTEMPTS.c.batch_id)))
-        jobs.append(_is_at_rest(_JOBS.c.batch_id))
+        mine.append(or_(*alone, is_at_rest(_ATTEMPTS.c.batch_id)))
+        jobs.append(is_at_rest(_JOBS.c.batch_id))
     answers = select(_ANSWERS.c.attempt_key).join(_ATTEMPTS, _ATTEMPTS.c.attempt_key == _ANSWERS.c.attempt_key)
     return CallKeys(
         answers=tuple(connection.execute(answers.where(*mine)).scalars()),
@@ -118,7 +109,7 @@ def answers_of(connection: Connection, leads: Sequence[str]) -> list[dict[str, A
 
 def answers_about(connection: Connection, traces: Traces) -> list[str]:
     """Keys of stored answers of batches at rest, whoever they were given for, that name the person."""
-    keys = select(_ATTEMPTS.c.attempt_key).where(_is_at_rest(_ATTEMPTS.c.batch_id))
+    keys = select(_ATTEMPTS.c.attempt_key).where(is_at_rest(_ATTEMPTS.c.batch_id))
     within = _ANSWERS.c.attempt_key.in_(keys)
     found: list[str] = []
     for rows in _in_parts(connection, (_ANSWERS.c.attempt_key,), _ANSWERS.c.body, within):
@@ -126,28 +117,44 @@ def answers_about(connection: Connection, traces: Traces) -> list[str]:
     return found
 
 
-def pages_about(connection: Connection, traces: Traces, *, batch_id: str | None = None) -> list[PageKey]:
-    """Stored pages that name the person, of one batch or all: of searches that have ended, and of batches at rest.
+_IS_READ = or_(and_(_JOBS.c.stage == Stage.DISCOVERED, is_searched(_JOBS.c.batch_id)), is_at_rest(_JOBS.c.batch_id))
+"""No stage reads the pages of the job again: its search has ended, or its batch is at rest."""
+
+
+def pages_about(connection: Connection, traces: Traces) -> list[PageKey]:
+    """Stored pages that name the person, of searches that have ended and of batches at rest.
 
     A page that a stage may still read is left as it is: an emptied item would look like one that was not found.
     """
-    searched = select(BatchStageRow.batch_id).where(
-        BatchStageRow.stage == Stage.DISCOVERED, BatchStageRow.finished_at.is_not(None)
-    )
-    ended = and_(_JOBS.c.stage == Stage.DISCOVERED, _JOBS.c.batch_id.in_(searched))
-    jobs = select(_JOBS.c.attempt_key).where(or_(ended, _is_at_rest(_JOBS.c.batch_id)))
-    jobs = jobs.where(_JOBS.c.batch_id == batch_id) if batch_id is not None else jobs
+    return _pages_of(connection, traces, select(_JOBS.c.attempt_key).where(_IS_READ))
+
+
+def search_pages_about(connection: Connection, traces: Traces, batch_id: str) -> list[PageKey]:
+    """Pages of one batch's search that name the person; for a search all of whose items are decided."""
+    jobs = select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == batch_id, _JOBS.c.stage == Stage.DISCOVERED)
+    return _pages_of(connection, traces, jobs)
+
+
+def searches_about(connection: Connection, traces: Traces) -> list[str]:
+    """Batches that are half-way through a search whose stored pages name the person."""
+    jobs = select(_JOBS.c.attempt_key).where(_JOBS.c.stage == Stage.DISCOVERED, ~_IS_READ)
+    keys = {key for key, _ in _pages_of(connection, traces, jobs)}
+    found = select(_JOBS.c.batch_id).where(_JOBS.c.attempt_key.in_(keys)).distinct().order_by(_JOBS.c.batch_id)
+    return list(connection.execute(found).scalars())
+
+
+def _pages_of(connection: Connection, traces: Traces, jobs: Select[str]) -> list[PageKey]:
     within = _PAGES.c.attempt_key.in_(jobs)
     found: list[PageKey] = []
-    for rows in _in_parts(connection, (_PAGES.c.attempt_key, _PAGES.c.offset), _PAGES.c.body, within):
+    for rows in _in_parts(connection, _PAGE, _PAGES.c.body, within):
         found += [(row.attempt_key, row.offset) for row in rows if traces.are_in_json_text(unpacked_text(row.body))]
     return found
 
 
 def items_about(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
-    """Operation and item of everything in stored job pages that is about the person."""
+    """Operation and item of everything in stored job pages that is about the person, whoever still reads them."""
     found: list[dict[str, Any]] = []
-    for key in pages_about(connection, traces):
+    for key in _pages_of(connection, traces, select(_JOBS.c.attempt_key)):
         row = connection.execute(
             select(_JOBS.c.operation, _PAGES.c.body)
             .join_from(_PAGES, _JOBS, _JOBS.c.attempt_key == _PAGES.c.attempt_key)
@@ -166,6 +173,22 @@ def blank_pages(connection: Connection, traces: Traces, keys: Sequence[PageKey])
             items, hits = traces.without_items(_items(body))
             connection.execute(update(_PAGES).where(_page_is(key)).values(body=packed(items)))
             done += hits
+    return done
+
+
+def blank_items(connection: Connection, batch_id: str, is_about: Callable[[JsonValue], bool]) -> int:
+    """Empty the items in the pages of a batch's search that a test picks, whatever it reads later; returns how many."""
+    jobs = select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == batch_id, _JOBS.c.stage == Stage.DISCOVERED)
+    done = 0
+    for rows in _in_parts(connection, _PAGE, _PAGES.c.body, _PAGES.c.attempt_key.in_(jobs)):
+        for row in rows:
+            items = _items(row.body)
+            about = [bool(item) and is_about(item) for item in items]
+            if any(about):
+                left = [{} if hit else item for item, hit in zip(items, about, strict=True)]
+                key = (row.attempt_key, row.offset)
+                connection.execute(update(_PAGES).where(_page_is(key)).values(body=packed(left)))
+                done += sum(about)
     return done
 
 

@@ -168,7 +168,7 @@ RULES: tuple[TableRule, ...] = (
     _searched(
         control.GateRow, "comment", "gate_id batch_id stage subject_hash state requested_at decided_by decided_at"
     ),
-    _nobody(crm.SyncPlanRow, "plan_id batch_id number plan_hash state created_at expires_at resume_at"),
+    _nobody(crm.SyncPlanRow, "plan_id batch_id number plan_hash rules_hash state created_at expires_at resume_at"),
     _blanked(
         crm.SyncPlanLeadRow,
         {"changes": {}, "error": None, "crm_object_id": None, "undone": None},
@@ -185,7 +185,7 @@ RULES: tuple[TableRule, ...] = (
     _nobody(control.BdrCounterRow, "epoch tier bdr dealt"),
     _uid_only(control.AssignmentRow, "lead_uid bdr tier epoch plan_id assigned_at"),
     _searched(control.SuppressionRow, "reason", "kind keyed_hash source added_at"),
-    _nobody(control.AuditEntryRow, "id at actor action subject detail"),
+    _searched(control.AuditEntryRow, "detail", "id at actor action subject"),
     _nobody(control.InstallSettingRow, "name value"),
     _uid_only(
         models_people.PrivacyRequestRow,

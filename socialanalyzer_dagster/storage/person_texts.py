@@ -8,11 +8,14 @@ from sqlalchemy import Connection, and_, or_, select, update
 
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.traces import ERASED, Traces
+from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.models_control import VendorJobRow
 from socialanalyzer_dagster.storage.models_leads import FoundItemRow, ListRowRow
 from socialanalyzer_dagster.storage.person_registry import By, TableRule, rules_of
 
 _ITEMS = table_of(FoundItemRow)
+_JOBS = table_of(VendorJobRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,16 @@ def text_changes(connection: Connection, traces: Traces) -> list[TextChange]:
         columns = [*rule.table.primary_key.columns, *(rule.table.c[name] for name in rule.texts)]
         rows = [dict(row) for row in connection.execute(select(*columns)).mappings()]
         found += [TextChange(rule, row, changed) for row in rows if (changed := _scrubbed(rule, row, traces))]
-    return found + _stray_items(connection, traces)
+    return found + _search_requests(connection, traces) + _stray_items(connection, traces)
+
+
+def _search_requests(connection: Connection, traces: Traces) -> list[TextChange]:
+    """What vendors were asked for by searches, which are made for no lead."""
+    rule = next(each for each in rules_of(By.CALL) if each.model is VendorJobRow)
+    query = select(_JOBS.c.attempt_key, _JOBS.c.request).where(_JOBS.c.stage == Stage.DISCOVERED)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    after = [(row, traces.without_prose(row["request"])) for row in rows]
+    return [TextChange(rule, row, {"request": request}) for row, request in after if request != row["request"]]
 
 
 def _stray_items(connection: Connection, traces: Traces) -> list[TextChange]:

@@ -3,7 +3,7 @@
 Nothing an active batch uses is found here, and nothing of the ledger, of fingerprints or of the audit.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.attempts import unpacked
 from socialanalyzer_dagster.storage.batches import TERMINAL
+from socialanalyzer_dagster.storage.batches_at_work import has_ended
 from socialanalyzer_dagster.storage.claims import NO_JUDGEMENT
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAnswerRow, ProviderAttemptRow, VendorJobRow
@@ -50,12 +51,6 @@ _ATTEMPTS = table_of(ProviderAttemptRow)
 _JOBS = table_of(VendorJobRow)
 _ITEMS = table_of(FoundItemRow)
 _LIST_ROWS = table_of(ListRowRow)
-
-
-def _ended(batch_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a column
-    """The batch has ended, or there is none: a call of no batch is over at once."""
-    ended = select(LeadBatchRow.batch_id).where(LeadBatchRow.status.in_(TERMINAL)).scalar_subquery()
-    return or_(batch_id.is_(None), batch_id.in_(ended))
 
 
 def _is_worked_on() -> ColumnElement[bool]:
@@ -86,7 +81,7 @@ def old_answers(before: datetime, longer: Sequence[Window]) -> Select[str]:
     plain = and_(_ATTEMPTS.c.operation.not_in(kept), _ANSWERS.c.answered_at < before)
     own = [and_(_ATTEMPTS.c.operation == each.operation, _ANSWERS.c.answered_at < each.before) for each in longer]
     joined = select(_ANSWERS.c.attempt_key).join(_ATTEMPTS, _ATTEMPTS.c.attempt_key == _ANSWERS.c.attempt_key)
-    return joined.where(or_(plain, *own), _ended(_ATTEMPTS.c.batch_id))
+    return joined.where(or_(plain, *own), has_ended(_ATTEMPTS.c.batch_id))
 
 
 def drop_answers(connection: Connection, expired: Select[str], limit: int) -> int:
@@ -104,7 +99,7 @@ def raw_answers(before: datetime, longer: Sequence[Window]) -> Select[str]:
         _ATTEMPTS.c.operation.in_([each.operation for each in longer]),
         _ANSWERS.c.answered_at < before,
         _ANSWERS.c.reduced_at.is_(None),
-        _ended(_ATTEMPTS.c.batch_id),
+        has_ended(_ATTEMPTS.c.batch_id),
     )
 
 
@@ -133,25 +128,26 @@ def replace_bodies(connection: Connection, packed_bodies: Sequence[tuple[str, by
 def old_jobs(before: datetime) -> Select[str]:
     """Keys of jobs whose pages and request are past their period."""
     return select(_JOBS.c.attempt_key).where(
-        _JOBS.c.created_at < before, _JOBS.c.state != JobPhase.EXPIRED, _ended(_JOBS.c.batch_id)
+        _JOBS.c.created_at < before, _JOBS.c.state != JobPhase.EXPIRED, has_ended(_JOBS.c.batch_id)
     )
 
 
 def old_items(before: datetime) -> Select[str, int]:
-    """Keys of search results whose raw form is past its period."""
+    """Keys of search results whose raw form, or the words about it, is past its period."""
     old = select(LeadBatchRow.batch_id).where(LeadBatchRow.created_at < before, LeadBatchRow.status.in_(TERMINAL))
-    holds = and_(_ITEMS.c.raw.is_not(None), cast(_ITEMS.c.raw, TextType) != "null")
+    is_raw = and_(_ITEMS.c.raw.is_not(None), cast(_ITEMS.c.raw, TextType) != "null")
+    holds = or_(is_raw, _ITEMS.c.problem.is_not(None))
     return select(_ITEMS.c.batch_id, _ITEMS.c.item_no).where(_ITEMS.c.batch_id.in_(old), holds)
 
 
 def blank_items(connection: Connection, expired: Select[str, int], limit: int) -> int:
-    """Remove the raw form of some of them; returns how many."""
+    """Remove the raw form of some of them, and the sentence about what is wrong with it; returns how many."""
     some = connection.execute(expired.limit(limit)).all()
     if some:
         connection.execute(
             update(_ITEMS)
             .where(_ITEMS.c.batch_id == bindparam("of_batch"), _ITEMS.c.item_no == bindparam("number"))
-            .values(raw=null()),
+            .values(raw=null(), problem=null()),
             [{"of_batch": row.batch_id, "number": row.item_no} for row in some],
         )
     return len(some)
@@ -212,14 +208,3 @@ def possible_minors(before: datetime | None = None) -> Select[str]:
 def some_uids(connection: Connection, expired: Select[Any], limit: int) -> list[LeadUid]:
     """Some of the leads a question finds."""
     return [LeadUid(row[0]) for row in connection.execute(expired.limit(limit))]
-
-
-def worked_on(connection: Connection, leads: Sequence[str], *, statuses: Collection[str] = ()) -> frozenset[str]:
-    """Those of the leads that a batch which has not ended may still need, or one in one of these statuses."""
-    is_at_work = LeadBatchRow.status.in_(statuses) if statuses else LeadBatchRow.status.not_in(TERMINAL)
-    rows = connection.execute(
-        select(BatchLeadRow.lead_uid)
-        .join(LeadBatchRow, LeadBatchRow.batch_id == BatchLeadRow.batch_id)
-        .where(BatchLeadRow.lead_uid.in_(leads), is_at_work)
-    )
-    return frozenset(rows.scalars())

@@ -86,6 +86,12 @@ def suppression_revision(connection: Connection) -> int:
     return int(value) if value is not None else 0
 
 
+def held_revision(connection: Connection) -> int:
+    """As `suppression_revision`, and the list does not change before the transaction ends."""
+    value = connection.execute(_READ_REVISION.with_for_update(read=True)).scalar_one_or_none()
+    return int(value) if value is not None else 0
+
+
 def _raise_revision(connection: Connection) -> None:
     connection.execute(
         upsert(connection, InstallSettingRow).on_conflict_do_nothing(), {"name": _REVISION, "value": "0"}

@@ -20,7 +20,9 @@ from socialanalyzer_dagster.vendors.transport import CONNECT_SECONDS, is_loopbac
 READ_SECONDS = 30
 _WIRE_LOGGERS = ("boto3", "botocore", "urllib3")
 PROBE_KEY = "probe/write-test"
-_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_UNFINISHED = ".tmp-"
+"""How the name of a file begins that is not written to its end; a killed process leaves it to be deleted like any."""
+_KEY = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9._-]*(/({re.escape(_UNFINISHED)})?[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _EXISTS = {"PreconditionFailed", "412"}
 
@@ -123,9 +125,14 @@ class FolderStore:
         try:
             for folder in (self._folder, path.parent):  # the mode is that of the last folder of each alone
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as part:
-                part.write(data)
-            Path(part.name).replace(path)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_UNFINISHED, delete=False) as part:
+                try:
+                    part.write(data)
+                    part.flush()
+                    Path(part.name).replace(path)
+                except OSError:
+                    Path(part.name).unlink(missing_ok=True)
+                    raise
         except OSError as error:
             raise MediaStoreError(f"the media folder cannot be written: {error.strerror}") from None
 

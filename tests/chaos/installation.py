@@ -107,7 +107,12 @@ class Installation:
     @property
     def workplace(self) -> Workplace:
         return Workplace(
-            database=self.database, platforms=PLATFORMS, clock=SystemClock(), home=self.home, mode="sandbox"
+            database=self.database,
+            platforms=PLATFORMS,
+            clock=SystemClock(),
+            home=self.home,
+            mode="sandbox",
+            suppression_key=Settings.from_environment(self.environment).suppression_key,
         )
 
     @property

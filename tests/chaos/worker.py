@@ -77,7 +77,12 @@ async def bring_up_to_date(key: str, fate: Fate) -> None:
     settings = Settings.from_environment()
     database = Database(settings.database_url.get_secret_value())
     workplace = Workplace(
-        database=database, platforms=PLATFORMS, clock=SystemClock(), home=settings.home, mode=settings.environment
+        database=database,
+        platforms=PLATFORMS,
+        clock=SystemClock(),
+        home=settings.home,
+        mode=settings.environment,
+        suppression_key=settings.suppression_key,
     )
     run = _Run(workplace, settings, connect_vendors(settings), fate, key)
     if run.stretch() is Stretch.TO_PLAN:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
-from socialanalyzer_dagster.domain.suppression import identifier_of
+from socialanalyzer_dagster.domain.person_names import person_named
 from socialanalyzer_dagster.domain.traces import ERASED, traces_of
 
 ADA = traces_of(
@@ -28,6 +29,8 @@ ADA = traces_of(
         "thanks @Ada.Trail for the photo",
         "https://www.instagram.com/ada.trail/?x=1",
         "see www.adatrail.com/about",
+        "I hiked with @ada.trail.",
+        "Write to instagram.com/ada.trail. Thanks",
         "Ada Trailwalker is back",
         "lead 0f4c-uid",
         "instagram:ada.trail",
@@ -40,7 +43,22 @@ def test_text_that_names_the_person_is_found(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["ada", "Ada likes it", "ada.trails", "@ada.trailer", "/77", "nada.trail", "myadatrail.com", "", "ada@trail.com"],
+    [
+        "ada",
+        "Ada likes it",
+        "ada.trails",
+        "@ada.trailer",
+        "/77",
+        "nada.trail",
+        "myadatrail.com",
+        "",
+        "ada@trail.com",
+        "@ada.trail.doe",
+        "instagram.com/ada.trail-doe",
+        "my-adatrail.com",
+        "adatrail.com.au",
+        "Ada Trailwalker-Doe",
+    ],
 )
 def test_words_of_others_are_left_alone(text):
     assert not ADA.are_in_prose(text)
@@ -76,14 +94,40 @@ def test_nobody_is_in_no_text():
         ("instagram:@ada", IdentifierKind.HANDLE),
         ("https://instagram.com/ada", IdentifierKind.PROFILE_URL),
         ("instagram.com/ada", IdentifierKind.PROFILE_URL),
+        ("tiktok.com/@ada", IdentifierKind.PROFILE_URL),
+        ("facebook.com/groups/hike/posts/1", IdentifierKind.PROFILE_URL),
+        ("adatrail.com", IdentifierKind.PROFILE_URL),
+        ("twitter:ada", IdentifierKind.HANDLE),
+        ("mailto:ada@gmail.com", IdentifierKind.EMAIL),
+        ("tel:+1-303-555-0100", IdentifierKind.PHONE),
     ],
 )
 def test_an_identifier_is_read_as_what_it_is(text, kind):
-    found = identifier_of(text)
-    assert found is not None
-    assert found.kind is kind
+    assert person_named(text, kind=None, platforms=("testbook",)).kind is kind
+    assert person_named(text, kind=kind, platforms=("testbook",)).kind is kind
 
 
-@pytest.mark.parametrize("text", ["", "ada", "@ada", "call me"])
-def test_what_could_be_anybody_is_no_identifier(text):
-    assert identifier_of(text) is None
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        *((text, "") for text in ("", "ada", "call me", "http://ada", "ada.trail")),
+        *((text, "name@site.com") for text in ("ada@agency.com.", "jan\xe9@agency.com", "ada@agency.com?subject=a")),
+        *((text, "platform:handle") for text in ("@ada", "@ada.trail", "instagram:ada/", "instagram:@")),
+        *((text, "must be one of: discord, facebook, instagram") for text in ("ig:ada", "x:ada", "rss:ada")),
+        *(
+            (text, "the profile or group itself")
+            for text in ("instagram.com/ada/reels/", "x.com/ada/status/1", "https://tiktok.com/@ada/video/1", "t.co/a")
+        ),
+        ("https://ada@agency.com/", "name@site.com"),
+    ],
+)
+def test_what_is_only_nearly_an_identifier_is_refused_with_what_would_be_right(text, right):
+    with pytest.raises(FilterProblems) as refused:
+        person_named(text, kind=None, platforms=("testbook",))
+    assert right in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["ada@agency.com", "instagram.com/ada/reels", "ada.trail"])
+def test_no_kind_makes_a_profile_of_what_is_none(text):
+    with pytest.raises(FilterProblems):
+        person_named(text, kind=IdentifierKind.PROFILE_URL, platforms=())

@@ -119,7 +119,14 @@ class Town:
 
     @property
     def workplace(self) -> Workplace:
-        return Workplace(database=self.database, platforms=PLATFORMS, clock=self.clock, home=self.home, mode="sandbox")
+        return Workplace(
+            database=self.database,
+            platforms=PLATFORMS,
+            clock=self.clock,
+            home=self.home,
+            mode="sandbox",
+            suppression_key=KEY,
+        )
 
     def parts(self, vendors: Vendors) -> SessionParts:
         gate = GateOptions(clock=self.clock, suppression_key=KEY)

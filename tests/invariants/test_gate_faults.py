@@ -150,7 +150,7 @@ async def test_throttling_opens_no_breaker(
     batch, asked = new_batch(sqlite_database, impatient), server.state.throttled.total()
     assert vendors.apollo is not None
     async with stage_gate(sqlite_database, impatient, clock, batch, **VirtualTime().options) as gate:
-        with pytest.raises(CallFailed):
+        with pytest.raises(ProviderUnavailable, match="rate_limit_reached"):
             await gate.call(vendors.apollo.status(), leads=(), step="status")
     assert server.state.throttled.total() - asked > 1
     with sqlite_database.read() as connection:

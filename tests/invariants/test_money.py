@@ -283,8 +283,8 @@ async def test_i_27_cheap_tests_come_first_and_lookups_need_a_domain_and_an_allo
 
 
 async def test_i_28_what_a_stage_needs_is_looked_at_before_its_first_paid_call(town, server):
-    handles = [row.platform_id for row in town.leads() if row.platform == "instagram"]
-    rows = [ListRow(line=at, handle=f"{name}.again") for at, name in enumerate(handles, start=1)]
+    people = sum(row.platform == "instagram" for row in town.leads())
+    rows = [ListRow(line=at, handle=f"again{at}") for at in range(1, people + 1)]
     key = create_batch(town.workplace, BatchRequest(platform="instagram", creator_list=CreatorList(rows))).key
     vendors = connect_vendors(town.settings)
     try:

@@ -34,7 +34,7 @@ from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
-from socialanalyzer_dagster.pipeline.discovery import _listed_hash
+from socialanalyzer_dagster.pipeline.discovery_privacy import Listed
 from socialanalyzer_dagster.pipeline.retention import purge
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
@@ -142,7 +142,9 @@ def words_of(world: CrmWorld, uid: str) -> list[str]:
     marks = (uid, address.lower(), record["handle"].lower())
     others += [item for item in items if not any(mark in item.lower() for mark in marks)]
     written_by_others = "\n".join(others).lower()
-    return [word for word in words if word.lower() not in written_by_others]
+    telling = [word for word in words if word.lower() not in written_by_others]
+    assert {record["handle"], record["profile_url"]} <= set(telling), "nobody else of the town is named like the person"
+    return telling
 
 
 @pytest.mark.parametrize("platform", sorted(PLATFORMS))
@@ -345,7 +347,8 @@ def test_a_suppressed_person_is_recognised_in_any_spelling_at_the_first_two_gate
         assert keyed is not None
         assert sieve_of([Identifier(kind, known)]).lets_through(Identifier(kind, spelling))
         assert sieve_of([Identifier(kind, spelling)]).lets_through(Identifier(kind, known))
-        assert _listed_hash(item_of(kind, spelling, clock), listed, KEY) == keyed
+        item = item_of(kind, spelling, clock)
+        assert Listed(KEY, 1, listed).hash_of(item.record, item.candidates) == keyed
         people = SuppressionList(sqlite_database, KEY)
         people._listed, people._checked_at = listed, float("inf")
         people._remember(LeadUid("somebody"), [Identifier(kind, spelling)])

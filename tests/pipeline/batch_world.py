@@ -127,7 +127,7 @@ class BookVendor:
         assert isinstance(context.filters, BookFilters)
         answer = await context.gate.run_job(self.job(context.filters.max_results), leads=(), step="search")
         for number, row in enumerate(answer.value, start=1):
-            yield self.item(number, row["name"], context.clock.now())
+            yield self.item(number, row.get("name"), context.clock.now())
 
     def item(self, number: int, name: str | None, at: datetime) -> FoundItem:
         if name is None or name.startswith("?"):
@@ -255,7 +255,7 @@ class World:
     def workplace(self) -> Workplace:
         return Workplace(
             database=self.database, platforms={PLATFORM: self.vendor.platform}, clock=self.clock, home=self.home,
-            mode="sandbox",
+            mode="sandbox", suppression_key=KEY,
         )  # fmt: skip
 
     @property

@@ -1,5 +1,7 @@
 """Decisions about plans: by a person's name, once, about exactly the plan that was looked at (spec 15.2)."""
 
+from dataclasses import replace
+
 import pytest
 from crm_world import CrmWorld
 from sqlalchemy import select
@@ -11,7 +13,6 @@ from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch, find_batc
 from socialanalyzer_dagster.pipeline.batch_finish import finish_batch
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
 from socialanalyzer_dagster.pipeline.launching import Stretch
-from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow
 
 
@@ -73,7 +74,7 @@ async def test_the_demonstrations_name_is_refused_where_data_are_real(world: Crm
     key = await world.scored("p1")
     await world.plan(key)
     here = world.workplace
-    live = Workplace(database=here.database, platforms=here.platforms, clock=here.clock, home=here.home, mode="live")
+    live = replace(here, mode="live")
     with pytest.raises(ApprovalRefused, match="sandbox alone"):
         approve(live, key, by="Demo-Approver ")
     assert approve(here, key, by=approvals.DEMO_APPROVER).status == "queued"

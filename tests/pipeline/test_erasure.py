@@ -3,22 +3,35 @@
 import asyncio
 
 import pytest
+from batch_world import KEY
 from crm_world import CrmWorld, uid_of
 from privacy_world import asked, email, erased, everything_in, handle, places_of, privacy_parts
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.filters import FilterProblems
-from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.pipeline import erasure_end
+from socialanalyzer_dagster.domain.leads import AudienceKind, Identifier, IdentifierKind, LeadRecord
+from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
+from socialanalyzer_dagster.pipeline import discovery, erasure, erasure_end
 from socialanalyzer_dagster.pipeline.approvals import approve
-from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
+from socialanalyzer_dagster.pipeline.discovery_store import DiscoveryStore
 from socialanalyzer_dagster.pipeline.erasure import erase, finish_requests
+from socialanalyzer_dagster.pipeline.people_search import PeopleSearch
 from socialanalyzer_dagster.pipeline.privacy_export import export, receipt_of
+from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage import sync_plans
-from socialanalyzer_dagster.storage.models_control import AuditEntryRow, LedgerEntryRow, ProviderAttemptRow
-from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadRow
+from socialanalyzer_dagster.storage.leads import Collection, insert_leads, load_records, update_records
+from socialanalyzer_dagster.storage.models_control import (
+    AuditEntryRow,
+    LedgerEntryRow,
+    ProviderAttemptRow,
+    VendorJobRow,
+)
+from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadBatchRow, LeadClaimRow, LeadRow
+from socialanalyzer_dagster.storage.models_results import ContactValueRow
+from socialanalyzer_dagster.storage.person_rows import reduce_identities
 from socialanalyzer_dagster.storage.privacy_requests import unfinished
 from socialanalyzer_dagster.vendors.media_store import FolderStore, MediaStoreError, keeper
 
@@ -235,14 +248,36 @@ async def test_the_crm_takes_an_erased_address_from_nobody_any_more(world: CrmWo
         world.person(f"{CREATOR}@example.org")
 
 
-async def test_an_account_that_links_to_another_lead_is_the_same_person(world: CrmWorld) -> None:
-    from socialanalyzer_dagster.storage.leads import load_records, update_records
-
-    await synced(world, CREATOR, OTHER, "caspeak")
+def link(world: CrmWorld, name: str, to: str) -> None:
     with world.database.write() as connection:
-        record = load_records(connection, [uid_of(CREATOR)])[uid_of(CREATOR)]
-        linked = record.model_copy(update={"links": {"personal_website": f"https://testbook.example/{OTHER}"}})
-        update_records(connection, {uid_of(CREATOR): linked}, world.clock.now())
+        record = load_records(connection, [uid_of(name)])[uid_of(name)]
+        linked = record.model_copy(update={"links": {"personal_website": f"https://testbook.example/{to}"}})
+        update_records(connection, {uid_of(name): linked}, world.clock.now())
+
+
+@pytest.mark.parametrize("named", [CREATOR, OTHER])
+async def test_a_link_without_an_answer_makes_nobody_the_same_person(world: CrmWorld, named: str) -> None:
+    await synced(world)
+    link(world, CREATOR, OTHER)
+    other = OTHER if named == CREATOR else CREATOR
+    request = await erased(world, handle(named))
+    assert (request.leads, request.receipt["possibly_theirs"]) == ((uid_of(named),), [uid_of(other)])
+    assert world.contact(other) is not None
+    async with privacy_parts(world) as parts:
+        assert (await export(parts, asked(uid_of(other))))["leads"] == [uid_of(other)]
+
+
+async def test_a_link_and_the_same_address_make_the_same_person(world: CrmWorld) -> None:
+    world.vendor.addresses = {CREATOR: "ada@trail.example", OTHER: "ada@trail.example"}
+    await synced(world)
+    link(world, CREATOR, OTHER)
+    assert set((await erased(world, handle(CREATOR))).leads) == {uid_of(CREATOR), uid_of(OTHER)}
+
+
+async def test_accounts_that_link_to_each_other_are_the_same_person(world: CrmWorld) -> None:
+    await synced(world, CREATOR, OTHER, "caspeak")
+    link(world, CREATOR, OTHER)
+    link(world, OTHER, CREATOR)
     request = await erased(world, handle(CREATOR))
     assert set(request.leads) == {uid_of(CREATOR), uid_of(OTHER)}
     assert places_of(world.database, CREATOR, OTHER) == set()
@@ -313,3 +348,188 @@ async def test_erasing_twice_changes_nothing_the_second_time(world: CrmWorld) ->
     changed = {place for place, text in everything_in(world.database).items() if text != before[place]}
     assert {place.split(".")[0] for place in changed} <= {"privacy_requests", "audit_entries", "leads"}
     assert LeadUid(again.leads[0]) == uid_of(CREATOR)
+
+
+async def test_a_person_erased_half_way_through_a_search_stays_out_and_the_receipt_waits(
+    world_on_each: CrmWorld,
+) -> None:
+    world = world_on_each
+    world.vendor.names = [OTHER, CREATOR, "caspeak"]
+    world.vendor.emails = {name: f"{name}@example.org" for name in world.vendor.names}
+    key = world.create().key
+    world.faults(Fault("hubspot", "*", "error_500"))
+    await world.run(key, Stage.DISCOVERED)
+    assert (find_batch(world.workplace, key).status, world.codes(Stage.DISCOVERED)) == ("paused", {})
+    world.faults()
+    request = await erased(world, handle(CREATOR))
+    assert (request.state, request.leads) == ("waiting_for_batch", (uid_of(CREATOR),))
+    assert places_of(world.database, CREATOR) == {"vendor_job_pages.body"}, "the search reads its pages again"
+    retry(world.workplace, key, Deed(by="Kai"))
+    await world.run(key)
+    assert places_of(world.database, CREATOR) == set()
+    assert world.codes(Stage.SCREENED) == {"passed": 2, "suppressed": 1}
+    assert [row.erased_at is not None for row in rows(world, LeadRow) if row.lead_uid == uid_of(CREATOR)] == [True]
+    await world.plan(key)
+    assert (await erased(world, handle(CREATOR))).state == "done"
+
+
+async def test_the_person_is_shut_out_before_anybody_is_looked_for(world: CrmWorld, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(erasure, "find", broken)
+    with pytest.raises(RuntimeError):
+        await erased(world, handle(CREATOR))
+    await world.scored(CREATOR, OTHER)
+    assert places_of(world.database, CREATOR) == set()
+
+
+async def test_a_search_that_was_given_up_half_way_is_emptied_of_the_person_by_the_purge(world: CrmWorld) -> None:
+    world.vendor.names = [OTHER, CREATOR, "caspeak"]
+    world.vendor.emails = {name: f"{name}@example.org" for name in world.vendor.names}
+    key = world.create().key
+    world.faults(Fault("hubspot", "*", "error_500"))
+    await world.run(key, Stage.DISCOVERED)
+    world.faults()
+    assert (await erased(world, email(f"{CREATOR}@example.org"))).state == "waiting_for_batch"
+    stop(world.workplace, key, Deed(by="Kai"))
+    async with privacy_parts(world) as parts:
+        assert await finish_requests(parts) == {"done": 1}
+    assert places_of(world.database, CREATOR) == set()
+    assert places_of(world.database, OTHER) >= {"vendor_job_pages.body"}
+    retry(world.workplace, key, Deed(by="Kai"))
+    await world.run(key)
+    assert world.codes(Stage.SCORED)["passed"] == 2
+
+
+async def test_a_person_erased_while_their_search_is_sorted_is_not_stored(world: CrmWorld, monkeypatch) -> None:
+    world.vendor.names = [OTHER, CREATOR]
+    key = world.create().key
+    sort = discovery.sort_items
+
+    def sorted_before(found, rules):
+        result = sort(found, rules)
+        monkeypatch.setattr(discovery, "sort_items", sort)
+        request = SuppressionRequest(identifier=handle(CREATOR), reason="asked", source="Kai", now=world.clock.now())
+        add(world.database, KEY, request)
+        return result
+
+    monkeypatch.setattr(discovery, "sort_items", sorted_before)
+    await world.run(key, Stage.DISCOVERED)
+    assert world.codes(Stage.DISCOVERED) == {"passed": 1}
+    assert places_of(world.database, CREATOR) == set()
+
+
+async def test_a_suppressed_person_in_a_creator_list_is_never_stored_in_clear(world: CrmWorld) -> None:
+    request = SuppressionRequest(identifier=handle(CREATOR), reason="asked", source="Kai", now=world.clock.now())
+    add(world.database, KEY, request)
+    key = world.create(creator_list=(ListRow(line=2, handle=CREATOR), ListRow(line=3, handle=OTHER))).key
+    assert places_of(world.database, CREATOR) == set()
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 1, "suppressed": 1}
+
+
+async def test_searches_that_started_from_the_person_forget_their_handle(world: CrmWorld) -> None:
+    await synced(world)
+    with world.database.write() as connection:
+        filters = {"lookalike_username": CREATOR, "lookalike_type": "creator", "keyword": "hiking"}
+        connection.execute(update(LeadBatchRow).values(filters=filters))
+        connection.execute(update(VendorJobRow).values(request={"creator_lookalikes": CREATOR, "most": 10}))
+    await erased(world, handle(CREATOR))
+    assert places_of(world.database, CREATOR) == set()
+    assert rows(world, LeadBatchRow)[0].filters == {**filters, "lookalike_username": "[erased]"}
+    assert rows(world, VendorJobRow)[0].request["most"] == 10
+
+
+async def test_words_about_the_person_leave_the_audit_as_well(world: CrmWorld) -> None:
+    key = await world.scored(CREATOR, OTHER)
+    await world.plan(key)
+    approve(world.workplace, key, by="Mara", comment=f"without @{CREATOR} please")
+    assert "audit_entries.detail" in places_of(world.database, CREATOR)
+    await erased(world, handle(CREATOR))
+    assert places_of(world.database, CREATOR) == set()
+    assert [row.actor for row in rows(world, AuditEntryRow) if row.action == "plan.approve"] == ["Mara"]
+
+
+async def test_an_export_gives_no_contact_of_somebody_with_the_same_address(world: CrmWorld) -> None:
+    await synced(world)
+    office = ContactValueRow.__table__.c.field == "email"
+    with world.database.write() as connection:
+        connection.execute(update(ContactValueRow).where(office).values(value=f"{OTHER}@example.org"))
+    async with privacy_parts(world) as parts:
+        document = await export(parts, asked(handle(CREATOR)))
+    assert [each["properties"]["email"] for each in document["crm"]["contacts"]] == [f"{CREATOR}@example.org"]
+
+
+async def test_an_export_holds_the_items_that_a_batch_still_reads(world: CrmWorld) -> None:
+    world.vendor.names = [CREATOR, OTHER]
+    world.vendor.emails = {name: f"{name}@example.org" for name in world.vendor.names}
+    key = world.create().key
+    world.faults(Fault("hubspot", "*", "error_500"))
+    await world.run(key, Stage.DISCOVERED)
+    world.faults()
+    async with privacy_parts(world) as parts:
+        document = await export(parts, asked(handle(CREATOR)))
+    assert [each["item"] for each in document["vendor_items"]] == [{"name": CREATOR}]
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "address"),
+    [
+        ("instagram", CREATOR, f"https://www.instagram.com/{CREATOR}/?igshid=1"),
+        ("facebook", "hikinggroup", "m.facebook.com/groups/HikingGroup/"),
+    ],
+)
+def test_a_reduced_lead_is_found_by_the_address_of_its_profile(sqlite_database, clock, platform, name, address) -> None:
+    now = clock.now()
+    record = LeadRecord(
+        platform=PlatformKey(platform),
+        platform_id=name,
+        handle=name,
+        profile_url=address,
+        audience_kind=AudienceKind.FOLLOWERS,
+    )
+    with sqlite_database.write() as connection:
+        insert_leads(connection, [record], Collection(at=now, notice_due_at=now, lawful_basis=None))
+        reduce_identities(connection, [record.uid], KEY, now)
+    found = PeopleSearch(sqlite_database, KEY).of(Identifier(IdentifierKind.PROFILE_URL, address))
+    assert found.uids == [record.uid]
+
+
+async def test_a_person_listed_after_the_sorting_is_not_claimed(world_on_each: CrmWorld, monkeypatch) -> None:
+    world = world_on_each
+    world.vendor.names = [OTHER, CREATOR]
+    world.vendor.emails = {name: f"{name}@example.org" for name in world.vendor.names}
+    key = world.create().key
+    reject_known = DiscoveryStore.reject_known
+
+    def listed_meanwhile(store, open_leads, *, before):
+        request = SuppressionRequest(identifier=handle(CREATOR), reason="asked", source="Kai", now=world.clock.now())
+        add(world.database, KEY, request)
+        return reject_known(store, open_leads, before=before)
+
+    monkeypatch.setattr(DiscoveryStore, "reject_known", listed_meanwhile)
+    await world.run(key, Stage.DISCOVERED)
+    assert world.codes(Stage.SCREENED) == {"suppressed": 1}
+    places = places_of(world.database, CREATOR)
+    assert not places & {"contact_candidates.value", "vendor_job_pages.body"}
+    assert [row.lead_uid for row in rows(world, LeadClaimRow)] == [uid_of(OTHER)]
+
+
+async def test_a_search_killed_at_its_very_end_leaves_no_suppressed_person(world: CrmWorld, monkeypatch) -> None:
+    world.vendor.names = [CREATOR, OTHER]
+    request = SuppressionRequest(identifier=handle(CREATOR), reason="asked", source="Kai", now=world.clock.now())
+    add(world.database, KEY, request)
+    key = world.create().key
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(discovery, "end_stage", killed)
+        with pytest.raises(RuntimeError):
+            await world.run(key, Stage.DISCOVERED)
+    assert places_of(world.database, CREATOR) == set()
+    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    assert report.items == {"lead": 1, "suppressed": 1}
+    assert world.codes(Stage.DISCOVERED) == {"passed": 1}

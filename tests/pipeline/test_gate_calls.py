@@ -1,6 +1,7 @@
 """What the gate does with one call: reserve, send, settle, store, give again, repeat, refuse (architecture 4)."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from gate_world import (
@@ -315,21 +316,24 @@ async def test_no_money_is_held_while_a_repeat_waits(database, policy, clock):
     assert set(held) == {(0, 0, 0)}
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        vendor_error(ErrorClass.PERMANENT_ITEM, "http_422", status=422),
-        vendor_error(ErrorClass.THROTTLED, "throttled", status=429, retry_after_seconds=61.0),
-    ],
-    ids=["permanent", "asks for more than the longest wait"],
-)
-async def test_a_call_that_is_given_up_holds_nothing(database, policy, clock, error):
+async def test_a_call_that_is_given_up_holds_nothing(database, policy, clock):
+    error = vendor_error(ErrorClass.PERMANENT_ITEM, "http_422", status=422)
     batch, vendor = new_batch(database, policy), Vendor(error)
     async with stage_gate(database, policy, clock, batch, **VirtualTime().options) as gate:
         with pytest.raises(CallFailed) as failure:
             await gate.call(vendor.call(), leads=[uid(0)], step="fetch")
     assert failure.value.error is error
     assert not failure.value.outcome_unknown
+    assert money_of(database) == (0, 0, 0)
+
+
+async def test_a_vendor_that_asks_for_more_than_the_longest_wait_cannot_be_used_till_then(database, policy, clock):
+    error = vendor_error(ErrorClass.THROTTLED, "throttled", status=429, retry_after_seconds=61.0)
+    batch, vendor = new_batch(database, policy), Vendor(error)
+    async with stage_gate(database, policy, clock, batch, **VirtualTime().options) as gate:
+        with pytest.raises(ProviderUnavailable, match="rate_limit_reached") as refusal:
+            await gate.call(vendor.call(), leads=[uid(0)], step="fetch")
+    assert refusal.value.retry_at == clock.now() + timedelta(seconds=61)
     assert money_of(database) == (0, 0, 0)
 
 

@@ -15,7 +15,7 @@ from socialanalyzer_dagster.domain.policy import PolicyError, parse_policy, ship
 from socialanalyzer_dagster.domain.ports import LeadResult
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.approvals import approve
-from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, stop
 from socialanalyzer_dagster.pipeline.discovery import DiscoveryFailed
 from socialanalyzer_dagster.pipeline.retention import expired_left, purge
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -28,7 +28,7 @@ from socialanalyzer_dagster.storage.models_control import (
     SuppressionRow,
     VendorJobRow,
 )
-from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadRow, SearchRow
+from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, FoundItemRow, LeadRow, SearchRow
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 from socialanalyzer_dagster.vendors.media_store import FolderStore, keeper
 
@@ -54,8 +54,6 @@ async def finished(world: CrmWorld, *names: str, sync: bool = False) -> str:
     if sync:
         await world.sync(key)
         return key
-    from socialanalyzer_dagster.pipeline.batch_actions import Deed, stop
-
     stop(world.workplace, key, Deed(by="Mara"))
     return key
 
@@ -240,8 +238,6 @@ async def test_a_creator_list_goes_when_it_was_not_used_for_so_long_and_says_so(
     people = (ListRow(line=2, handle="walker1"), ListRow(line=3, handle="walker2"))
     key = world.create(creator_list=people).key
     await world.run(key)
-    from socialanalyzer_dagster.pipeline.batch_actions import Deed, stop
-
     stop(world.workplace, key, Deed(by="Mara"))
     world.clock.advance(days=181)
     assert (await purged(world))["list_rows"] == 2
@@ -279,3 +275,14 @@ async def test_a_contact_candidate_of_a_lead_is_part_of_what_is_reduced(world: C
     world.clock.advance(days=181)
     await purged(world)
     assert places_of(world.database, "3035550100") == set()
+
+
+async def test_the_words_about_an_unusable_row_go_with_its_raw_form(world: CrmWorld) -> None:
+    key = world.create(creator_list=(ListRow(line=2, handle="walker1"), ListRow(line=3, handle="?walker2"))).key
+    await world.run(key, Stage.DISCOVERED)
+    stop(world.workplace, key, Deed(by="Mara"))
+    with world.database.write() as connection:
+        connection.execute(update(FoundItemRow).values(raw=None, problem="'walker2' is not a page"))
+    world.clock.advance(days=31)
+    await purged(world)
+    assert {row.problem for row in rows(world, FoundItemRow)} == {None}

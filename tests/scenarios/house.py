@@ -49,6 +49,7 @@ class House:
             clock=made.clock,
             home=made.home,
             mode=made.mode,
+            suppression_key=made.suppression_key,
             announce=lambda key: self.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key]),
         )
 

@@ -2,6 +2,7 @@
 
 import struct
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -164,3 +165,28 @@ async def test_objects_below_a_folder_are_listed_with_the_time_they_were_stored(
     assert [each.key for each in await store.objects("media/lead-2")] == ["media/lead-2/b.jpg"]
     assert all(each.stored_at.tzinfo is not None for each in listed)
     await store.aclose()
+
+
+async def test_what_a_kill_left_of_a_write_is_listed_and_deleted_like_any_object(tmp_path, monkeypatch):
+    store = FolderStore(tmp_path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store._put(tmp_path / "media" / "lead-1" / "a.jpg", b"data")
+    (left,) = await store.objects("media/lead-1")
+    await store.delete(left.key)
+    assert await store.objects("media/lead-1") == []
+
+
+async def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(MediaStoreError, match="No space left"):
+        await FolderStore(tmp_path).put("media/lead-1/a.jpg", b"data", "image/jpeg")
+    assert await FolderStore(tmp_path).objects("media") == []
