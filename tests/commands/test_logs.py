@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from socialanalyzer_dagster.commands.logs import configure_logs
+from socialanalyzer_dagster.pipeline.logs import configure_logs
 from socialanalyzer_dagster.settings import Settings
 
 LOGGER = logging.getLogger("socialanalyzer_dagster.pipeline.gate_parts")
