@@ -39,6 +39,7 @@ from tests.chaos.kills import Fate, Kill, arm
 
 DONE, CRASHED, REFUSED = 0, 1, 3
 REFUSALS = (BatchRefused, BatchLocked, MissingCheckpoint, DiscoveryFailed, StatusRefused)
+_PATIENCE_SECONDS = 5.0
 _TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="")
 
 
@@ -135,13 +136,18 @@ async def _do(batch: OpenBatch, name: str) -> None:
 
 
 def trace_requests() -> None:
-    """From now on every request says for which batch, stage and leads it is made; the sandbox's fault log keeps it."""
+    """From now on every request says for which batch, stage and leads it is made; the sandbox's fault log keeps it.
+
+    An answer is waited for as long as a client does, but not in minutes: what hangs, hangs until then.
+    """
     for name in ("call", "run_job"):
         setattr(StageGate, name, _traced(getattr(StageGate, name)))
     send = httpx.AsyncClient.send
 
     async def sent(client: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
         request.headers[TRACE_HEADER] = _TRACE.get()
+        patience = request.extensions["timeout"]
+        request.extensions["timeout"] = {**patience, "read": min(patience["read"], _PATIENCE_SECONDS)}
         return await send(client, request, **options)
 
     httpx.AsyncClient.send = sent  # type: ignore[method-assign]
