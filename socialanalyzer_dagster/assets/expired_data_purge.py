@@ -15,8 +15,8 @@ def expired_data_purge(context: dg.AssetExecutionContext, privacy: PrivacyResour
     """Removes what is past its retention period, and finishes erasures that had to wait.
 
     Media after 7 days, raw pages and answers after 30, leads that were not synced after 180, synced leads without CRM
-    activity after 730, content of possible minors within 24 hours, run logs after 90 days (the policy's `retention`).
-    Nothing an active batch uses is touched; ledger, fingerprints, history and audit stay.
+    activity after 730, content of possible minors within 24 hours, logs of runs and batches after 90 days (the policy's
+    `retention`). Nothing an active batch uses is touched; ledger, fingerprints, history and audit stay.
     """
 
     async def work(parts: PrivacyParts) -> tuple[dict[str, int], int]:

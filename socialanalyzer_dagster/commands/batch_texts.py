@@ -1,6 +1,7 @@
 """Batches as text for people: one batch, a list of batches, a canary's figures."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from socialanalyzer_dagster.domain.estimate import PAID_STAGES
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, waits_for_release
 
+_LOG_COLUMNS = ("at", "level", "stage", "step", "provider", "message")
 _COLUMNS = ("in", "passed", "rejected", "failed", "skipped", "pending")
 
 
@@ -75,6 +77,26 @@ def next_step(view: Mapping[str, Any]) -> str | None:
         BatchStatus.AWAITING_PROVIDER: f"next: socialanalyzer batch run {key}",
     }
     return steps.get(view["status"])
+
+
+def print_log(console: Console, log: Mapping[str, Any]) -> None:
+    """Entries of a batch's log, newest first."""
+    rows = [[_shown(each[column]) for column in _LOG_COLUMNS] for each in log["newest"]]
+    if rows:
+        console.print(table(_LOG_COLUMNS, rows))
+
+
+def print_newest(console: Console, view: Mapping[str, Any]) -> None:
+    """What a batch logged last, and how to see the rest; nothing when it logged nothing."""
+    log = view["log"]
+    if log["kept"]:
+        counts = ", ".join(f"{number} {level}" for level, number in log["kept"].items())
+        console.print(f"\nlogged: {counts}; all of it: socialanalyzer batch log {view['key']}", markup=False)
+        print_log(console, log)
+
+
+def _shown(value: object) -> object:
+    return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else value
 
 
 def print_batches(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import batch_actions
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch
+from socialanalyzer_dagster.pipeline.batch_log_view import batch_log
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused, waits_for_release
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
 from socialanalyzer_dagster.pipeline.batches import batch_from_key, create_batch
@@ -155,8 +156,13 @@ def _stage_micros(office: Office, batch_id: str) -> dict[str, int]:
 def show(key: Key, *, as_json: AsJson = False) -> None:
     """How a batch stands: funnel, reasons, tiers, money, and what it means in words."""
     with open_office() as office:
-        view = batch_view(office.workplace(), key)
-    emit(view, as_json=as_json, text=lambda console: batch_texts.print_batch(console, view))
+        view = {**batch_view(office.workplace(), key), "log": batch_log(office.workplace(), key)}
+
+    def text(console: Console) -> None:
+        batch_texts.print_batch(console, view)
+        batch_texts.print_newest(console, view)
+
+    emit(view, as_json=as_json, text=text)
 
 
 @app.command("list")

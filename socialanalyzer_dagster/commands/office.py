@@ -12,11 +12,11 @@ import typer
 from filelock import FileLock
 
 from socialanalyzer_dagster.commands.inputs import policy_file
-from socialanalyzer_dagster.commands.logs import configure_logs
 from socialanalyzer_dagster.commands.output import notes
 from socialanalyzer_dagster.commands.sandbox import sandbox_config
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import policies, roster
+from socialanalyzer_dagster.pipeline.logs import configure_logs
 from socialanalyzer_dagster.pipeline.session import PipelineSession, session_parts
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from socialanalyzer_dagster.domain.calls import ErrorClass
 from socialanalyzer_dagster.domain.crm_waits import next_try_at, resume_at
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult
 from socialanalyzer_dagster.domain.refusals import Refusal
@@ -59,6 +60,11 @@ async def apply_plan(batch: OpenBatch, tell: Report = log_progress) -> SyncRepor
     that was approved, or the batch's outcomes or ledger do not add up; StorageFault when the database fails;
     CancelledError.
     """
+    with logged_as(stage=Stage.SYNCED.value):
+        return await _apply_plan(batch, tell)
+
+
+async def _apply_plan(batch: OpenBatch, tell: Report) -> SyncReport:
     if batch.is_halted:
         return await asyncio.to_thread(sync_report, batch, 0)
     try:

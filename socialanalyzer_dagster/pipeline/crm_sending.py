@@ -166,8 +166,8 @@ def _input(row: StoredRow, *, by_id: bool) -> WriteInput:
 def _verdict(row: StoredRow, result: WriteResult) -> Verdict:
     if result.state is WriteState.CREATED:
         return through(row, RowState.CREATED, result.contact_id)
-    if result.state is WriteState.UPDATED:
-        return through(row, RowState.UPDATED, result.contact_id)
+    if result.state is WriteState.UPDATED:  # a contact to create that is there: made by a sending whose answer was lost
+        return through(row, written_state(row), result.contact_id)
     if result.state is WriteState.REFUSED:
         return refused_properties(row, result.property_names, result.message)
     if result.state is WriteState.ABSENT:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import FoundItem
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
@@ -41,6 +42,11 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     An interrupted one goes on from stored pages and stored results, with the same positions and no second purchase.
     Raises DiscoveryFailed when the vendor's search failed. Refusals are in the report, as with run_stage.
     """
+    with logged_as(stage=Stage.DISCOVERED.value):
+        return await _discover(batch, tell)
+
+
+async def _discover(batch: OpenBatch, tell: Report) -> StageReport:
     if batch.is_halted or await asyncio.to_thread(_is_finished, batch):
         return await asyncio.to_thread(stage_report, batch, Stage.DISCOVERED, 0)
     await asyncio.to_thread(_begin, batch)

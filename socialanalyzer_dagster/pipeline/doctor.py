@@ -66,7 +66,7 @@ async def examine(settings: Settings, database: Database, vendors: Vendors) -> l
     policy = _active_policy(database) if database_finding.health is Health.OK else None
     calls = FreeCalls(policy or shipped_policy())
     asked = [_examine_vendor(name, call, calls) for name, call in status_calls(vendors).items()]
-    found += await asyncio.gather(_examine_store(vendors.media_store), *asked)
+    found += await asyncio.gather(examine_store(vendors.media_store), *asked)
     if policy is None:
         return found
     found.append(await _examine_properties(vendors.hubspot, policy))
@@ -126,7 +126,8 @@ async def _examine_vendor(name: str, call: VendorCall[ServiceStatus] | None, cal
         return Finding(name, Health.PROBLEM, str(error))
 
 
-async def _examine_store(store: MediaStore) -> Finding:
+async def examine_store(store: MediaStore) -> Finding:
+    """Whether an object can be written, read and deleted."""
     try:
         await store.probe()
     except MediaStoreError as error:

@@ -1,5 +1,6 @@
 """One call through the gate: permits, money, sending, repeating, settling (architecture section 4, steps 3 to 7)."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -7,6 +8,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.ports import Answer, CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
@@ -19,6 +21,7 @@ from socialanalyzer_dagster.pipeline.retries import Charge, Tries
 from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory, MarkUndecodable, packed
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,10 @@ class Desk:
             is_awaited = self.parts.doors.breakers.waits_for(operation.vendor, site.stage)
             wait = tries.backoff_seconds() if is_awaited else None
         if wait is None:
+            if error.error_class is not ErrorClass.PERMANENT_ITEM:
+                _LOG.warning("%s is given up after %s", operation.key, error)
             raise CallFailed(error) from error
+        _LOG.warning("%s is tried again in %.1f s after %s", operation.key, wait, error)
         return wait
 
 
@@ -182,6 +188,10 @@ class Exchange(Generic[T]):
             attempt = await self._desk.reserved(sending, passage, flight)
         except PermitLapsed:
             return Again(0.0)
+        with logged_as(attempt_key=attempt.attempt_key):
+            return await self._sent(attempt, passage)
+
+    async def _sent(self, attempt: Attempt, passage: Passage) -> Answer[T] | Again:
         began = self._parts.monotonic()
         try:
             reply = await self._call.send()
@@ -198,6 +208,7 @@ class Exchange(Generic[T]):
         charge = await self._desk.till.fail(attempt, error, latency_milliseconds)
         if charge is Charge.NONE:
             return Again(self._desk.judge(self._operation, self._site, error, self._tries))
+        _LOG.warning("whether %s was charged is not known after %s", self._operation.key, error)
         return Again(self._tries.backoff_seconds(), lost=error)
 
     async def _settled(self, attempt: Attempt, reply: Reply, latency_milliseconds: int) -> Answer[T]:

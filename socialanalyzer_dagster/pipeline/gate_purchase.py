@@ -1,12 +1,14 @@
 """Buying a vendor job: stored before it is bought, its id stored at once, a lost start looked up first (I-25)."""
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, JobStatus, VendorError, VendorJob
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline.gate_calls import Again, Desk, lost_before, outcome_unknown
@@ -18,6 +20,7 @@ from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob, StoredVendorJob, known_job_ids
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,10 @@ class Purchase(Generic[T]):
             attempt = await self._desk.reserved(sending, passage, flight, job_request=self._job.request)
         except PermitLapsed:
             return Again(0.0)
+        with logged_as(attempt_key=attempt.attempt_key):
+            return await self._sent(attempt, passage)
+
+    async def _sent(self, attempt: Attempt, passage: Passage) -> Purchased | Again:
         try:
             status = await self._job.start(attempt.reserved_micros)
             passage.answered()
@@ -109,6 +116,7 @@ class Purchase(Generic[T]):
             await self._save(attempt, JobPhase.FAILED)
             return Again(self._desk.judge(self._operation, self._site, error, self._tries))
         await self._desk.till.lose(attempt, error.code)
+        _LOG.warning("whether %s was charged is not known after %s", self._operation.key, error)
         if self._job.find is None:
             raise outcome_unknown(error) from error
         await self._parts.sleep(self._tries.backoff_seconds())

@@ -1,6 +1,8 @@
 """A batch that this run holds: its row, its policy and platform, and the brake that ends all new work."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -11,6 +13,7 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.calls import VendorCall, VendorJob
 from socialanalyzer_dagster.domain.filters import SearchFilters, validate_filters
 from socialanalyzer_dagster.domain.leads import Identifier
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer, CallFailed, Gate, StepResult, StoredJob
@@ -41,6 +44,7 @@ from socialanalyzer_dagster.storage.steps import StepsOf
 from socialanalyzer_dagster.vendors.bundle import Vendors
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 _TRIES = 10
 
 
@@ -72,14 +76,16 @@ class BrakedGate:
     async def call(self, call: VendorCall[T], *, leads: Sequence[LeadUid], step: str, ordinal: int = 0) -> Answer[T]:
         """As the inner gate; raises BatchStopped after the brake was pulled."""
         self._check()
-        asked = self.inner.call(call, leads=leads, step=step, ordinal=ordinal)
-        return await self._noted(asked, call.operation, leads)
+        with _logged_as(call.operation, leads, step):
+            asked = self.inner.call(call, leads=leads, step=step, ordinal=ordinal)
+            return await self._noted(asked, call.operation, leads)
 
     async def run_job(self, job: VendorJob[T], *, leads: Sequence[LeadUid], step: str) -> Answer[T]:
         """As the inner gate; raises BatchStopped after the brake was pulled."""
         self._check()
-        asked = self.inner.run_job(job, leads=leads, step=step)
-        return await self._noted(asked, job.operation, leads)
+        with _logged_as(job.operation, leads, step):
+            asked = self.inner.run_job(job, leads=leads, step=step)
+            return await self._noted(asked, job.operation, leads)
 
     async def stored_jobs(self, step: str) -> Sequence[StoredJob]:
         """As the inner gate."""
@@ -103,6 +109,11 @@ class BrakedGate:
     def _check(self) -> None:
         if self.brake.reason is not None:
             raise BatchStopped(self.brake.reason)
+
+
+def _logged_as(operation: str, leads: Sequence[LeadUid], step: str) -> AbstractContextManager[None]:
+    lead = leads[0] if len(leads) == 1 else None
+    return logged_as(provider=OPERATIONS[operation].vendor, step=step, lead_uid=lead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +194,14 @@ class OpenBatch:
             return transition(connection, reopened, wanted)
 
         self._change(start)
+        _LOG.info("batch %s is %s", self.row.partition_key, self.row.status)
 
     def become(self, to: BatchStatus, cause: str | None) -> None:
         """Move to a status."""
         wanted = Transition(to=to, cause=cause, now=self.workplace.clock.now())
         self._change(lambda connection, batch: transition(connection, batch, wanted))
+        level = logging.ERROR if to is BatchStatus.FAILED else logging.INFO
+        _LOG.log(level, "batch %s is %s", self.row.partition_key, self.row.status)
 
     def mark_capped(self, cause: str) -> None:
         """Say that a spending cap ended the work of some leads."""

@@ -38,6 +38,7 @@ class Periods:
     leads: datetime
     synced: datetime
     minors: datetime
+    logs: datetime
     longer: tuple[Window, ...]
 
     @classmethod
@@ -50,6 +51,7 @@ class Periods:
             leads=now - timedelta(days=kept.lead_days),
             synced=now - timedelta(days=kept.synced_days),
             minors=now - timedelta(hours=kept.minor_hours),
+            logs=now - timedelta(days=kept.log_days),
             longer=tuple(
                 Window(operation, now - timedelta(days=min(reuse[operation], kept.lead_days)))
                 for operation in sorted(PARSED)
@@ -101,6 +103,7 @@ def _count_rows(connection: Connection, periods: Periods) -> dict[str, int]:
         "answers": retention.old_answers(periods.raw, periods.longer),
         "vendor_jobs": retention.old_jobs(periods.raw),
         "found_items": retention.old_items(periods.raw),
+        "log_entries": retention.old_log_entries(periods.logs),
         "creator_lists": retention.old_lists(periods.leads),
         "leads": retention.old_leads(periods.leads),
     }
@@ -124,6 +127,12 @@ def _purge_rows(parts: PrivacyParts) -> Counter[str]:
     done["vendor_jobs"] = _until_none(parts, lambda connection: _expire_jobs(connection, periods))
     done["found_items"] = _until_none(
         parts, lambda connection: retention.blank_items(connection, retention.old_items(periods.raw), ROWS_AT_ONCE)
+    )
+    done["log_entries"] = _until_none(
+        parts,
+        lambda connection: retention.drop_log_entries(
+            connection, retention.old_log_entries(periods.logs), ROWS_AT_ONCE
+        ),
     )
     done["list_rows"] = _until_none(parts, lambda connection: _drop_list(connection, periods))
     return done

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.outcomes import skipped
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.refusals import BatchStopped, Refusal
@@ -41,6 +42,11 @@ async def run_stage(batch: OpenBatch, stage: Stage, tell: Report = log_progress)
     stop, is. Raises MissingCheckpoint before discovery has ended, StorageFault when the database fails, CancelledError
     after letting calls in flight settle. Everything else is in the report: `halt` says why the batch waits or ended.
     """
+    with logged_as(stage=stage.value):
+        return await _bring_up_to_date(batch, stage, tell)
+
+
+async def _bring_up_to_date(batch: OpenBatch, stage: Stage, tell: Report) -> StageReport:
     if batch.is_halted:
         return await asyncio.to_thread(stage_report, batch, stage, 0)
     pending = await asyncio.to_thread(_pending, batch, stage)

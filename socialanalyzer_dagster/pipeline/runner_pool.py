@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from socialanalyzer_dagster.domain.leads import Identifier
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.outcomes import Outcome, Result, rejected
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.refusals import (
@@ -118,7 +119,9 @@ class Pool:
         if not left:
             _LOG.error("%s ended with %s after all its leads", self.parts.stage, type(error).__name__)
         if len(left) == 1:
-            await attempt.take(LeadResult(uid=left[0].uid, outcome=outcome_of(error, self.parts.stage)))
+            with logged_as(lead_uid=left[0].uid):
+                outcome = outcome_of(error, self.parts.stage)
+            await attempt.take(LeadResult(uid=left[0].uid, outcome=outcome))
             return
         for work in await asyncio.to_thread(self.parts.reload, left):
             if not self._is_over:

@@ -10,9 +10,11 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_actions import end_if_stopped
 from socialanalyzer_dagster.pipeline.batch_entry import Entry, enter_batch
+from socialanalyzer_dagster.pipeline.batch_log import BatchLog
 from socialanalyzer_dagster.pipeline.batches import batch_from_key
 from socialanalyzer_dagster.pipeline.collector import spare_collector
 from socialanalyzer_dagster.pipeline.gate import GateOptions, spending_gate
@@ -96,6 +98,8 @@ class PipelineSession:
             entry = Entry(
                 run_id=run_id, confirm_estimate_micro=confirm_estimate_micro, launched_attempt=launched_attempt
             )
+            stack.enter_context(logged_as(batch_id=made.batch_id, platform=made.platform))
+            await stack.enter_async_context(BatchLog(self.writer, made.batch_id))
             entered = await asyncio.to_thread(enter_batch, workplace, key, entry)
             if launched_attempt is None:
                 await asyncio.to_thread(_resume_vendors, workplace, self.parts.gate.shared_time)
@@ -119,6 +123,9 @@ class PipelineSession:
             heartbeat = asyncio.create_task(_beat(batch, lock), name="heartbeat")
             try:
                 yield batch
+            except Exception as error:
+                _LOG.error("the run ended with %s", type(error).__name__)
+                raise
             finally:
                 heartbeat.cancel()
                 with suppress(asyncio.CancelledError):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.outcomes import Outcome, failed, rejected
 from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult, LeadWork
 from socialanalyzer_dagster.domain.refusals import (
@@ -48,13 +49,14 @@ def each_lead(one_lead: OneLead, stage: Stage) -> Process:
             async with permits:
                 if stops:
                     return None
-                try:
-                    return await one_lead(work, context)
-                except _STOPS_THE_CHUNK as stop:
-                    stops.append(stop)
-                    return None
-                except Exception as error:  # noqa: BLE001 - one lead's exception is that lead's outcome (architecture 5)
-                    return LeadResult(uid=work.uid, outcome=outcome_of(error, stage))
+                with logged_as(lead_uid=work.uid):
+                    try:
+                        return await one_lead(work, context)
+                    except _STOPS_THE_CHUNK as stop:
+                        stops.append(stop)
+                        return None
+                    except Exception as error:  # noqa: BLE001 - one lead's exception is its outcome (architecture 5)
+                        return LeadResult(uid=work.uid, outcome=outcome_of(error, stage))
 
         tasks = [asyncio.create_task(guarded(work)) for work in works]
         try:
@@ -96,9 +98,11 @@ def outcome_of(error: Exception, stage: Stage) -> Outcome:
     if isinstance(error, PersonSuppressed):
         return rejected(stage, "suppressed")
     if isinstance(error, JudgementFailedError):
+        _LOG.error("a lead failed at %s: %s of %s", stage, error.code, error.prompt_id)
         return failed(stage, error.code, prompt=error.prompt_id, problems=list(error.problems))
     if isinstance(error, CallFailed):
         code = "outcome_unknown" if error.outcome_unknown else "internal_error"
+        _LOG.error("a lead failed at %s after %s", stage, error.error)
         return failed(stage, code, vendor=error.error.vendor, reason=error.error.code)
     where = _where(error)
     _LOG.error("a lead failed at %s with %s in %s", stage, type(error).__name__, where)

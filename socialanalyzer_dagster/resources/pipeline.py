@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.logs import configure_logs
 from socialanalyzer_dagster.pipeline.session import PipelineSession, session_parts
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
@@ -49,6 +50,7 @@ class PipelineResource(dg.ConfigurableResource[None]):
     def workplace(self, instance: dg.DagsterInstance) -> Iterator[Workplace]:
         """For actions on batches; a new batch's partition is added to `instance` before its row is committed."""
         settings = Settings.from_environment()
+        configure_logs(settings)
         with self.database.opened() as database:
             yield Workplace(
                 database=database,

@@ -1,6 +1,7 @@
 """Fault switches: which calls go wrong, how, and how often; levels are fixed sets of switches."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,8 @@ GENERIC_KINDS = {
     "forbidden": "the vendor's answer to a missing right",
     "closed_before": "connection closed before any work was done",
     "closed_after": "connection closed after the work was done and billed (lost answer)",
+    "hangs_before": "no answer for `seconds` and no work done; then the connection is closed",
+    "hangs_after": "no answer for `seconds` although the work is done and billed (lost answer); then it is closed",
     "error_200": "200 with the vendor's error body, before any work",
     "slow": "the right answer, late by `seconds`",
     "drip": "the right answer, a few bytes at a time over `seconds`",
@@ -31,13 +34,19 @@ GENERIC_KINDS = {
 """Fault kinds that every call of every vendor can show; other kinds are read by the vendor module as `call.fault`."""
 
 
+HANGS = frozenset({"hangs_before", "hangs_after"})
+HANG_SECONDS = 120.0
+"""Longer than any vendor's client waits for an answer (spec 3.3)."""
+_LATE_SECONDS = 1.0
+
+
 @dataclass(frozen=True)
 class Fault:
     """One switch: at ``vendor`` and ``operation`` (``*`` = any) show ``kind``.
 
     ``mode`` always; nth = the ``value``-th matching call and no other; probability = ``value`` of the calls,
     seeded by the request itself, so that other traffic never changes who is hit.
-    ``seconds`` is how long slow answers take and what Retry-After says.
+    ``seconds`` is how long slow answers take, how long a connection hangs and what Retry-After says.
     """
 
     vendor: str
@@ -45,7 +54,7 @@ class Fault:
     kind: str
     mode: FaultMode = "always"
     value: float = 1.0
-    seconds: float = 1.0
+    seconds: float = _LATE_SECONDS
 
     def matches(self, vendor: str, operation: str) -> bool:
         """Whether the switch speaks about this call."""
@@ -55,14 +64,24 @@ class Fault:
 def _flaky() -> tuple[Fault, ...]:
     shares = (
         ("rate_limited", 0.02), ("error_500", 0.005), ("error_503", 0.01), ("closed_before", 0.005),
+        ("hangs_before", 0.002),
     )  # fmt: skip
-    return tuple(Fault("*", "*", kind, "probability", share) for kind, share in shares)
+    return _shared(shares)
+
+
+def _shared(shares: Iterable[tuple[str, float]]) -> tuple[Fault, ...]:
+    """Faults of all calls, each with its share of them."""
+    return tuple(
+        Fault("*", "*", kind, "probability", share, HANG_SECONDS if kind in HANGS else _LATE_SECONDS)
+        for kind, share in shares
+    )
 
 
 def _hostile() -> tuple[Fault, ...]:
     generic = (
         ("rate_limited", 0.02), ("rate_limited_bare", 0.01), ("error_500", 0.01), ("error_502", 0.005),
         ("error_503", 0.01), ("error_504", 0.005), ("closed_before", 0.01), ("closed_after", 0.005),
+        ("hangs_before", 0.003), ("hangs_after", 0.002),
         ("slow", 0.005), ("drip", 0.005), ("truncated", 0.005), ("malformed", 0.005), ("error_200", 0.003),
     )  # fmt: skip
     special = (
@@ -104,7 +123,7 @@ def _hostile() -> tuple[Fault, ...]:
         ("hubspot", "*", "locked", 0.005),
         ("hubspot", "*", "ten_secondly_limit", 0.005),
     )
-    return tuple(Fault("*", "*", kind, "probability", share) for kind, share in generic) + tuple(
+    return _shared(generic) + tuple(
         Fault(vendor, operation, kind, "probability", share) for vendor, operation, kind, share in special
     )
 
@@ -182,5 +201,5 @@ def fault_from_json(body: Json) -> Fault:
         kind=str(body["kind"]),
         mode=mode,
         value=float(body.get("value", 1.0)),
-        seconds=float(body.get("seconds", 1.0)),
+        seconds=float(body.get("seconds", HANG_SECONDS if body["kind"] in HANGS else _LATE_SECONDS)),
     )

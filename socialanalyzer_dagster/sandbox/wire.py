@@ -16,9 +16,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from socialanalyzer_dagster.sandbox.connection import close_connection
+from socialanalyzer_dagster.sandbox.connection import close_connection, hold_connection
 from socialanalyzer_dagster.sandbox.fault_log import TRACE_HEADER, HitRequest
-from socialanalyzer_dagster.sandbox.faults import GENERIC_KINDS, Fault
+from socialanalyzer_dagster.sandbox.faults import GENERIC_KINDS, HANGS, Fault
 from socialanalyzer_dagster.sandbox.limits import Usage
 from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.sandbox.store import Json
@@ -153,15 +153,17 @@ class _Endpoint:
         self._state.store.commit()
         if answer is not None and answer.status_code == _TOO_MANY:
             self._state.throttled[f"{self._vendor.key}.{self._operation}"] += 1
-        if answer is None:
+        if answer is None and fault is not None and fault.kind in HANGS:
+            await hold_connection(scope, receive, fault.seconds)
+        elif answer is None:
             await close_connection(scope, receive)
         else:
             await answer(scope, receive, send)
 
     async def _answer(self, call: Call, fault: Fault | None) -> Response | None:
-        """The answer to send; None closes the connection without one."""
+        """The answer to send; None when there is none: the connection hangs or is closed."""
         kind = fault.kind if fault is not None else ""
-        if fault is not None and kind == "closed_before":
+        if kind in ("closed_before", "hangs_before"):
             return None
         refusal = _refusal_of(fault)
         if refusal is not None:
@@ -178,7 +180,7 @@ class _Endpoint:
                 return self._vendor.refuse(call, Refusal(429, "rate_limited", "Too many open requests", 1.0))
             await self._wait(fault)
             answer = await self._work(call)
-        if kind == "closed_after":
+        if kind in ("closed_after", "hangs_after"):
             return None
         return _damaged(answer, fault) if fault is not None else answer
 

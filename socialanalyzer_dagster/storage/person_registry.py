@@ -180,6 +180,11 @@ RULES: tuple[TableRule, ...] = (
     _nobody(models_health.LimiterRow, "name state"),
     _nobody(models_health.BreakerStateRow, "service version state document changed_at"),
     _nobody(models_health.ServiceHealthRow, "service minute figures"),
+    _searched(
+        models_health.LogEntryRow,
+        "message",
+        "id batch_id at level logger exception stage platform step provider lead_uid attempt_key",
+    ),
     _nobody(control.BdrRow, "name owner_id is_active position"),
     _nobody(control.BdrEpochRow, "epoch active_names started_at"),
     _nobody(control.BdrCounterRow, "epoch tier bdr dealt"),

@@ -34,6 +34,7 @@ from socialanalyzer_dagster.storage.claims import NO_JUDGEMENT
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAnswerRow, ProviderAttemptRow, VendorJobRow
 from socialanalyzer_dagster.storage.models_crm import CrmLinkRow
+from socialanalyzer_dagster.storage.models_health import LogEntryRow
 from socialanalyzer_dagster.storage.models_leads import (
     BatchLeadRow,
     FoundItemRow,
@@ -150,6 +151,19 @@ def blank_items(connection: Connection, expired: Select[str, int], limit: int) -
             .values(raw=null(), problem=null()),
             [{"of_batch": row.batch_id, "number": row.item_no} for row in some],
         )
+    return len(some)
+
+
+def old_log_entries(before: datetime) -> Select[int]:
+    """Ids of log entries that are past their period, also of a batch that has not ended: nothing needs them."""
+    return select(LogEntryRow.id).where(LogEntryRow.at < before)
+
+
+def drop_log_entries(connection: Connection, expired: Select[int], limit: int) -> int:
+    """Remove some of them; returns how many."""
+    some = connection.execute(expired.limit(limit)).scalars().all()
+    if some:
+        connection.execute(delete(LogEntryRow).where(LogEntryRow.id.in_(some)))
     return len(some)
 
 

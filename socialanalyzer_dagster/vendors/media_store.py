@@ -103,7 +103,7 @@ class FolderStore:
 
     async def delete(self, key: str) -> None:
         """Remove the object, also when it is absent."""
-        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+        await asyncio.to_thread(self._delete, self._path(key))
 
     async def objects(self, prefix: str) -> list[StoredObject]:
         """Every object below a folder such as `media/`, in the order of keys."""
@@ -133,6 +133,12 @@ class FolderStore:
                 except OSError:
                     Path(part.name).unlink(missing_ok=True)
                     raise
+        except OSError as error:
+            raise MediaStoreError(f"the media folder cannot be written: {error.strerror}") from None
+
+    def _delete(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
         except OSError as error:
             raise MediaStoreError(f"the media folder cannot be written: {error.strerror}") from None
 

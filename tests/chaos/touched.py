@@ -9,8 +9,8 @@ from tests.chaos.installation import Installation
 REFUSALS = frozenset(
     {
         "rate_limited", "rate_limited_bare", "error_500", "error_502", "error_503", "error_504", "error_200",
-        "closed_before", "closed_after", "truncated", "malformed", "memory_limit", "concurrency_limit",
-        "locked", "ten_secondly_limit",
+        "closed_before", "closed_after", "hangs_before", "hangs_after", "truncated", "malformed",
+        "memory_limit", "concurrency_limit", "locked", "ten_secondly_limit",
     }
 )  # fmt: skip
 """Faults that give no content: whoever asks again gets the right one."""

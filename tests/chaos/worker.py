@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from socialanalyzer_dagster.domain.calls import VendorError
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.approvals import DEMO_APPROVER, approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
@@ -39,6 +40,8 @@ from tests.chaos.kills import Fate, Kill, arm
 
 DONE, CRASHED, REFUSED = 0, 1, 3
 REFUSALS = (BatchRefused, BatchLocked, MissingCheckpoint, DiscoveryFailed, StatusRefused)
+_PATIENCE_SECONDS = 3.0
+_LONGEST_WAIT_SECONDS = 0.2
 _TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="")
 
 
@@ -59,6 +62,7 @@ def work(order: Order) -> None:
     fate = Fate(order.kill)
     arm(fate)
     trace_requests()
+    shorten_waits()
     try:
         asyncio.run(bring_up_to_date(order.key, fate))
         code = DONE
@@ -140,16 +144,33 @@ async def _do(batch: OpenBatch, name: str) -> None:
 
 
 def trace_requests() -> None:
-    """From now on every request says for which batch, stage and leads it is made; the sandbox's fault log keeps it."""
+    """From now on every request says for which batch, stage and leads it is made; the sandbox's fault log keeps it.
+
+    An answer is waited for as long as a client does, but not in minutes: what hangs, hangs until then.
+    """
     for name in ("call", "run_job"):
         setattr(StageGate, name, _traced(getattr(StageGate, name)))
     send = httpx.AsyncClient.send
 
     async def sent(client: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
         request.headers[TRACE_HEADER] = _TRACE.get()
+        patience = request.extensions["timeout"]
+        request.extensions["timeout"] = {**patience, "read": min(patience["read"], _PATIENCE_SECONDS)}
         return await send(client, request, **options)
 
     httpx.AsyncClient.send = sent  # type: ignore[method-assign]
+
+
+def shorten_waits() -> None:
+    """From now on vendors ask for short waits: 10 s of HubSpot's window or a minute of Apify's memory prove no more."""
+    made = VendorError.__init__
+
+    def short(error: VendorError, *facts: Any, **more: Any) -> None:
+        made(error, *facts, **more)
+        if error.retry_after_seconds is not None:
+            error.retry_after_seconds = min(error.retry_after_seconds, _LONGEST_WAIT_SECONDS)
+
+    VendorError.__init__ = short  # type: ignore[method-assign]
 
 
 def _traced(method: Any) -> Any:

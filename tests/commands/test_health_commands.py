@@ -5,13 +5,17 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 from sqlalchemy import select
 
 from socialanalyzer_dagster.checks.provider_checks import provider_checks
+from socialanalyzer_dagster.commands.instance import daemon_finding, dagster_instance
 from socialanalyzer_dagster.domain.breaker import BreakerPhase, CallResult, Rules
 from socialanalyzer_dagster.domain.call_figures import CallFigures
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
+from socialanalyzer_dagster.pipeline.doctor import Health
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
+from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage.breakers import change_breaker, load_breakers
 from socialanalyzer_dagster.storage.database import Database, shared_seconds
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow
@@ -60,6 +64,36 @@ def test_health_shows_breaker_rates_durations_and_the_last_error(terminal: Termi
     assert text.code == 0
     assert "not measured" in text.out
     assert "open (needs a person)" in text.out
+
+
+def test_health_looks_at_database_store_and_daemon(terminal: Terminal) -> None:
+    shown = terminal.json("health")
+    parts = {each["subject"]: each for each in shown["installation"]}
+    lights = {subject: each["health"] for subject, each in parts.items()}
+    assert lights == {"database": "ok", "media store": "ok", "dagster daemon": "off"}
+    assert shown["healthy"]
+    assert "has never run here" in parts["dagster daemon"]["detail"]
+    (terminal.home / "media").rename(terminal.home / "elsewhere")
+    (terminal.home / "media").write_text("no folder")
+    broken = terminal.json("health")
+    assert ([each["health"] for each in broken["installation"]], broken["healthy"]) == (["ok", "problem", "off"], False)
+    (terminal.home / "socialanalyzer.db").write_bytes(b"no database at all" * 100)
+    gone = terminal.json("health")
+    assert (gone["healthy"], gone["vendors"]) == (False, [])
+    assert [(each["subject"], each["health"]) for each in gone["installation"]] == [("database", "problem")]
+
+
+@pytest.mark.parametrize(("age", "health"), [(0, "ok"), (3600, "problem")])
+def test_a_daemon_that_fell_silent_makes_the_answer_unhealthy(terminal: Terminal, age: int, health: str) -> None:
+    with dagster_instance(Settings.from_environment()) as instance:
+        for name in instance.get_required_daemon_types():
+            instance.add_daemon_heartbeat(DaemonHeartbeat(datetime.now(UTC).timestamp() - age, name, "one"))
+    shown = terminal.json("health")
+    assert (shown["installation"][2]["health"], shown["healthy"]) == (health, health == "ok")
+
+
+def test_a_daemon_that_never_ran_is_a_problem_where_one_is_needed() -> None:
+    assert daemon_finding(None, is_needed=True).health is Health.PROBLEM
 
 
 def test_a_person_resets_a_vendor_and_it_is_audited(terminal: Terminal, books: Database) -> None:

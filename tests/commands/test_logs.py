@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from socialanalyzer_dagster.commands.logs import configure_logs
+from socialanalyzer_dagster.domain.log_fields import FIELDS, logged_as
+from socialanalyzer_dagster.pipeline.logs import configure_logs
 from socialanalyzer_dagster.settings import Settings
 
 LOGGER = logging.getLogger("socialanalyzer_dagster.pipeline.gate_parts")
@@ -38,3 +39,26 @@ def test_text_and_level_as_asked(capsys):
     LOGGER.warning("unheard")
     LOGGER.error("heard")
     assert capsys.readouterr().err == "ERROR socialanalyzer_dagster.pipeline.gate_parts: heard\n"
+
+
+def test_a_record_names_the_place_it_comes_from(capsys):
+    configure_logs(Settings.from_environment({}))
+    with logged_as(batch_id="b", platform="x"), logged_as(stage="screened", lead_uid=None):
+        LOGGER.warning("hm")
+    told = json.loads(capsys.readouterr().err)
+    assert {name: told.get(name) for name in FIELDS if name in told} == {
+        "batch_id": "b", "stage": "screened", "platform": "x"
+    }  # fmt: skip
+    configure_logs(Settings.from_environment({"LOG_FORMAT": "text"}))
+    with logged_as(step="L"):
+        LOGGER.warning("hm")
+    assert capsys.readouterr().err == "WARNING socialanalyzer_dagster.pipeline.gate_parts: hm step=L\n"
+
+
+@pytest.mark.parametrize(("given", "lines"), [({}, 1), ({"LOG_LEVEL": "INFO"}, 2)])
+def test_at_a_terminal_progress_is_told_by_bars_unless_a_level_is_asked_for(capsys, monkeypatch, given, lines):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    configure_logs(Settings.from_environment(given))
+    LOGGER.info("a stage begins")
+    LOGGER.warning("hm")
+    assert len(capsys.readouterr().err.splitlines()) == lines

@@ -59,6 +59,17 @@ def test_a_run_goes_up_to_the_plan_and_is_recorded_in_the_instance(shared, key):
     assert (run.job_name, run.tags["dagster/partition"], run.status.value) == ("lead_batch_job", key, "SUCCESS")
 
 
+def test_a_run_logs_its_stages_where_the_environment_says_and_dagster_keeps_its_sentences(shared, key, monkeypatch):
+    monkeypatch.setenv("LOG_FORMAT", "text")
+    answer = shared.run("batch", "run", key, "--to", "screened", "--json")
+    assert answer.code == 0
+    with dagster_instance(Settings.from_environment()) as instance:
+        told = [entry.user_message for entry in instance.all_logs(answer.json["run_id"])]
+    assert any("screened" in sentence and "leads" in sentence for sentence in told), told
+    assert shared.json("batch", "show", key)["log"].keys() == {"kept", "newest"}
+    assert shared.run("batch", "log", key, "--level", "error").code == 0
+
+
 def test_running_it_again_asks_no_vendor_and_changes_nothing(shared, key):
     before, asked = shared.json("batch", "show", key), sum(bill()["requests"].values())
     again = shared.run("batch", "run", key, "--to", "scored", "--json")

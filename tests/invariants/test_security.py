@@ -18,7 +18,6 @@ from rich.console import Console
 from socialanalyzer_dagster import cli
 from socialanalyzer_dagster.assets.plan_metadata import counts_table
 from socialanalyzer_dagster.commands import batches as batch_commands
-from socialanalyzer_dagster.commands.logs import configure_logs
 from socialanalyzer_dagster.commands.output import json_text, table
 from socialanalyzer_dagster.domain.calls import VendorError
 from socialanalyzer_dagster.domain.error_texts import HiddenError, readable
@@ -31,6 +30,7 @@ from socialanalyzer_dagster.domain.policy import shipped_policy
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.lead_exports import COLUMNS, as_csv
 from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
+from socialanalyzer_dagster.pipeline.logs import configure_logs
 from socialanalyzer_dagster.pipeline.plan_view import plan_markdown
 from socialanalyzer_dagster.platforms.enrichment_steps_search import bridge_queries, contact_queries
 from socialanalyzer_dagster.platforms.facebook_discovery import search_queries as group_queries

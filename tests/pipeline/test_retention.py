@@ -21,6 +21,7 @@ from socialanalyzer_dagster.pipeline.retention import expired_left, purge
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage.attempts import packed, unpacked
 from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.log_entries import AddLogEntries, LogEntry
 from socialanalyzer_dagster.storage.models_control import (
     LedgerEntryRow,
     ProviderAnswerRow,
@@ -92,6 +93,19 @@ async def test_raw_pages_and_answers_go_after_30_days_and_parsed_values_stay(wor
     assert "walker1@example.org" in texts["contact_values.value"]
     assert "walker1" in texts["evidence.body"]
     assert (rows(world, LedgerEntryRow), rows(world, FilterHistoryRow)) == (ledger, history)
+
+
+async def test_logs_of_batches_go_after_90_days(world_on_each: CrmWorld) -> None:
+    world = world_on_each
+    key = await finished(world, "walker1")
+    batch_id = find_batch(world.workplace, key).batch_id
+    entry = LogEntry(at=world.clock.now(), level="WARNING", logger="x", message="hm", exception=None, fields={})
+    with world.database.write() as connection:
+        AddLogEntries.apply(connection, [AddLogEntries(batch_id=batch_id, entries=(entry,))])
+    world.clock.advance(days=89)
+    assert "log_entries" not in await purged(world)
+    world.clock.advance(days=2)
+    assert (await purged(world))["log_entries"] == 1
 
 
 async def test_an_answer_with_a_longer_reuse_window_keeps_what_a_repeat_is_answered_from(world: CrmWorld) -> None:

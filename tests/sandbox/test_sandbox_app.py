@@ -192,7 +192,7 @@ def test_who_is_hit_by_a_probable_fault_does_not_depend_on_other_traffic() -> No
 def test_the_levels_are_graded() -> None:
     kinds = {level: {switch.kind for switch in switches} for level, switches in LEVELS.items()}
     assert kinds["none"] == set()
-    assert kinds["flaky"] == {"rate_limited", "error_500", "error_503", "closed_before"}
+    assert kinds["flaky"] == {"rate_limited", "error_500", "error_503", "closed_before", "hangs_before"}
     assert kinds["flaky"] < kinds["hostile"]
 
 

@@ -23,6 +23,7 @@ CONTRACT = {
     "5xx": ("*", {"error_500", "error_502", "error_503", "error_504"}),
     "slow": ("*", {"slow", "drip"}),
     "closed before and after the work": ("*", {"closed_before", "closed_after"}),
+    "no answer in time, before and after the work": ("*", {"hangs_before", "hangs_after"}),
     "401 and 403": ("*", {"unauthorized", "forbidden"}),
     "200 with an error": ("*", {"error_200"}),
     "damaged JSON": ("*", {"truncated", "malformed"}),
@@ -44,7 +45,11 @@ CONTRACT = {
     "prompt injections of Instagram": ("insightiq", {"injected_bio"}),
     "prompt injections of actors": ("apify", {"injected_bio"}),
 }
-"""The contract's table of switches, and the architecture's list of what a hostile sandbox shows."""
+"""The contract's table of switches, and the architecture's list of what a hostile sandbox shows.
+
+Left out are the rows about what later milestones read: webhooks that come twice, late, out of order, unsigned or with
+an old timestamp, which are received with the console, and the pages of YouTube.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,8 @@ async def played(town: Town, place: tuple[str, str], kind: str | None) -> Any:
         return await scene.act(town, made)
     except httpx.RemoteProtocolError:
         return "closed"
+    except httpx.ReadTimeout:
+        return "timeout"
 
 
 def operation_of(vendor: str, kind: str) -> str:
@@ -108,6 +115,7 @@ async def test_a_fault_of_all_vendors_is_seen_at_each(town: Town, vendor: str, k
     right, wrong = await played(town, place, None), await played(town, place, kind)
     assert (right == wrong) == (kind in SAME_ANSWER)
     assert (wrong == "closed") == kind.startswith("closed")
+    assert (wrong == "timeout") == kind.startswith("hangs")
     if kind.startswith("error_"):
         assert {status for status, *_ in wrong} == {int(kind.removeprefix("error_"))}
     if kind.startswith("rate_limited"):
@@ -131,7 +139,7 @@ def test_the_hostile_level_shows_what_the_architecture_lists() -> None:
     shown = {switch.kind for switch in LEVELS["hostile"]}
     assert shown >= {
         "rate_limited", "rate_limited_bare", "error_500", "error_503", "closed_after", "truncated", "malformed",
-        "error_200", "partial", "drip", "private_redirect", "injected_bio",
+        "error_200", "partial", "drip", "private_redirect", "injected_bio", "hangs_before", "hangs_after",
     }  # fmt: skip
 
 

@@ -93,6 +93,22 @@ def test_a_closed_connection_is_seen_as_such_over_a_socket() -> None:
         assert client.get(f"{server.base_url}/openai/v1/models", headers=KEY).status_code == 200
 
 
+@pytest.mark.parametrize(("kind", "is_billed"), [("hangs_before", False), ("hangs_after", True)])
+def test_a_hanging_connection_outlives_the_patience_of_its_client(kind: str, is_billed: bool) -> None:
+    with SandboxServer(SandboxConfig(port=0)) as server, httpx.Client(timeout=0.3) as client:
+        switch = {"vendor": "openai", "kind": kind}
+        client.put(f"{server.base_url}/_sandbox/faults", json=[switch])
+        asked = f"{server.base_url}/openai/v1/chat/completions"
+        with pytest.raises(httpx.ReadTimeout):
+            client.post(asked, json=CHAT, headers=KEY)
+        assert (server.state.bill.total_micros() > 0) == is_billed
+        client.put(f"{server.base_url}/_sandbox/faults", json=[{**switch, "seconds": 0.05}])
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.post(asked, json=CHAT, headers=KEY)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+
+
 def test_a_child_process_serves_and_ends_with_the_block(tmp_path: Path) -> None:
     with started_process(SandboxConfig(seed=5, port=0, home=tmp_path)) as child:
         told = sandbox_state(child.base_url)

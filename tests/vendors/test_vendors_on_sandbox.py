@@ -264,12 +264,14 @@ async def test_own_sites_are_read_through_the_sandboxs_web_alone(vendors):
         ("rate_limited", ErrorClass.THROTTLED),
         ("unauthorized", ErrorClass.PERMANENT_SERVICE),
         ("closed_after", ErrorClass.UNKNOWN),
+        ("hangs_before", ErrorClass.UNKNOWN),
+        ("hangs_after", ErrorClass.UNKNOWN),
         ("truncated", ErrorClass.UNKNOWN),
         ("malformed", ErrorClass.UNKNOWN),
     ],
 )
 async def test_the_sandboxs_faults_are_classified_for_every_vendor_that_spends(vendors, sandbox, kind, error_class):
-    sandbox.state.faults.set([Fault("*", "*", kind)])
+    sandbox.state.faults.set([Fault("*", "*", kind, seconds=0.05)])
     profile_url = sandbox.state.world.instagram(0).url
     request = ModelRequest(
         model="gpt-4o", system="s", user="u", fingerprint_text="u", schema_name="triage_v1", schema=VERDICT,
