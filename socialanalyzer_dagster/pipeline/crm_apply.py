@@ -122,19 +122,25 @@ class _SyncRun:
     async def work(self) -> None:
         """Every row that is left, part by part; what is known of a part is committed before the next one begins."""
         rows = await asyncio.to_thread(self._begin)
-        runtime = self._batch.policy.runtime
-        clock = self._batch.workplace.clock
-        meter = ProgressMeter(_STAGE, total=len(rows), clock=clock, report=self._tell)
+        meter = ProgressMeter(_STAGE, total=len(rows), clock=self._batch.workplace.clock, report=self._tell)
         for part in parts(rows, self._batch.policy.crm.batch_size):
-            began = clock.now()
-            verdicts = [self._dated(each) for each in await self._writer.write(part)]
-            for group in parts(verdicts, runtime.commit_leads):
-                await self._store(group, began)
+            await self._write(part)
             if self._workflow is not None:
                 await tell_workflow(self._batch, self._gate, self._workflow, self._plan)
-            self.worked += len(part)
             meter.advance(len(part))
             meter.tell(0)
+
+    async def _write(self, part: Sequence[StoredRow]) -> None:
+        """Commit every answer of a part, also when a later call of the same part is refused (I-34)."""
+        began = self._batch.workplace.clock.now()
+        ended: list[Verdict] = []
+        try:
+            await self._writer.write(part, ended)
+        finally:
+            dated = [self._dated(each) for each in ended]
+            for group in parts(dated, self._batch.policy.runtime.commit_leads):
+                await self._store(group, began)
+            self.worked += len(ended)
 
     def _begin(self) -> list[StoredRow]:
         self._batch.begin(_STAGE)

@@ -33,6 +33,7 @@ from socialanalyzer_dagster.vendors.lenient import Lenient
 T = TypeVar("T")
 
 BATCH_LIMIT = 100
+_SET = "hubspot.set"
 SEARCH_PAGE = 100
 _WRITE_SECONDS, _READ_SECONDS, _SEARCH_SECONDS, _SINGLE_SECONDS = 30.0, 15.0, 15.0, 10.0
 
@@ -141,6 +142,10 @@ class HubSpot:
         """Update up to 100 contacts by contact id; one result per input, in order; ValueError as for batch_upsert."""
         return self._write("update", _rows(inputs), inputs)
 
+    def batch_set(self, inputs: Sequence[WriteInput]) -> VendorCall[tuple[WriteResult, ...]]:
+        """As batch_update, of values that are to stand whoever edits meanwhile: sent again without a look."""
+        return self._write("update", _rows(inputs), inputs, operation=_SET)
+
     def search(
         self, *, filters: Sequence[JsonObject], properties: Sequence[str], after: str | None = None
     ) -> VendorCall[SearchPage]:
@@ -173,7 +178,8 @@ class HubSpot:
     def create_properties(self, definitions: Sequence[PropertyDefinition]) -> VendorCall[tuple[str, ...]]:
         """Create up to 100 properties; the names this call created, existing ones are not among them."""
         _check_size(definitions)
-        ask = _writing(f"{self._paths.properties}/batch/create", [_definition(one) for one in definitions])
+        rows = [_definition(one) for one in definitions]
+        ask = _writing(_SET, f"{self._paths.properties}/batch/create", rows)
         return self._call(ask, lambda answer: tuple(one.name for one in decode_properties(answer)))
 
     def status(self) -> VendorCall[ServiceStatus]:
@@ -192,14 +198,15 @@ class HubSpot:
             await self.workflow.aclose()
 
     def _write(
-        self, kind: str, rows: Sequence[JsonObject], inputs: Sequence[WriteInput]
+        self, kind: str, rows: Sequence[JsonObject], inputs: Sequence[WriteInput], *, operation: str = "hubspot.write"
     ) -> VendorCall[tuple[WriteResult, ...]]:
         _check_size(inputs)
         if len({one.trace_id for one in inputs}) < len(inputs):
             raise ValueError("trace ids must be unique in a batch")
         kept = tuple(inputs)
         return self._call(
-            _writing(f"{self._paths.contacts}/batch/{kind}", rows), lambda answer: write_results(answer, kept)
+            _writing(operation, f"{self._paths.contacts}/batch/{kind}", rows),
+            lambda answer: write_results(answer, kept),
         )
 
     def _read(self, path: str, query: Mapping[str, str | int]) -> Ask:
@@ -216,9 +223,9 @@ class HubSpot:
         return VendorCall(operation=ask.operation, request=request, max_units={}, send=send, decode=decode)
 
 
-def _writing(path: str, inputs: Sequence[JsonObject]) -> Ask:
+def _writing(operation: str, path: str, inputs: Sequence[JsonObject]) -> Ask:
     return Ask(
-        operation="hubspot.write",
+        operation=operation,
         method="POST",
         path=path,
         body={"inputs": list(inputs)},
