@@ -44,11 +44,34 @@ class Change:
     new: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The fields of our latest write, whose answer may have been lost; so may an undo's (`is_taken_back`)."""
+
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    is_taken_back: bool = False
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What stands in the CRM if the write was carried out."""
+        return {name: change.new for name, change in self.changes.items()}
+
+    def accounts_for(self, kind: ValueKind, name: str, value: str | None) -> bool:
+        """True when the write, or its undo, would have left this value."""
+        change = self.changes.get(name)
+        if change is None:
+            return False
+        if self.is_taken_back and (value is None if change.old is None else is_equal(kind, value, change.old)):
+            return True
+        return is_equal(kind, value, change.new)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmContact:
     """A contact as it is now; `is_ours` = this project made it for this lead (by creator_uid or by our link table).
 
-    `written` are the values we last wrote, `released` the properties that somebody edited since: theirs for good.
+    `written` are the values we know that we wrote last, `sent` what we may have written after that, `released` the
+    properties that somebody edited since: theirs for good.
     """
 
     object_id: str
@@ -56,6 +79,7 @@ class CrmContact:
     is_ours: bool
     written: Mapping[str, str] = field(default_factory=dict)
     released: frozenset[str] = frozenset()
+    sent: Sent = field(default_factory=Sent)
 
     def value(self, name: str) -> str | None:
         """The value of a property; None when it is blank."""
@@ -170,11 +194,22 @@ def released_properties(contact: CrmContact, properties: Mapping[str, CrmPropert
         for name, value in contact.written.items()
         if name in properties and name != UNIQUE_PROPERTY
         if not is_equal(properties[name].kind, contact.value(name), value)
+        if not contact.sent.accounts_for(properties[name].kind, name, contact.value(name))
     }
     if contact.is_ours:
         return contact.released | edited
     theirs = {name for name, known in properties.items() if known.rule is WriteRule.OURS and contact.value(name)}
     return contact.released | edited | theirs
+
+
+def arrived_values(contact: CrmContact, properties: Mapping[str, CrmProperty]) -> dict[str, str]:
+    """What our latest write left in the CRM although nobody could tell us so."""
+    return {
+        name: value
+        for name, value in contact.sent.values.items()
+        if name in properties and contact.written.get(name) != value
+        if is_equal(properties[name].kind, contact.value(name), value)
+    }
 
 
 def with_bdr(row: PlanRow, name: str, owner_id: str) -> PlanRow:

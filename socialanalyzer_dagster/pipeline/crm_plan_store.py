@@ -77,7 +77,8 @@ class _Store:
         if cleared is not None and not cleared.is_expired(self._now):
             return False
         roster.lock_roster(connection)
-        crm_links.note_sightings(connection, [each.sighting for each in drafts if each.sighting is not None])
+        sightings = [each.sighting for each in drafts if each.sighting is not None]
+        crm_links.note_sightings(connection, sightings, self._now)
         before = sync_plans.newest_plan(connection, batch_id)
         open_plan = before if before is not None and before.state == PlanState.OPEN else None
         dealing = self._deal(drafts, open_plan)
