@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow, is_equal
+from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow
+from socialanalyzer_dagster.domain.crm_equality import is_equal
 from socialanalyzer_dagster.domain.crm_properties import LIFECYCLE_PROPERTY, CrmProperty, ValueKind, WriteRule
 
 EDITED, GONE, STAYS = "edited since", "the contact is gone", "stays with the contact"

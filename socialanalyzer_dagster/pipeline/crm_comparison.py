@@ -13,6 +13,7 @@ from socialanalyzer_dagster.domain.crm_diff import (
     plan_row,
     released_properties,
 )
+from socialanalyzer_dagster.domain.crm_reading import has_opted_out
 from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.crm_validation import Definition, refused_values
 from socialanalyzer_dagster.domain.outreach import QueueDecision
@@ -49,7 +50,8 @@ class Comparison:
         self._gate = gate
         self._hubspot = hubspot
         self._properties = crm_properties(batch.policy)
-        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), batch.policy.crm.batch_size)
+        names = (*self._properties, batch.policy.crm.opt_out_property)
+        self._reader = CrmReader(GateReads(gate), hubspot, names, batch.policy.crm.batch_size)
         self._new_emails: set[str] = set()
         self._definitions: Mapping[str, Definition] = {}
 
@@ -74,7 +76,16 @@ class Comparison:
     def _draft(
         self, proposal: Proposal, known: Known | None, link: Link | None, suppressed: frozenset[LeadUid]
     ) -> Draft:
-        if proposal.uid in suppressed:
+        if known is not None and has_opted_out(known.contact.properties, self._batch.policy.crm):
+            row = PlanRow(
+                uid=proposal.uid,
+                action=Action.REJECTED,
+                reason="suppressed",
+                crm_object_id=known.contact.object_id,
+                tier=proposal.contact.tier,
+                notes=("opted_out_in_crm",),
+            )
+        elif proposal.uid in suppressed:
             row = PlanRow(uid=proposal.uid, action=Action.REJECTED, reason="suppressed", tier=proposal.contact.tier)
         elif known is None and link is not None and self._batch.policy.crm.deleted_contact == "leave":
             row = PlanRow(

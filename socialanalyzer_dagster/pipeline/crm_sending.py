@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.crm_diff import Action
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY, CrmProperty
+from socialanalyzer_dagster.domain.crm_reading import has_opted_out
 from socialanalyzer_dagster.domain.crm_recheck import Standing, standing
 from socialanalyzer_dagster.domain.ports import CallFailed, Gate
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed, Refusal
@@ -167,14 +168,17 @@ class Sender:
     def compared(self, row: StoredRow, known: Known | None, wanted: Wanted) -> Verdict | None:
         """The verdict of a row that need not or must not be written; None for one that may be written now."""
         contact = known.contact if known is not None else None
-        if known is not None and contact is not None and row.planned.action is Action.CREATE:
-            if not contact.is_ours:
-                return already_there(self.batch, row, contact.object_id)
-            if wanted.link is None and known.carries(row.planned.uid):
-                return through(row, written_state(row), contact.object_id)  # this row made it; the answer was lost
         found = standing(row.planned, contact, self.properties)
-        if found is Standing.DONE and contact is not None:  # written by a run that died before it could say so
+        if known is None or contact is None:
+            return broken(row, CHANGED) if found is Standing.CHANGED else None
+        is_create = row.planned.action is Action.CREATE
+        made = is_create and wanted.link is None and known.carries(row.planned.uid)
+        if made or found is Standing.DONE:  # written by a call whose answer nobody got, or that nobody could store
             return through(row, written_state(row), contact.object_id)
+        if has_opted_out(contact.properties, self.batch.policy.crm):
+            return refused(row, SUPPRESSED, contact_id=contact.object_id)
+        if is_create and not contact.is_ours:
+            return already_there(self.batch, row, contact.object_id)
         return broken(row, CHANGED) if found is Standing.CHANGED else None
 
 

@@ -57,7 +57,8 @@ class PartWriter:
         self._gate = gate
         self._hubspot = hubspot
         self._properties = crm_properties(batch.policy)
-        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), batch.policy.crm.batch_size)
+        names = (*self._properties, batch.policy.crm.opt_out_property)
+        self._reader = CrmReader(GateReads(gate), hubspot, names, batch.policy.crm.batch_size)
         self._sender = Sender(batch=batch, gate=gate, hubspot=hubspot, reader=self._reader, properties=self._properties)
         self._definitions: Mapping[str, Definition] | None = None
 

@@ -205,6 +205,19 @@ async def test_a_person_who_objected_since_the_plan_is_not_written(world: CrmWor
     assert world.contact("p1") is None
 
 
+async def test_whoever_opted_out_in_the_crm_since_the_plan_is_not_written(world: CrmWorld) -> None:
+    await world.synced("p1")
+    contact = world.contact("p1")
+    assert contact is not None
+    key = await world.approved("p1", "p2")
+    world.change(contact, hs_email_optout="true")
+    before, writes = dict(contact.properties), world.writes
+    world.person("p2@example.org", hs_email_optout="true")
+    assert (await world.sync(key)).rows == {"rejected": 2}
+    assert world.codes(Stage.SYNCED)["suppressed"] == 2
+    assert (contact.properties, world.writes) == (before, writes)
+
+
 async def test_an_address_found_invalid_since_the_plan_is_not_written(world: CrmWorld) -> None:
     key = await approved(world, "p1", "p2", "p3")
     with world.database.write() as connection:

@@ -110,13 +110,20 @@ def test_a_conflict_gives_the_existing_contact():
         ("OBJECT_NOT_FOUND", WriteState.ABSENT),
         ("RATE_LIMITS", WriteState.RETRY),
         ("CONFLICT", WriteState.CONFLICT),
-        ("SOMETHING", WriteState.REFUSED),
-        (None, WriteState.REFUSED),
+        ("VALIDATION_ERROR", WriteState.REFUSED),
+        ("SOMETHING", WriteState.RETRY),
+        (None, WriteState.RETRY),
     ],
 )
 def test_one_nameless_error_belongs_to_the_one_record_left(category, state):
     body = {"status": "COMPLETE", "results": [result(0), result(2)], "errors": [{"category": category}]}
     assert states(body) == [WriteState.CREATED, state, WriteState.CREATED]
+
+
+def test_a_record_whose_property_is_named_is_refused_whatever_the_category():
+    error = {"context": {"ids": ["uid-1"]}, "errors": [{"in": "email"}]}
+    body = {"status": "COMPLETE", "results": [result(0), result(2)], "errors": [error]}
+    assert states(body) == [WriteState.CREATED, WriteState.REFUSED, WriteState.CREATED]
 
 
 def test_a_record_in_neither_list_is_unknown():
