@@ -15,7 +15,7 @@ from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN
 from socialanalyzer_dagster.pipeline.crm_sync import close_batch, gate_of_plan, queue_again
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.plan_ends import expire_plan
-from socialanalyzer_dagster.storage import batches, sync_plans
+from socialanalyzer_dagster.storage import batches, person_rows, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import CLEARED, GateDecision
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 
@@ -36,7 +36,7 @@ class Admission:
 
 
 def admit(batch: OpenBatch) -> Admission:
-    """What may be written now; a plan past its time is refused, and the batch is queued for a new one.
+    """What may be written now; a plan past its time, or with a person who was erased, is replaced by a new one.
 
     Raises SyncRefused.
     """
@@ -54,8 +54,9 @@ def admit(batch: OpenBatch) -> Admission:
         return Admission()
     _check_decision(key, plan, gate, rows)
     if plan.is_expired(now):
-        return Admission(halt=_replan(batch, plan))
-    _check_rows(key, plan, rows)
+        return Admission(halt=_replan(batch, plan, f"expired at {plan.expires_at}"))
+    if sealed_hash(plan.number, [each.planned for each in rows]) != plan.plan_hash:
+        return Admission(halt=_changed(batch, plan, rows))
     with batch.workplace.database.read() as connection:
         _check_batch(connection, batch)
     return Admission(plan)
@@ -70,7 +71,12 @@ def _check_decision(key: str, plan: Plan, gate: GateDecision | None, rows: Seque
             f"the plan of batch {key} expired at {plan.expires_at}; nothing is written. Make a new one with "
             f"`socialanalyzer batch run {key} --from plan`"
         )
-    if plan.state == PlanState.SUPERSEDED or gate is None or gate.state not in CLEARED:
+    if plan.state == PlanState.SUPERSEDED:
+        raise SyncRefused(
+            f"the plan of batch {key} does not hold any more, because somebody in it asked not to be contacted; "
+            f"nothing is written. Make a new one with `socialanalyzer batch run {key} --from plan`"
+        )
+    if gate is None or gate.state not in CLEARED:
         contacts = sum(each.planned.action in WRITTEN for each in rows)
         raise SyncRefused(
             f"the plan of batch {key} ({contacts} contacts, {plan.plan_hash[:12]}) is not approved: look at it with "
@@ -78,12 +84,16 @@ def _check_decision(key: str, plan: Plan, gate: GateDecision | None, rows: Seque
         )
 
 
-def _check_rows(key: str, plan: Plan, rows: Sequence[StoredRow]) -> None:
-    if sealed_hash(plan.number, [each.planned for each in rows]) != plan.plan_hash:
-        raise SyncRefused(
-            f"the stored rows of the plan of batch {key} are not the ones that were approved ({plan.plan_hash[:12]}); "
-            "nothing is written"
-        )
+def _changed(batch: OpenBatch, plan: Plan, rows: Sequence[StoredRow]) -> str:
+    """Only an erasure may change stored rows: what is left is then planned anew. Raises SyncRefused otherwise."""
+    with batch.workplace.database.read() as connection:
+        erased = person_rows.erased_leads(connection, [each.planned.uid for each in rows])
+    if erased:
+        return _replan(batch, plan, "holds somebody who was erased")
+    raise SyncRefused(
+        f"the stored rows of the plan of batch {batch.row.partition_key} are not the ones that were approved "
+        f"({plan.plan_hash[:12]}); nothing is written"
+    )
 
 
 def _check_batch(connection: Connection, batch: OpenBatch) -> None:
@@ -97,16 +107,17 @@ def _check_batch(connection: Connection, batch: OpenBatch) -> None:
         raise SyncRefused(f"batch {row.partition_key} does not add up, so nothing is written: {' '.join(wrong)}")
 
 
-def _replan(batch: OpenBatch, plan: Plan) -> str:
+def _replan(batch: OpenBatch, plan: Plan, cause: str) -> str:
     """An approval does not outlast its plan: what is left of it is planned and decided about anew (spec 11.2)."""
     workplace = batch.workplace
     with workplace.database.write() as connection:
-        if plan.state == PlanState.OPEN:
+        if plan.state == PlanState.OPEN and plan.is_expired(workplace.clock.now()):
             expire_plan(connection, workplace, plan)
         else:
+            sync_plans.change_plan_state(connection, plan.plan_id, to=PlanState.SUPERSEDED)
             sync_plans.forget_tries(connection, plan.plan_id)
         row = batches.batch_by_id(connection, batch.row.batch_id)
         if row is not None:
             queue_again(connection, workplace, row)
     batch.refresh()
-    return f"the plan expired at {plan.expires_at}; nothing was written, and the batch is queued for a new plan"
+    return f"the plan {cause}; nothing was written, and the batch is queued for a new plan"

@@ -105,7 +105,9 @@ class _Store:
         has = roster.assignments(self._connection, leads)
         kept = {uid: each for uid, each in has.items() if each.bdr in by_name}
         planned = roster.assignments_of_plan(self._connection, open_plan.plan_id) if open_plan is not None else []
-        returned = {each.lead: each for each in (*planned, *has.values()) if each.lead not in kept}
+        written = crm_links.links_of(self._connection, [each.lead for each in planned])
+        left = [each for each in planned if each.lead not in written]  # whoever is in the CRM keeps their BDR
+        returned = {each.lead: each for each in (*left, *has.values()) if each.lead not in kept}
         epoch = roster.current_epoch(self._connection, self._now)
         counts = Counter(roster.counts(self._connection, epoch))
         counts.subtract((each.tier, each.bdr) for each in returned.values() if each.epoch == epoch)

@@ -8,11 +8,13 @@ from batch_world import book_policy
 from crm_world import CrmWorld
 
 from socialanalyzer_dagster.domain.crm_waits import next_day
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused, approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_due import attend_plans
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
+from socialanalyzer_dagster.pipeline.crm_writing import PartWriter
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -148,6 +150,31 @@ async def test_a_used_up_day_is_waited_out_without_counting_as_a_try(world_on_ea
     assert attend_plans(world_on_each.workplace) == [f"Batch {key} is queued: its sync goes on."]
     assert (await world_on_each.sync(key)).rows == {"created": 1}
     assert world_on_each.rows(key)["p1"].tries == 0
+
+
+async def test_tries_put_off_by_a_vendor_that_is_away_go_on_under_the_same_approval(
+    world: CrmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await world.approved("p1")
+    world.faults(Fault("hubspot", "batch_upsert", "partial"))
+    assert (await world.sync(key)).rows == {"failed": 1}
+    world.faults()
+    world.clock.advance(minutes=15)
+    attend_plans(world.workplace)
+    back = world.clock.now() + timedelta(minutes=5)
+
+    async def away(*_: object) -> None:
+        raise ProviderUnavailable("hubspot", "rate_limit_reached", retry_at=back)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartWriter, "write", away)
+        assert (await world.sync(key)).stage.status == "paused"
+    assert stretch(world, key) is Stretch.SYNC
+    assert attend_plans(world.workplace) == []
+    world.clock.at = back
+    assert attend_plans(world.workplace) == [f"Batch {key} is queued: its sync goes on."]
+    assert (await world.sync(key)).rows == {"created": 1}
+    assert find_batch(world.workplace, key).waits_for is None
 
 
 async def test_a_migration_is_waited_for_as_long_as_the_crm_says(world: CrmWorld) -> None:
