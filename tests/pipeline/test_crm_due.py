@@ -58,6 +58,20 @@ async def test_an_approval_does_not_outlast_its_plan(world_on_each: CrmWorld) ->
     assert (await world_on_each.sync(key)).rows == {"created": 1}
 
 
+async def test_a_plan_made_anew_leaves_written_leads_with_their_bdr(world_on_each: CrmWorld) -> None:
+    key = await world_on_each.approved("p1", "p2")
+    world_on_each.faults(
+        Fault("hubspot", "batch_upsert", "unauthorized", "nth", 3),
+        Fault("hubspot", "batch_upsert", "conflict", "nth", 1),
+    )
+    assert (await world_on_each.sync(key)).rows == {"created": 1, "pending": 1}
+    world_on_each.faults()
+    world_on_each.clock.advance(hours=72)
+    assert (await world_on_each.plan(key)).actions == {"create": 1}
+    assert world_on_each.assigned().total() == 2
+    assert world_on_each.dealt() == world_on_each.assigned()
+
+
 async def test_an_open_plan_past_its_time_is_made_anew_although_nothing_changed(world: CrmWorld) -> None:
     key = await world.scored("p1")
     first = await world.plan(key)
