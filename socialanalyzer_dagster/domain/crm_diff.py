@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
+from socialanalyzer_dagster.domain.crm_equality import is_equal
 from socialanalyzer_dagster.domain.crm_properties import (
     BDR_PROPERTY,
-    CHOICE_SEPARATOR,
     UNIQUE_PROPERTY,
     CrmProperty,
     ValueKind,
@@ -22,8 +20,9 @@ from socialanalyzer_dagster.domain.types import JsonObject, LeadUid, sha256_of
 
 RELEASED_NOTE = "released:"
 """Beginning of the mark of a property that is left to the people who edited it."""
-_MILLISECONDS = 1000
-_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
+EMAIL = "email"
+ABOUT_EMAIL = frozenset({"email_verification_status", "contact_source"})
+"""What is said of the address that we found, and of no other."""
 
 
 class Action(StrEnum):
@@ -44,11 +43,34 @@ class Change:
     new: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The fields of our latest write, whose answer may have been lost; so may an undo's (`is_taken_back`)."""
+
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    is_taken_back: bool = False
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What stands in the CRM if the write was carried out."""
+        return {name: change.new for name, change in self.changes.items()}
+
+    def accounts_for(self, kind: ValueKind, name: str, value: str | None) -> bool:
+        """True when the write, or its undo, would have left this value."""
+        change = self.changes.get(name)
+        if change is None:
+            return False
+        if self.is_taken_back and (value is None if change.old is None else is_equal(kind, value, change.old)):
+            return True
+        return is_equal(kind, value, change.new)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmContact:
     """A contact as it is now; `is_ours` = this project made it for this lead (by creator_uid or by our link table).
 
-    `written` are the values we last wrote, `released` the properties that somebody edited since: theirs for good.
+    `written` are the values we know that we wrote last, `sent` what we may have written after that, `released` the
+    properties that somebody edited since: theirs for good.
     """
 
     object_id: str
@@ -56,6 +78,7 @@ class CrmContact:
     is_ours: bool
     written: Mapping[str, str] = field(default_factory=dict)
     released: frozenset[str] = frozenset()
+    sent: Sent = field(default_factory=Sent)
 
     def value(self, name: str) -> str | None:
         """The value of a property; None when it is blank."""
@@ -127,10 +150,14 @@ def plan_row(
     )
     if (code := _refusal(proposed, contact, policy)) is not None:
         return replace(row, action=Action.HELD if code in HELD else Action.REJECTED, reason=code)
-    changes = field_changes(proposed.properties, contact, properties)
+    desired = proposed.properties
+    changes = field_changes(desired, contact, properties)
     if contact is None:
         return replace(row, changes=changes)
-    notes = (*row.notes, *(f"{RELEASED_NOTE}{name}" for name in _left_alone(proposed.properties, contact, properties)))
+    if EMAIL not in changes and _has_another_address(contact, desired):
+        desired = {name: value for name, value in desired.items() if name not in ABOUT_EMAIL}
+        changes = {name: change for name, change in changes.items() if name not in ABOUT_EMAIL}
+    notes = (*row.notes, *(f"{RELEASED_NOTE}{name}" for name in _left_alone(desired, contact, properties)))
     return replace(row, action=Action.UPDATE if changes else Action.UNCHANGED, changes=changes, notes=notes)
 
 
@@ -154,6 +181,11 @@ def field_changes(
     return changes
 
 
+def _has_another_address(contact: CrmContact, desired: Mapping[str, str]) -> bool:
+    held = contact.value(EMAIL)
+    return held is not None and not is_equal(ValueKind.EMAIL, held, desired.get(EMAIL, ""))
+
+
 def _left_alone(
     desired: Mapping[str, str], contact: CrmContact, properties: Mapping[str, CrmProperty]
 ) -> Iterator[str]:
@@ -170,11 +202,22 @@ def released_properties(contact: CrmContact, properties: Mapping[str, CrmPropert
         for name, value in contact.written.items()
         if name in properties and name != UNIQUE_PROPERTY
         if not is_equal(properties[name].kind, contact.value(name), value)
+        if not contact.sent.accounts_for(properties[name].kind, name, contact.value(name))
     }
     if contact.is_ours:
         return contact.released | edited
     theirs = {name for name, known in properties.items() if known.rule is WriteRule.OURS and contact.value(name)}
     return contact.released | edited | theirs
+
+
+def arrived_values(contact: CrmContact, properties: Mapping[str, CrmProperty]) -> dict[str, str]:
+    """What our latest write left in the CRM although nobody could tell us so."""
+    return {
+        name: value
+        for name, value in contact.sent.values.items()
+        if name in properties and contact.written.get(name) != value
+        if is_equal(properties[name].kind, contact.value(name), value)
+    }
 
 
 def with_bdr(row: PlanRow, name: str, owner_id: str) -> PlanRow:
@@ -198,21 +241,6 @@ def sealed_hash(number: int, rows: Iterable[PlanRow]) -> str:
     return sha256_of({"number": number, "rows": plan_hash(rows)})
 
 
-def is_equal(kind: ValueKind, old: str | None, new: str) -> bool:
-    """Whether the CRM already holds this value, written in its own way (case of an address, 0.5 for 0.5000, dashes)."""
-    if old is None:
-        return False
-    if kind is ValueKind.EMAIL:
-        return old.casefold() == new.casefold()
-    if kind is ValueKind.NUMBER:
-        return _number(old) == _number(new)
-    if kind is ValueKind.MOMENT:
-        return _instant(old) == _instant(new)
-    if kind is ValueKind.CHOICES:
-        return set(old.split(CHOICE_SEPARATOR)) == set(new.split(CHOICE_SEPARATOR))
-    return _plain(old) == _plain(new)
-
-
 def _notes(proposed: ProposedContact) -> tuple[str, ...]:
     marks = {
         "country_assumed": proposed.outreach.is_assumed,
@@ -225,7 +253,7 @@ def _notes(proposed: ProposedContact) -> tuple[str, ...]:
 def _refusal(proposed: ProposedContact, contact: CrmContact | None, policy: Policy) -> str | None:
     if contact is not None and not contact.is_ours and policy.crm.existing_contact == "skip":
         return "already_in_crm"
-    email = proposed.properties.get("email")
+    email = proposed.properties.get(EMAIL)
     return email_refusal(email, proposed.email_status, policy) or proposed.outreach.code
 
 
@@ -235,24 +263,3 @@ def _is_written(known: CrmProperty, old: str | None, new: str) -> bool:
     if known.rule is WriteRule.IF_BLANK:
         return old is None
     return not is_equal(known.kind, old, new)
-
-
-def _plain(text: str) -> str:
-    """One kind of dash, single spaces: what a CRM may change in a text while it stores it."""
-    return " ".join(text.translate(_DASHES).split())
-
-
-def _number(text: str) -> Decimal | str:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text
-
-
-def _instant(text: str) -> datetime | str:
-    try:
-        moment = datetime.fromtimestamp(int(text) / _MILLISECONDS, tz=UTC) if text.lstrip("-").isdigit() else None
-        moment = moment or datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        return text
-    return moment.replace(tzinfo=moment.tzinfo or UTC)

@@ -29,8 +29,13 @@ def reading(properties: Mapping[str, str | None], crm: CrmPolicy) -> Reading:
     return Reading(
         owner_id=properties.get(OWNER_PROPERTY) or properties.get(BDR_PROPERTY) or None,
         outcome=outcome_of(properties, crm.outcomes),
-        opted_out=properties.get(crm.opt_out_property) == _YES,
+        opted_out=has_opted_out(properties, crm),
     )
+
+
+def has_opted_out(properties: Mapping[str, str | None], crm: CrmPolicy) -> bool:
+    """True for somebody who asked the CRM for no more mail."""
+    return properties.get(crm.opt_out_property) == _YES
 
 
 def outcome_of(properties: Mapping[str, str | None], rules: Sequence[OutcomeRule]) -> CrmOutcome | None:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from socialanalyzer_dagster.domain.crm_diff import Action, CrmContact, PlanRow, is_equal
+from socialanalyzer_dagster.domain.crm_diff import Action, CrmContact, PlanRow
+from socialanalyzer_dagster.domain.crm_equality import is_equal
 from socialanalyzer_dagster.domain.crm_properties import CrmProperty
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow, is_equal
-from socialanalyzer_dagster.domain.crm_properties import CrmProperty, ValueKind, WriteRule
+from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow
+from socialanalyzer_dagster.domain.crm_equality import is_equal
+from socialanalyzer_dagster.domain.crm_properties import LIFECYCLE_PROPERTY, CrmProperty, ValueKind, WriteRule
 
 EDITED, GONE, STAYS = "edited since", "the contact is gone", "stays with the contact"
+WRITTEN_AGAIN = "written again since"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,10 @@ def undo_row(row: PlanRow, contact: CrmContact | None, properties: Mapping[str, 
 def _stays(row: PlanRow, name: str, properties: Mapping[str, CrmProperty]) -> bool:
     """What is said once stays: our mark, the owner, the legal basis; no later sync could say it again.
 
+    So does the stage of its life, which the CRM moves forward only.
+
     A contact that we made also keeps its address: it is never deleted, and is not to be made a second time.
     """
     known = properties.get(name)
-    is_said_once = known is not None and known.rule is WriteRule.ON_CREATE
+    is_said_once = name == LIFECYCLE_PROPERTY or (known is not None and known.rule is WriteRule.ON_CREATE)
     return is_said_once or (row.action is Action.CREATE and known is not None and known.kind is ValueKind.EMAIL)

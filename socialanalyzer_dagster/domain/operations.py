@@ -14,7 +14,7 @@ class Billing(StrEnum):
 
 
 class Repeat(StrEnum):
-    """What a second identical request does."""
+    """What a second identical request does; `ask_first` = whoever lost the answer looks before anything is sent."""
 
     SAFE = "safe"
     PAYS_AGAIN = "pays_again"
@@ -77,8 +77,8 @@ OPERATIONS: dict[str, Operation] = _table(
     Operation("openai.batch_read", "openai", _N, _SAFE, "openai"),
     Operation("openai.status", "openai", _N, _SAFE, "openai"),
     Operation("hubspot.read", "hubspot", _N, _SAFE, "hubspot"),
-    Operation("hubspot.search", "hubspot", _N, _SAFE, "hubspot_search"),
-    Operation("hubspot.write", "hubspot", _N, _SAFE, "hubspot_write"),
+    Operation("hubspot.write", "hubspot", _N, Repeat.ASK_FIRST, "hubspot_write"),  # somebody may edit in between
+    Operation("hubspot.set", "hubspot", _N, _SAFE, "hubspot_write"),
     Operation("hubspot.gdpr_delete", "hubspot", _N, _SAFE, "hubspot_write"),
     Operation("hubspot.webhook", "hubspot", _N, _PAYS, "hubspot"),  # free, but a second one starts the workflow again
     Operation("media.download", "media", _N, _SAFE, "media", asks_many_hosts=True),

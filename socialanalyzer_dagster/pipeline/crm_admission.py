@@ -19,7 +19,7 @@ from socialanalyzer_dagster.pipeline.crm_sync import close_batch, gate_of_plan, 
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.plan_ends import expire_plan
 from socialanalyzer_dagster.pipeline.workplace import SANDBOX
-from socialanalyzer_dagster.storage import batches, sync_plans
+from socialanalyzer_dagster.storage import batches, person_rows, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import CLEARED, GateDecision
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 
@@ -43,8 +43,8 @@ class Admission:
 def admit(batch: OpenBatch) -> Admission:
     """What may be written now, and under which policy.
 
-    A plan past its time, or made under other privacy and outreach rules than are active now, is refused and the batch
-    queued for a new one. Raises SyncRefused.
+    A plan past its time, with a person who was erased, or made under other privacy and outreach rules than are active
+    now, is refused and the batch queued for a new one. Raises SyncRefused.
     """
     row = batch.refresh()
     key, now = row.partition_key, batch.workplace.clock.now()
@@ -66,7 +66,8 @@ def admit(batch: OpenBatch) -> Admission:
         cause = "what the policy says about contacts changed after the plan"
         return Admission(policy, halt=_replan(batch, plan, cause))
     _check_privacy(batch, policy)
-    _check_rows(key, plan, rows)
+    if sealed_hash(plan.number, [each.planned for each in rows]) != plan.plan_hash:
+        return Admission(policy, halt=_changed(batch, plan, rows))
     with batch.workplace.database.read() as connection:
         _check_batch(connection, batch)
     return Admission(policy, plan)
@@ -81,7 +82,12 @@ def _check_decision(key: str, plan: Plan, gate: GateDecision | None, rows: Seque
             f"the plan of batch {key} expired at {plan.expires_at}; nothing is written. Make a new one with "
             f"`socialanalyzer batch run {key} --from plan`"
         )
-    if plan.state == PlanState.SUPERSEDED or gate is None or gate.state not in CLEARED:
+    if plan.state == PlanState.SUPERSEDED:
+        raise SyncRefused(
+            f"the plan of batch {key} does not hold any more, because somebody in it asked not to be contacted; "
+            f"nothing is written. Make a new one with `socialanalyzer batch run {key} --from plan`"
+        )
+    if gate is None or gate.state not in CLEARED:
         contacts = sum(each.planned.action in WRITTEN for each in rows)
         raise SyncRefused(
             f"the plan of batch {key} ({contacts} contacts, {plan.plan_hash[:12]}) is not approved: look at it with "
@@ -96,12 +102,16 @@ def _check_privacy(batch: OpenBatch, policy: Policy) -> None:
         raise SyncRefused(f"{subject}: {HOW_TO_RECORD}")
 
 
-def _check_rows(key: str, plan: Plan, rows: Sequence[StoredRow]) -> None:
-    if sealed_hash(plan.number, [each.planned for each in rows]) != plan.plan_hash:
-        raise SyncRefused(
-            f"the stored rows of the plan of batch {key} are not the ones that were approved ({plan.plan_hash[:12]}); "
-            "nothing is written"
-        )
+def _changed(batch: OpenBatch, plan: Plan, rows: Sequence[StoredRow]) -> str:
+    """Only an erasure may change stored rows: what is left is then planned anew. Raises SyncRefused otherwise."""
+    with batch.workplace.database.read() as connection:
+        erased = person_rows.erased_leads(connection, [each.planned.uid for each in rows])
+    if erased:
+        return _replan(batch, plan, "the plan holds somebody who was erased")
+    raise SyncRefused(
+        f"the stored rows of the plan of batch {batch.row.partition_key} are not the ones that were approved "
+        f"({plan.plan_hash[:12]}); nothing is written"
+    )
 
 
 def _check_batch(connection: Connection, batch: OpenBatch) -> None:
@@ -119,9 +129,10 @@ def _replan(batch: OpenBatch, plan: Plan, cause: str) -> str:
     """An approval does not outlast its plan: what is left of it is planned and decided about anew (spec 11.2)."""
     workplace = batch.workplace
     with workplace.database.write() as connection:
-        if plan.state == PlanState.OPEN:
+        if plan.state == PlanState.OPEN and plan.is_expired(workplace.clock.now()):
             expire_plan(connection, workplace, plan)
         else:
+            sync_plans.change_plan_state(connection, plan.plan_id, to=PlanState.SUPERSEDED)
             sync_plans.forget_tries(connection, plan.plan_id)
         row = batches.batch_by_id(connection, batch.row.batch_id)
         if row is not None:

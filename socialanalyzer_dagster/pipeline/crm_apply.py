@@ -11,22 +11,30 @@ from socialanalyzer_dagster.domain.crm_waits import next_try_at, resume_at
 from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult
-from socialanalyzer_dagster.domain.refusals import Refusal
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused, admit
 from socialanalyzer_dagster.pipeline.crm_plan import refusal_of
-from socialanalyzer_dagster.pipeline.crm_sync import close_batch, go_on_at, queue_changed
+from socialanalyzer_dagster.pipeline.crm_sync import close_batch, go_on_at, queue_changed, queue_sync
 from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync, Verdict, broken
 from socialanalyzer_dagster.pipeline.crm_webhook import tell_workflow
 from socialanalyzer_dagster.pipeline.crm_writing import PartWriter
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.outcome_writes import Finished, StoreResults
+from socialanalyzer_dagster.pipeline.plan_ends import give_back
 from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress
 from socialanalyzer_dagster.pipeline.runner_buffer import DATABASE_FAULTS
-from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
-from socialanalyzer_dagster.storage import batches, roster, sync_plans
+from socialanalyzer_dagster.pipeline.runner_end import (
+    StageEnd,
+    StageReport,
+    end_stage,
+    forget_ended_wait,
+    pause_cancelled,
+    stage_report,
+)
+from socialanalyzer_dagster.storage import batches, sync_plans
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, RowState, StoredRow
 
@@ -99,7 +107,7 @@ def _halted(batch: OpenBatch, error: Refusal | CallFailed, worked: int) -> str |
     See spec 11.6: a daily limit is waited out until the account's next day.
     """
     if isinstance(error, Refusal) or error.error.error_class not in _PASSING:
-        go_on_at(batch, None)
+        go_on_at(batch, error.retry_at if isinstance(error, ProviderUnavailable) else None)
         return end_stage(batch, _STAGE, StageEnd(reason=refusal_of(error), worked=worked)).halt
     until = resume_at(error.error, batch.workplace.clock.now(), batch.policy.crm)
     sentence = f"{error}; the sync goes on by itself at {until:%Y-%m-%d %H:%M} UTC"
@@ -129,19 +137,27 @@ class _SyncRun:
     async def work(self) -> None:
         """Every row that is left, part by part; what is known of a part is committed before the next one begins."""
         rows = await asyncio.to_thread(self._begin)
-        runtime = self._batch.policy.runtime
-        clock = self._batch.workplace.clock
-        meter = ProgressMeter(_STAGE, total=len(rows), clock=clock, report=self._tell)
+        meter = ProgressMeter(_STAGE, total=len(rows), clock=self._batch.workplace.clock, report=self._tell)
         for part in parts(rows, self._batch.policy.crm.batch_size):
-            began = clock.now()
-            verdicts = [self._dated(each) for each in await self._writer.write(part)]
-            for group in parts(verdicts, runtime.commit_leads):
-                await self._store(group, began)
+            await self._write(part)
             if self._workflow is not None:
                 await tell_workflow(self._batch, self._gate, self._workflow, self._plan)
-            self.worked += len(part)
             meter.advance(len(part))
             meter.tell(0)
+        if self._workflow is not None:  # rows that an earlier run wrote and did not tell about
+            await tell_workflow(self._batch, self._gate, self._workflow, self._plan)
+
+    async def _write(self, part: Sequence[StoredRow]) -> None:
+        """Commit every answer of a part, also when a later call of the same part is refused (I-34)."""
+        began = self._batch.workplace.clock.now()
+        ended: list[Verdict] = []
+        try:
+            await self._writer.write(part, ended)
+        finally:
+            dated = [self._dated(each) for each in ended]
+            for group in parts(dated, self._batch.policy.runtime.commit_leads):
+                await self._store(group, began)
+            self.worked += len(ended)
 
     def _begin(self) -> list[StoredRow]:
         self._batch.begin(_STAGE)
@@ -198,18 +214,24 @@ class _SyncRun:
         return StoreSync(results=results, verdicts=tuple(verdicts), now=now)
 
     def close(self) -> None:
-        """The plan is applied; leads that the CRM will never have are given back by their BDRs; the batch ends."""
+        """The plan is applied; leads that the CRM will never have are given back by their BDRs; the batch ends.
+
+        One whose plan was superseded meanwhile, because somebody in it objected, is queued for another.
+        """
         batch = self._batch
         with batch.workplace.database.write() as connection:
-            roster.lock_roster(connection)
             rows = sync_plans.plan_rows(connection, self._plan.plan_id)
-            gone = {row.planned.uid for row in rows if row.state == RowState.REJECTED}
-            dealt = roster.assignments_of_plan(connection, self._plan.plan_id)
-            roster.return_assignments(connection, [each for each in dealt if each.lead in gone])
-            sync_plans.change_plan_state(connection, self._plan.plan_id, to=PlanState.APPLIED)
+            give_back(connection, self._plan, {row.planned.uid for row in rows if row.state == RowState.REJECTED})
+            is_applied = sync_plans.change_plan_state(connection, self._plan.plan_id, to=PlanState.APPLIED)
+            is_superseded = self._plan.state == PlanState.OPEN and not is_applied
+            if is_superseded:
+                sync_plans.forget_tries(connection, self._plan.plan_id)
             sync_plans.put_off(connection, self._plan.plan_id, None)
             batches.end_stage(connection, batch.row.batch_id, _STAGE, batch.workplace.clock.now())
-        if self._plan.number >= batch.policy.crm.plans_by_itself or not queue_changed(batch):
+        forget_ended_wait(batch)
+        if is_superseded:
+            queue_sync(batch)
+        elif self._plan.number >= batch.policy.crm.plans_by_itself or not queue_changed(batch):
             close_batch(batch)
 
 

@@ -4,7 +4,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from socialanalyzer_dagster.domain.crm_diff import RELEASED_NOTE, Action, PlanRow, plan_row, released_properties
+from socialanalyzer_dagster.domain.crm_diff import (
+    RELEASED_NOTE,
+    Action,
+    PlanRow,
+    Sent,
+    arrived_values,
+    plan_row,
+    released_properties,
+)
+from socialanalyzer_dagster.domain.crm_reading import has_opted_out
 from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.crm_validation import Definition, refused_values
 from socialanalyzer_dagster.domain.outreach import QueueDecision
@@ -16,7 +25,7 @@ from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, GateReads, K
 from socialanalyzer_dagster.pipeline.crm_facts import Proposal, load_proposals
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady, definitions_of, shortcomings
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import crm_links
+from socialanalyzer_dagster.storage import crm_links, sent_rows
 from socialanalyzer_dagster.storage.crm_links import Link, Sighting
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
 
@@ -43,7 +52,8 @@ class Comparison:
         self._gate = gate
         self._hubspot = hubspot
         self._properties = crm_properties(policy)
-        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), policy.crm.batch_size)
+        names = (*self._properties, policy.crm.opt_out_property)
+        self._reader = CrmReader(GateReads(gate), hubspot, names, policy.crm.batch_size)
         self._new_emails: set[str] = set()
         self._definitions: Mapping[str, Definition] = {}
 
@@ -55,16 +65,29 @@ class Comparison:
         self._definitions = definitions_of(answer.value)
 
     async def drafts(self, window: list[tuple[LeadUid, int]]) -> list[Draft]:
-        proposals, links = await asyncio.to_thread(self._load, window)
+        proposals, links, sent = await asyncio.to_thread(self._load, window)
         suppressed = await suppressed_leads(self._gate, proposals)
-        wanted = [Wanted(each.uid, each.email, links.get(each.uid)) for each in proposals if each.uid not in suppressed]
+        wanted = [
+            Wanted(each.uid, each.email, links.get(each.uid), sent.get(each.uid, Sent()))
+            for each in proposals
+            if each.uid not in suppressed
+        ]
         known = await self._reader.find(wanted)
         return [self._draft(each, known.get(each.uid), links.get(each.uid), suppressed) for each in proposals]
 
     def _draft(
         self, proposal: Proposal, known: Known | None, link: Link | None, suppressed: frozenset[LeadUid]
     ) -> Draft:
-        if proposal.uid in suppressed:
+        if known is not None and has_opted_out(known.contact.properties, self._policy.crm):
+            row = PlanRow(
+                uid=proposal.uid,
+                action=Action.REJECTED,
+                reason="suppressed",
+                crm_object_id=known.contact.object_id,
+                tier=proposal.contact.tier,
+                notes=("opted_out_in_crm",),
+            )
+        elif proposal.uid in suppressed:
             row = PlanRow(uid=proposal.uid, action=Action.REJECTED, reason="suppressed", tier=proposal.contact.tier)
         elif known is None and link is not None and self._policy.crm.deleted_contact == "leave":
             row = PlanRow(
@@ -77,20 +100,26 @@ class Comparison:
             )
         else:
             row = self._row(proposal, known)
-        return Draft(row, proposal.queue, self._sighting(known, link))
+        return Draft(row, proposal.queue, self._sighting(proposal.uid, known, link))
 
-    def _sighting(self, known: Known | None, link: Link | None) -> Sighting | None:
+    def _sighting(self, lead: LeadUid, known: Known | None, link: Link | None) -> Sighting | None:
         """What the read says about a contact we wrote earlier; one that only shares the address is none of them."""
-        if known is None or link is None or not known.contact.is_ours:
+        if known is None or not known.contact.is_ours or (link is None and not known.contact.written):
             return None
-        is_its_own = known.creator_uid in (None, link.lead)
-        released = released_properties(known.contact, self._properties) if is_its_own else frozenset[str]()
-        return Sighting(lead=link.lead, contact_id=known.contact.object_id, released=released)
+        contact = known.contact
+        seen = Sighting(lead=lead, contact_id=contact.object_id, link=link)
+        if known.creator_uid not in (None, lead):
+            return seen
+        arrived = contact.written if link is None else arrived_values(contact, self._properties)
+        return replace(seen, released=released_properties(contact, self._properties), arrived=arrived)
 
-    def _load(self, window: list[tuple[LeadUid, int]]) -> tuple[list[Proposal], dict[LeadUid, Link]]:
+    def _load(
+        self, window: list[tuple[LeadUid, int]]
+    ) -> tuple[list[Proposal], dict[LeadUid, Link], dict[LeadUid, Sent]]:
+        leads = [uid for uid, _ in window]
         with self._batch.workplace.database.read() as connection:
-            links = crm_links.links_of(connection, [uid for uid, _ in window])
-            return load_proposals(connection, self._batch, self._policy, window), links
+            links, sent = crm_links.links_of(connection, leads), sent_rows.last_sent(connection, leads)
+            return load_proposals(connection, self._batch, self._policy, window), links, sent
 
     def _row(self, proposal: Proposal, known: Known | None) -> PlanRow:
         contact = known.contact if known is not None else None

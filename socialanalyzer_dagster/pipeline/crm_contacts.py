@@ -1,11 +1,11 @@
 """The contacts that leads are in the CRM now: by our unique property, by stored id, then by e-mail (spec 11.3)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from socialanalyzer_dagster.domain.calls import VendorCall
-from socialanalyzer_dagster.domain.crm_diff import CrmContact
+from socialanalyzer_dagster.domain.crm_diff import CrmContact, Sent
 from socialanalyzer_dagster.domain.crm_properties import MERGED_PROPERTY, UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.ports import Gate
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
@@ -23,11 +23,15 @@ _EMAIL = "email"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A lead to look for; `link` is the contact it was when we last wrote it, None for a lead we never wrote."""
+    """A lead to look for; `link` is the contact it was when we last wrote it, None for a lead we never wrote.
+
+    `sent` is what a write may have left there whose answer was lost.
+    """
 
     uid: LeadUid
     email: str | None
     link: Link | None
+    sent: Sent = field(default_factory=Sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +114,14 @@ class CrmReader:
 
 def _known(contact: Contact, wanted: Wanted, *, is_ours: bool) -> Known:
     link = wanted.link if is_ours else None
+    mark = contact.properties.get(UNIQUE_PROPERTY) or None
+    made = wanted.sent.values if link is None and mark == wanted.uid else {}  # its create lost the answer
     current = CrmContact(
         object_id=contact.id,
         properties=contact.properties,
         is_ours=is_ours,
-        written={} if link is None else link.values,
+        written=made if link is None else link.values,
         released=frozenset() if link is None else link.released,
+        sent=wanted.sent if is_ours else Sent(),
     )
-    return Known(current, contact.properties.get(UNIQUE_PROPERTY) or None)
+    return Known(current, mark)

@@ -79,7 +79,8 @@ class _Store:
         if cleared is not None and not cleared.is_expired(self._now):
             return False
         roster.lock_roster(connection)
-        crm_links.note_sightings(connection, [each.sighting for each in drafts if each.sighting is not None])
+        sightings = [each.sighting for each in drafts if each.sighting is not None]
+        crm_links.note_sightings(connection, sightings, self._now)
         before = sync_plans.newest_plan(connection, batch_id)
         open_plan = before if before is not None and before.state == PlanState.OPEN else None
         dealing = self._deal(drafts, open_plan)
@@ -106,7 +107,9 @@ class _Store:
         has = roster.assignments(self._connection, leads)
         kept = {uid: each for uid, each in has.items() if each.bdr in by_name}
         planned = roster.assignments_of_plan(self._connection, open_plan.plan_id) if open_plan is not None else []
-        returned = {each.lead: each for each in (*planned, *has.values()) if each.lead not in kept}
+        written = crm_links.links_of(self._connection, [each.lead for each in planned])
+        left = [each for each in planned if each.lead not in written]  # whoever is in the CRM keeps their BDR
+        returned = {each.lead: each for each in (*left, *has.values()) if each.lead not in kept}
         epoch = roster.current_epoch(self._connection, self._now)
         counts = Counter(roster.counts(self._connection, epoch))
         counts.subtract((each.tier, each.bdr) for each in returned.values() if each.epoch == epoch)

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from socialanalyzer_dagster.domain.crm_diff import CrmContact, released_properties
+from socialanalyzer_dagster.domain.crm_diff import CrmContact, Sent, arrived_values, released_properties
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.crm_reading import read_properties, reading
 from socialanalyzer_dagster.domain.crm_table import crm_properties
@@ -16,7 +16,7 @@ from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.progress import Tell, tell_nobody
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import crm_facts, crm_links, crm_standings, leads
+from socialanalyzer_dagster.storage import crm_facts, crm_links, crm_standings, leads, sent_rows
 from socialanalyzer_dagster.storage.crm_links import Link, Sighting
 from socialanalyzer_dagster.storage.crm_standings import Standing
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
@@ -102,9 +102,14 @@ class _Reconciliation:
                 emails = {contacts[link.contact_id].properties.get("email"), chosen[link.lead].values.get("email")}
                 self._suppress(records[link.lead], emails)
             self._count(standing, known)
-        seen = [sighting for link in page if (sighting := self._sighting(link, contacts)) is not None]
         with self._workplace.database.write() as connection:
-            crm_links.note_sightings(connection, seen)
+            sent = sent_rows.last_sent(connection, uids)
+            seen = [
+                self._sighting(link, contact, sent.get(link.lead, Sent()))
+                for link in page
+                if (contact := contacts.get(link.contact_id)) is not None
+            ]
+            crm_links.note_sightings(connection, seen, self._workplace.clock.now())
             crm_standings.save_standings(connection, standings)
 
     def _standing(self, link: Link, contact: Contact | None) -> Standing:
@@ -121,10 +126,7 @@ class _Reconciliation:
             read_at=now,
         )
 
-    def _sighting(self, link: Link, contacts: Mapping[str, Contact]) -> Sighting | None:
-        contact = contacts.get(link.contact_id)
-        if contact is None:
-            return None
+    def _sighting(self, link: Link, contact: Contact, sent: Sent) -> Sighting:
         self.report.merged += contact.id != link.contact_id
         current = CrmContact(
             object_id=contact.id,
@@ -132,11 +134,14 @@ class _Reconciliation:
             is_ours=True,
             written=link.values,
             released=link.released,
+            sent=sent,
         )
-        is_its_own = (contact.properties.get(UNIQUE_PROPERTY) or link.lead) == link.lead
-        released = released_properties(current, self._properties) if is_its_own else frozenset[str]()
+        seen = Sighting(lead=link.lead, contact_id=contact.id, link=link)
+        if (contact.properties.get(UNIQUE_PROPERTY) or link.lead) != link.lead:
+            return seen
+        released = released_properties(current, self._properties)
         self.report.edited += bool(released - link.released)
-        return Sighting(lead=link.lead, contact_id=contact.id, released=released)
+        return replace(seen, released=released, arrived=arrived_values(current, self._properties))
 
     def _suppress(self, record: LeadRecord, emails: set[str | None]) -> None:
         """The person under every name of their own; accounts that they only link to may be somebody else's."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.crm_diff import Action
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY, CrmProperty
+from socialanalyzer_dagster.domain.crm_reading import has_opted_out
 from socialanalyzer_dagster.domain.crm_recheck import Standing, standing
 from socialanalyzer_dagster.domain.ports import CallFailed, Gate
-from socialanalyzer_dagster.domain.refusals import PersonSuppressed
+from socialanalyzer_dagster.domain.refusals import PersonSuppressed, Refusal
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_comparison import listed_lead
-from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Wanted
+from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
 from socialanalyzer_dagster.pipeline.crm_verdicts import Verdict, broken, refused, refused_properties, through
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage.sync_plans import RowState, StoredRow
@@ -23,6 +24,7 @@ STEP = "crm_write"
 SUPPRESSED, CHANGED = "suppressed", "plan_changed"
 _CONFLICT, _NOT_FOUND = 409, 404
 _REFUSALS = range(400, 500)
+_LOOKED_UP = frozenset({WriteState.UNKNOWN, WriteState.CONFLICT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,48 +37,64 @@ class Sender:
     reader: CrmReader
     properties: Mapping[str, CrmProperty]
 
-    async def send(self, rows: Sequence[StoredRow], wanted: Mapping[LeadUid, Wanted], *, by_id: bool) -> list[Verdict]:
-        """One verdict per row, at most a batch of them; a person who is listed at the last moment is left out.
+    async def send(
+        self, rows: Sequence[StoredRow], wanted: Mapping[LeadUid, Wanted], ended: list[Verdict], *, by_id: bool
+    ) -> None:
+        """Add one verdict per row to `ended`, at most a batch of them, as soon as it is known.
 
-        Raises CallFailed when the CRM may not be asked now: nothing was done with rows that have no verdict. Refusals
-        of the gate as usual.
+        A person who is listed at the last moment is left out. Whatever is raised, nothing was done with rows that have
+        no verdict then, or nobody knows: CallFailed when the CRM may not be asked now, and the gate's refusals.
         """
-        verdicts: list[Verdict] = []
         waiting = list(rows)
+        tries = self.batch.policy.retries.attempts
         while waiting:
-            inputs = [_input(row, by_id=by_id) for row in waiting]
-            call = (
-                self.hubspot.batch_update(inputs)
-                if by_id
-                else self.hubspot.batch_upsert(id_property=UNIQUE_PROPERTY, inputs=inputs)
-            )
-            self.batch.gate.parts.suppression.expire()
             try:
-                answer = await self.gate.call(call, leads=[row.planned.uid for row in waiting], step=STEP)
+                results = await self._written(waiting, by_id=by_id)
             except PersonSuppressed as refusal:
                 listed = listed_lead(refusal)
-                verdicts += [refused(row, SUPPRESSED) for row in waiting if row.planned.uid == listed]
+                ended += [refused(row, SUPPRESSED) for row in waiting if row.planned.uid == listed]
                 waiting = [row for row in waiting if row.planned.uid != listed]
             except CallFailed as failure:
-                return verdicts + await self._after_failure(waiting, wanted, failure, by_id=by_id)
+                if failure.error.error_class is ErrorClass.THROTTLED:
+                    raise
+                if _is_refusal(failure.error):
+                    return await self._divided(waiting, wanted, ended, failure.error, by_id=by_id)
+                tries -= 1
+                waiting = await self._read_back(waiting, wanted, ended)
+                if tries <= 0 or failure.error.error_class is ErrorClass.PERMANENT_ITEM:
+                    ended += [broken(row, "crm_error", reason=failure.error.code) for row in waiting]
+                    return None
             else:
-                return verdicts + await self._answered(waiting, answer.value, wanted)
-        return verdicts
+                return await self._answered(waiting, results, wanted, ended)
+        return None
 
-    async def _after_failure(
-        self, rows: Sequence[StoredRow], wanted: Mapping[LeadUid, Wanted], failure: CallFailed, *, by_id: bool
-    ) -> list[Verdict]:
-        """A refused call did nothing; any other call without an answer may have been carried out."""
-        error = failure.error
-        if error.error_class is ErrorClass.THROTTLED:
-            raise failure
-        if not _is_refusal(error):
-            return await self._read_back(rows, wanted, otherwise="crm_error", reason=error.code)
+    async def _written(self, rows: Sequence[StoredRow], *, by_id: bool) -> Sequence[WriteResult]:
+        inputs = [_input(row, by_id=by_id) for row in rows]
+        call = (
+            self.hubspot.batch_update(inputs)
+            if by_id
+            else self.hubspot.batch_upsert(id_property=UNIQUE_PROPERTY, inputs=inputs)
+        )
+        self.batch.gate.parts.suppression.expire()
+        answer = await self.gate.call(call, leads=[row.planned.uid for row in rows], step=STEP)
+        return answer.value
+
+    async def _divided(
+        self,
+        rows: Sequence[StoredRow],
+        wanted: Mapping[LeadUid, Wanted],
+        ended: list[Verdict],
+        error: VendorError,
+        *,
+        by_id: bool,
+    ) -> None:
+        """A refused call did nothing: its halves are sent, until the bad row stands alone."""
         if len(rows) == 1:
-            return [await self._alone(rows[0], wanted, error)]
+            ended.append(await self._alone(rows[0], wanted, error))
+            return
         middle = len(rows) // 2
-        first = await self.send(rows[:middle], wanted, by_id=by_id)
-        return first + await self.send(rows[middle:], wanted, by_id=by_id)
+        await self.send(rows[:middle], wanted, ended, by_id=by_id)
+        await self.send(rows[middle:], wanted, ended, by_id=by_id)
 
     async def _alone(self, row: StoredRow, wanted: Mapping[LeadUid, Wanted], error: VendorError) -> Verdict:
         """The row that the CRM refused: for a contact that is there already, for its values, or for good."""
@@ -92,52 +110,76 @@ class Sender:
     async def _conflict(self, row: StoredRow, wanted: Mapping[LeadUid, Wanted], contact_id: str | None) -> Verdict:
         """Somebody else's contact has what the row would write; one that cannot be found may be gone again."""
         if contact_id is None:
-            found = (await self.reader.find([wanted[row.planned.uid]])).get(row.planned.uid)
+            try:
+                found = (await self.reader.find([wanted[row.planned.uid]])).get(row.planned.uid)
+            except CallFailed:
+                found = None
             if found is None or found.contact.object_id == row.planned.crm_object_id:
                 return broken(row, "crm_error", reason="conflict")
             contact_id = found.contact.object_id
         return already_there(self.batch, row, contact_id)
 
     async def _answered(
-        self, rows: Sequence[StoredRow], results: Sequence[WriteResult], wanted: Mapping[LeadUid, Wanted]
-    ) -> list[Verdict]:
-        by_trace = {result.trace_id: result for result in results}
-        verdicts: list[Verdict] = []
-        unknown: list[StoredRow] = []
-        for row in rows:
-            result = by_trace[row.row_id]
-            if result.state is WriteState.UNKNOWN:
-                unknown.append(row)
-            elif result.state is WriteState.CONFLICT:
-                verdicts.append(await self._conflict(row, wanted, result.contact_id))
-            else:
-                verdicts.append(_verdict(row, result))
-        return verdicts + await self._read_back(unknown, wanted, otherwise="crm_outcome_unknown")
-
-    async def _read_back(
         self,
         rows: Sequence[StoredRow],
+        results: Sequence[WriteResult],
         wanted: Mapping[LeadUid, Wanted],
-        *,
-        otherwise: str,
-        reason: str | None = None,
-    ) -> list[Verdict]:
+        ended: list[Verdict],
+    ) -> None:
+        """What needs no further call first: it stands whatever the others meet."""
+        by_trace = {result.trace_id: result for result in results}
+        pairs = [(row, by_trace[row.row_id]) for row in rows]
+        ended += [_verdict(row, result) for row, result in pairs if result.state not in _LOOKED_UP]
+        unknown = [row for row, result in pairs if result.state is WriteState.UNKNOWN]
+        left = await self._read_back(unknown, wanted, ended)
+        ended += [broken(row, "crm_outcome_unknown") for row in left]
+        for row, result in pairs:
+            if result.state is WriteState.CONFLICT:
+                ended.append(await self._conflict(row, wanted, result.contact_id))
+
+    async def _read_back(
+        self, rows: Sequence[StoredRow], wanted: Mapping[LeadUid, Wanted], ended: list[Verdict]
+    ) -> list[StoredRow]:
+        """Rows whose write was not carried out and may be sent again; the others get their verdicts.
+
+        What cannot be read back is unknown, whatever the cause (I-34).
+        """
         if not rows:
             return []
         await self.batch.gate.parts.sleep(float(self.batch.policy.crm.read_back_seconds))
         try:
             known = await self.reader.find([wanted[row.planned.uid] for row in rows])
         except CallFailed as failure:
-            return [broken(row, "crm_outcome_unknown", reason=failure.error.code) for row in rows]
-        verdicts = []
+            ended += [broken(row, "crm_outcome_unknown", reason=failure.error.code) for row in rows]
+            return []
+        except Refusal:
+            ended += [broken(row, "crm_outcome_unknown", reason="not_read_back") for row in rows]
+            raise
+        left = []
         for row in rows:
-            found = known.get(row.planned.uid)
-            contact = found.contact if found is not None else None
-            if contact is not None and standing(row.planned, contact, self.properties) is Standing.DONE:
-                verdicts.append(through(row, written_state(row), contact.object_id))
+            uid = row.planned.uid
+            verdict = self.compared(row, known.get(uid), wanted[uid])
+            if verdict is None:
+                left.append(row)
             else:
-                verdicts.append(broken(row, otherwise, reason=reason))
-        return verdicts
+                ended.append(verdict)
+        return left
+
+    def compared(self, row: StoredRow, known: Known | None, wanted: Wanted) -> Verdict | None:
+        """The verdict of a row that need not or must not be written; None for one that may be written now."""
+        contact = known.contact if known is not None else None
+        found = standing(row.planned, contact, self.properties)
+        if known is None or contact is None:
+            return broken(row, CHANGED) if found is Standing.CHANGED else None
+        is_create = row.planned.action is Action.CREATE
+        made = is_create and wanted.link is None and known.carries(row.planned.uid)
+        if made or found is Standing.DONE:  # written by a call whose answer nobody got, or that nobody could store
+            return through(row, written_state(row), contact.object_id)
+        if has_opted_out(contact.properties, self.batch.policy.crm):
+            return refused(row, SUPPRESSED, contact_id=contact.object_id)
+        if is_create and not contact.is_ours:
+            return already_there(self.batch, row, contact.object_id)
+        return broken(row, CHANGED) if found is Standing.CHANGED else None
 
 
 def already_there(batch: OpenBatch, row: StoredRow, contact_id: str | None) -> Verdict:
@@ -148,7 +190,7 @@ def already_there(batch: OpenBatch, row: StoredRow, contact_id: str | None) -> V
 
 
 def written_state(row: StoredRow) -> RowState:
-    """How a row ends whose values stand in the CRM."""
+    """How a row ends whose values stand in the CRM: a contact that this row made in a lost call is no update."""
     return RowState.CREATED if row.planned.action is Action.CREATE else RowState.UPDATED
 
 

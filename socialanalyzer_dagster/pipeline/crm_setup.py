@@ -15,13 +15,17 @@ from socialanalyzer_dagster.vendors.hubspot import BATCH_LIMIT, HubSpot, Propert
 
 @dataclass(frozen=True, slots=True)
 class Shortcomings:
-    """Properties the CRM lacks, and our unique one where it exists without unique values, which we cannot change."""
+    """Properties the CRM lacks, and our unique one where it exists without unique values, which we cannot change.
+
+    `unknown` are those that the policy only reads: an opt-out nobody can see would be no opt-out.
+    """
 
     missing: tuple[str, ...]
     not_unique: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.not_unique)
+        return bool(self.missing or self.not_unique or self.unknown)
 
     @property
     def sentence(self) -> str:
@@ -37,13 +41,20 @@ class Shortcomings:
                 f"the contact property {', '.join(self.not_unique)} exists without unique values: delete it there, "
                 "then run `socialanalyzer crm setup`"
             )
+        if self.unknown:
+            texts.append(
+                f"the CRM has no contact property {', '.join(self.unknown)}, which the policy reads: correct "
+                "`crm.opt_out_property` or `crm.outcomes`, or make it in the CRM"
+            )
         return "; ".join(texts)
 
 
 def shortcomings(existing: Sequence[Property], policy: Policy) -> Shortcomings:
-    """Compare the account's properties with those of spec 11.4."""
+    """Compare the account's properties with those of spec 11.4, and with those that are read (spec 11.7)."""
     by_name = {each.name: each for each in existing}
-    wanted = crm_properties(policy).values()
+    table = crm_properties(policy)
+    wanted = table.values()
+    read = {policy.crm.opt_out_property, *(rule.property for rule in policy.crm.outcomes)}
     return Shortcomings(
         missing=tuple(sorted(each.name for each in wanted if each.name not in by_name)),
         not_unique=tuple(
@@ -53,6 +64,7 @@ def shortcomings(existing: Sequence[Property], policy: Policy) -> Shortcomings:
                 if each.is_unique and each.name in by_name and by_name[each.name].has_unique_value is False
             )
         ),
+        unknown=tuple(sorted(read - set(by_name) - set(table))),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from socialanalyzer_dagster.domain.crm_diff import CrmContact
 from socialanalyzer_dagster.domain.crm_table import crm_properties
-from socialanalyzer_dagster.domain.crm_undo import UndoRow, undo_row
+from socialanalyzer_dagster.domain.crm_undo import WRITTEN_AGAIN, UndoRow, undo_row
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.approvals import person_of
@@ -18,7 +18,7 @@ from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import audit_log, crm_links, leads, undo_rows
+from socialanalyzer_dagster.storage import audit_log, crm_links, leads, sync_plans, undo_rows
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 from socialanalyzer_dagster.storage.undo_rows import Undone
@@ -37,13 +37,13 @@ class UndoRefused(ValueError):
 class UndoneRow:
     """A written row, what an undo makes of its fields, and the contact it is now.
 
-    One that the CRM gave no answer for is dealt with by the next undo.
+    Not ended is one that the CRM gave no answer for, or that a later plan was written for: the next undo sees it again.
     """
 
     row: StoredRow
     fields: UndoRow
     contact_id: str | None
-    is_answered: bool = True
+    is_ended: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +105,16 @@ async def undo(workplace: Workplace, hubspot: HubSpot, suppression_key: bytes, r
     try:
         work = _Undo(workplace, hubspot, batch)
         plan, rows = work.rows(request.plan_hash)
-        found = await work.compared(rows, SuppressionList(workplace.database, suppression_key))
+        listed = SuppressionList(workplace.database, suppression_key)
+        found: list[UndoneRow] = []
         if request.is_confirmed:
-            found = await work.written(found)
-            work.store(plan, found, by=name)
+            work.end_tries(plan)
+        for part in leads.parts(rows, work.size):
+            compared = await work.compared(plan, part, listed)
+            if request.is_confirmed:
+                compared = await work.written(compared)
+                work.store(plan, compared, by=name)
+            found += compared
         return work.report(plan, found, is_written=request.is_confirmed)
     finally:
         lock.release()
@@ -120,7 +126,7 @@ class _Undo:
         self._workplace = workplace
         self._hubspot = hubspot
         self._batch = batch
-        self._size = policy.crm.batch_size
+        self.size = policy.crm.batch_size
         self._properties = crm_properties(policy)
         self._calls = FreeCalls(policy)
         self._reader = CrmReader(self._calls, hubspot, tuple(self._properties), policy.crm.batch_size)
@@ -137,8 +143,16 @@ class _Undo:
                 raise UndoRefused(f"the plan of batch {key} is still being written; wait, or stop the batch")
             return plan, undo_rows.rows_to_undo(connection, plan.plan_id)
 
-    async def compared(self, rows: Sequence[StoredRow], listed: SuppressionList) -> list[UndoneRow]:
-        """Each row beside its contact as it is now."""
+    def end_tries(self, plan: Plan) -> None:
+        """What the plan has not written yet is not written any more."""
+        with self._workplace.database.write() as connection:
+            sync_plans.forget_tries(connection, plan.plan_id)
+            sync_plans.put_off(connection, plan.plan_id, None)
+
+    async def compared(self, plan: Plan, rows: Sequence[StoredRow], listed: SuppressionList) -> list[UndoneRow]:
+        """Each row of a part beside its contact as it is now."""
+        with self._workplace.database.read() as connection:
+            again = undo_rows.later_written(connection, plan, [row.planned.uid for row in rows])
         contacts = await self._reader.read([row.contact_id for row in rows if row.contact_id is not None], None)
         found = []
         for row in rows:
@@ -149,11 +163,14 @@ class _Undo:
             fields = undo_row(row.planned, current, self._properties)
             if await _is_listed(listed, row.planned.uid):
                 fields = UndoRow(kept=dict.fromkeys(row.planned.changes, SUPPRESSED))
-            found.append(UndoneRow(row, fields, None if contact is None else contact.id))
+            elif row.planned.uid in again:
+                fields = UndoRow(kept=dict.fromkeys(row.planned.changes, WRITTEN_AGAIN))
+            contact_id = None if contact is None else contact.id
+            found.append(UndoneRow(row, fields, contact_id, is_ended=row.planned.uid not in again))
         return found
 
     async def written(self, found: Sequence[UndoneRow]) -> list[UndoneRow]:
-        """Restore the values; a row that the CRM does not take keeps them, and says so."""
+        """Restore the values of a part; a row that the CRM does not take keeps them, and says so."""
         inputs = [
             WriteInput(
                 trace_id=each.row.row_id,
@@ -163,16 +180,18 @@ class _Undo:
             for each in found
             if each.contact_id is not None and each.fields.restored
         ]
-        states: dict[str, WriteState] = {}
-        for part in leads.parts(inputs, self._size):
-            results = await self._calls.send(self._hubspot.batch_update(part))
-            states |= {result.trace_id: result.state for result in results}
+        if not inputs:
+            return list(found)
+        with self._workplace.database.write() as connection:
+            undo_rows.begin_undo(connection, [each.trace_id for each in inputs], self._workplace.clock.now())
+        results = await self._calls.send(self._hubspot.batch_update(inputs))
+        states = {result.trace_id: result.state for result in results}
         return [_after(each, states.get(each.row.row_id)) for each in found]
 
     def store(self, plan: Plan, found: Sequence[UndoneRow], *, by: str) -> None:
         """Remember it once per row; what was restored is not ours any more, and nobody is said to have edited it."""
         now = self._workplace.clock.now()
-        ended = [each for each in found if each.is_answered]
+        ended = [each for each in found if each.is_ended]
         back = {each.row.planned.uid: (*each.fields.restored, *each.fields.back) for each in ended}
         undone = [
             Undone(
@@ -220,7 +239,7 @@ async def _is_listed(listed: SuppressionList, lead: LeadUid) -> bool:
 def _after(each: UndoneRow, state: WriteState | None) -> UndoneRow:
     if state is None or state is WriteState.UPDATED:
         return each
-    is_answered = state not in (WriteState.RETRY, WriteState.UNKNOWN)
-    left = dict.fromkeys(each.fields.restored, REFUSED if is_answered else UNANSWERED)
+    is_ended = state not in (WriteState.RETRY, WriteState.UNKNOWN)
+    left = dict.fromkeys(each.fields.restored, REFUSED if is_ended else UNANSWERED)
     fields = replace(each.fields, restored={}, kept={**each.fields.kept, **left})
-    return replace(each, fields=fields, is_answered=is_answered)
+    return replace(each, fields=fields, is_ended=is_ended)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from socialanalyzer_dagster.domain.ports import CallFailed, Gate
-from socialanalyzer_dagster.domain.refusals import PersonSuppressed
+from socialanalyzer_dagster.domain.refusals import PersonSuppressed, Refusal
 from socialanalyzer_dagster.pipeline.crm_comparison import listed_lead
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage import webhook_rows
@@ -20,15 +20,21 @@ _ACCEPTED = "accepted"
 async def tell_workflow(batch: OpenBatch, gate: Gate, workflow: Workflow, plan: Plan) -> None:
     """Tell it about every written contact of the plan that it was not told about; a failure is stored with the row.
 
-    Each row is claimed before it is sent, so that no restart sends it twice: one without an answer stays unknown.
-    Raises the gate's refusals.
+    Each row is claimed before it is sent, so that no restart sends it twice: one without an answer stays unknown, and
+    one that was not sent is free again. Raises the gate's refusals.
     """
-    rows = await asyncio.to_thread(_claimed, batch, plan)
-    answers: dict[str, str] = {}
+    untried = list(await asyncio.to_thread(_claimed, batch, plan))
+    answers: dict[str, str | None] = {}
     try:
-        for row in rows:
-            answers[row.row_id] = await _told(batch, gate, workflow, row)
+        while untried:
+            row = untried.pop(0)
+            try:
+                answers[row.row_id] = await _told(batch, gate, workflow, row)
+            except Refusal:
+                untried.append(row)
+                raise
     finally:
+        answers |= {row.row_id: None for row in untried}
         await asyncio.to_thread(_store, batch, answers)
 
 
@@ -37,7 +43,7 @@ def _claimed(batch: OpenBatch, plan: Plan) -> Sequence[StoredRow]:
         return webhook_rows.claim(connection, plan.plan_id)
 
 
-def _store(batch: OpenBatch, answers: dict[str, str]) -> None:
+def _store(batch: OpenBatch, answers: dict[str, str | None]) -> None:
     with batch.workplace.database.write() as connection:
         webhook_rows.store_answers(connection, answers)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from socialanalyzer_dagster.domain.crm_diff import Action
 from socialanalyzer_dagster.domain.crm_properties import BDR_PROPERTY
-from socialanalyzer_dagster.domain.crm_recheck import Standing, standing
 from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.crm_validation import Definition, refused_values
 from socialanalyzer_dagster.domain.outreach import email_refusal
@@ -16,7 +15,7 @@ from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_comparison import suppressed_leads
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, GateReads, Known, Wanted
 from socialanalyzer_dagster.pipeline.crm_facts import Proposal, load_proposals
-from socialanalyzer_dagster.pipeline.crm_sending import CHANGED, SUPPRESSED, Sender, already_there, written_state
+from socialanalyzer_dagster.pipeline.crm_sending import CHANGED, SUPPRESSED, Sender
 from socialanalyzer_dagster.pipeline.crm_setup import definitions_of
 from socialanalyzer_dagster.pipeline.crm_verdicts import (
     Verdict,
@@ -60,28 +59,32 @@ class PartWriter:
         self._gate = gate
         self._hubspot = hubspot
         self._properties = crm_properties(policy)
-        self._reader = CrmReader(GateReads(gate), hubspot, tuple(self._properties), policy.crm.batch_size)
+        names = (*self._properties, policy.crm.opt_out_property)
+        self._reader = CrmReader(GateReads(gate), hubspot, names, policy.crm.batch_size)
         self._sender = Sender(batch=batch, gate=gate, hubspot=hubspot, reader=self._reader, properties=self._properties)
         self._definitions: Mapping[str, Definition] | None = None
 
-    async def write(self, rows: Sequence[StoredRow]) -> list[Verdict]:
-        """One verdict per row. Raises the gate's refusals and CallFailed: rows without a verdict are as they were."""
+    async def write(self, rows: Sequence[StoredRow], ended: list[Verdict]) -> None:
+        """Add one verdict per row to `ended`, as soon as it is known.
+
+        Raises the gate's refusals and CallFailed: rows without a verdict are then as they were.
+        """
         definitions = await self._current_definitions()
         loaded = await asyncio.to_thread(self._load, [row.planned.uid for row in rows])
         suppressed = await suppressed_leads(self._gate, list(loaded.proposals.values()))
-        verdicts = {row.row_id: self._before_reading(row, loaded, suppressed) for row in rows}
-        waiting = [row for row in rows if verdicts[row.row_id] is None]
+        waiting = _left(rows, [self._before_reading(row, loaded, suppressed) for row in rows], ended)
         wanted = {row.planned.uid: loaded.wanted(row) for row in waiting}
         known = await self._reader.find(list(wanted.values()))
-        for row in waiting:
-            verdicts[row.row_id] = self._compared(row, known.get(row.planned.uid)) or _refused_by(row, definitions)
-        to_write = [row for row in waiting if verdicts[row.row_id] is None]
+        verdicts = [
+            self._sender.compared(row, known.get(row.planned.uid), wanted[row.planned.uid])
+            or _refused_by(row, definitions)
+            for row in waiting
+        ]
+        to_write = _left(waiting, verdicts, ended)
         by_id = [row for row in to_write if _is_unmarked(row, known.get(row.planned.uid))]
         upserts = [row for row in to_write if row not in by_id]
-        done = [verdict for verdict in verdicts.values() if verdict is not None]
-        done += await self._sender.send(upserts, wanted, by_id=False)
-        done += await self._sender.send(by_id, wanted, by_id=True)
-        return done
+        await self._sender.send(upserts, wanted, ended, by_id=False)
+        await self._sender.send(by_id, wanted, ended, by_id=True)
 
     async def _current_definitions(self) -> Mapping[str, Definition]:
         """What the account takes, read once per run: values it would refuse are never sent."""
@@ -120,15 +123,11 @@ class PartWriter:
             return broken(row, CHANGED, properties=[BDR_PROPERTY])
         return None
 
-    def _compared(self, row: StoredRow, known: Known | None) -> Verdict | None:
-        """The verdict of a row that need not or must not be written; None for one that is written now."""
-        if known is not None and row.planned.action is Action.CREATE and not known.contact.is_ours:
-            return already_there(self._batch, row, known.contact.object_id)
-        contact = known.contact if known is not None else None
-        found = standing(row.planned, contact, self._properties)
-        if found is Standing.DONE and contact is not None:  # written by a run that died before it could say so
-            return through(row, written_state(row), contact.object_id)
-        return broken(row, CHANGED) if found is Standing.CHANGED else None
+
+def _left(rows: Sequence[StoredRow], verdicts: Sequence[Verdict | None], ended: list[Verdict]) -> list[StoredRow]:
+    """The rows without a verdict; the verdicts of the others go to `ended`."""
+    ended += [verdict for verdict in verdicts if verdict is not None]
+    return [row for row, verdict in zip(rows, verdicts, strict=True) if verdict is None]
 
 
 def _refused_by(row: StoredRow, definitions: Mapping[str, Definition]) -> Verdict | None:

@@ -143,7 +143,7 @@ async def _examine_properties(crm: HubSpot | None, policy: Policy) -> Finding:
         lacking = await missing_properties(crm, policy)
     except (CallFailed, LimitTooFar) as error:
         return Finding(subject, Health.PROBLEM, str(error))
-    if lacking.not_unique:
+    if lacking.not_unique or lacking.unknown:
         return Finding(subject, Health.PROBLEM, lacking.sentence)
     if lacking:
         names = ", ".join(lacking.missing)

@@ -7,11 +7,12 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.outcomes import rejected
 from socialanalyzer_dagster.domain.types import STAGES, LeadUid, Stage
+from socialanalyzer_dagster.pipeline import plan_ends
 from socialanalyzer_dagster.pipeline.batch_finish import stage_of
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile
 from socialanalyzer_dagster.pipeline.crm_sync import queue_again
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, claims, outcomes, roster, sync_plans
+from socialanalyzer_dagster.storage import batches, claims, outcomes, sync_plans
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
 from socialanalyzer_dagster.storage.standings import Standing, standings
@@ -25,7 +26,8 @@ def withdraw(workplace: Workplace, leads: Sequence[LeadUid]) -> int:
     """End the way of these leads in every batch that could go on with them; returns how many ways ended.
 
     The open plan of such a batch is superseded, and the batch is queued for a new one: a plan without a person is
-    another plan, which must be approved again (I-23). Raises ChangedMeanwhile when a batch keeps changing.
+    another plan, which must be approved again (I-23). A plan that is being written stays: its run leaves out whoever is
+    listed before every call (spec 19.2). Raises ChangedMeanwhile when a batch keeps changing.
     """
     if not leads:
         return 0
@@ -83,14 +85,12 @@ def _next_stage(standing: Standing) -> Stage | None:
 
 def _supersede_plan(connection: Connection, workplace: Workplace, batch: Batch, leads: Sequence[LeadUid]) -> None:
     plan = sync_plans.newest_plan(connection, batch.batch_id)
-    if plan is None or plan.state != PlanState.OPEN:
+    if plan is None or plan.state != PlanState.OPEN or batch.status == BatchStatus.SYNCING:
         return
     planned = {row.planned.uid for row in sync_plans.plan_rows(connection, plan.plan_id)}
     if planned.isdisjoint(leads):
         return
-    roster.lock_roster(connection)
-    dealt = roster.assignments_of_plan(connection, plan.plan_id)
-    roster.return_assignments(connection, [each for each in dealt if each.lead in leads])
+    plan_ends.give_back(connection, plan, leads)
     sync_plans.change_plan_state(connection, plan.plan_id, to=PlanState.SUPERSEDED)
     if batch.status == BatchStatus.AWAITING_APPROVAL:
         queue_again(connection, workplace, batch)

@@ -1,11 +1,12 @@
 """A plan that is never written: its rows and gate end and its BDRs' counts go back, in one transaction (11.5)."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.outcomes import skipped
-from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_finish import stage_of
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile
 from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan
@@ -27,10 +28,16 @@ def end_plan(connection: Connection, plan: Plan, *, to: PlanState) -> None:
     if not sync_plans.change_plan_state(connection, plan.plan_id, to=to):
         raise ChangedMeanwhile("the plan was changed by somebody else meanwhile")
     sync_plans.end_open_rows(connection, plan.plan_id, state=_ROW_STATES[to])
+    give_back(connection, plan)
+
+
+def give_back(connection: Connection, plan: Plan, leads: Collection[LeadUid] | None = None) -> None:
+    """Take a plan's leads, or these of them, back from their BDRs; whoever is in the CRM keeps theirs (11.5)."""
     roster.lock_roster(connection)
     dealt = roster.assignments_of_plan(connection, plan.plan_id)
     written = crm_links.links_of(connection, [each.lead for each in dealt])
-    roster.return_assignments(connection, [each for each in dealt if each.lead not in written])
+    gone = [each for each in dealt if each.lead not in written and (leads is None or each.lead in leads)]
+    roster.return_assignments(connection, gone)
 
 
 def expire_plan(connection: Connection, workplace: Workplace, plan: Plan) -> bool:

@@ -81,7 +81,7 @@ class PrivacyCrm:
                 WriteInput(trace_id=lead, id=contact, properties={_OUTREACH: EMAIL_NOT_ALLOWED})
                 for lead, contact in part
             ]
-            results = await self._calls.send(self._client.batch_update(inputs))
+            results = await self._calls.send(self._client.batch_set(inputs))
             done |= {LeadUid(each.trace_id) for each in results if each.state in _TAKEN}
         return frozenset(done)
 

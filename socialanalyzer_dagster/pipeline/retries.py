@@ -80,6 +80,10 @@ class Tries:
 def _may_pass(operation: Operation, error: VendorError) -> bool:
     if error.error_class in (ErrorClass.PERMANENT_ITEM, ErrorClass.PERMANENT_SERVICE):
         return False
-    if error.error_class in (ErrorClass.THROTTLED, ErrorClass.TRANSIENT) or not error.sent:
+    if error.error_class is ErrorClass.THROTTLED or not error.sent:
+        return True
+    if not operation.spends and operation.repeat is Repeat.ASK_FIRST:
+        return False
+    if error.error_class is ErrorClass.TRANSIENT:
         return True
     return not operation.spends and operation.repeat is Repeat.SAFE

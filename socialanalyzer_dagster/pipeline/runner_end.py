@@ -79,20 +79,28 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
             batches.end_stage(connection, batch.row.batch_id, stage, batch.workplace.clock.now())
     with database.read() as connection:
         is_out_of_date = batch.row.capped and not is_still_capped(connection, batch.row)
-        has_waited = batch.row.waits_for is not None and ended.reason is None
-        has_waited = has_waited and not outcome_sets.has_code(connection, batch.row.batch_id, "provider_unavailable")
         counters = stage_counters(connection, batch.row.batch_id)
     verify(counters)
     if is_out_of_date:
         batch.forget_cap()
-    if has_waited:
-        batch.forget_wait()
+    if ended.reason is None:
+        forget_ended_wait(batch)
     if halt is None and not counters[stage].goes_on and not batch.refresh().is_terminal:
         out_of_reach = batch.reach.out_of_reach and batch.row.waits_for is None
         halt = _wait_for_vendors(batch, stage) if out_of_reach else None
         if halt is None and _is_empty(counters, stage):
             _finish_empty(batch)
     return stage_report(batch, stage, ended.worked, halt=halt)
+
+
+def forget_ended_wait(batch: OpenBatch) -> None:
+    """Work was done to its end: the batch waits for a vendor only where leads were skipped because of it."""
+    if batch.row.waits_for is None:
+        return
+    with batch.workplace.database.read() as connection:
+        still_waits = outcome_sets.has_code(connection, batch.row.batch_id, "provider_unavailable")
+    if not still_waits:
+        batch.forget_wait()
 
 
 def _halt(batch: OpenBatch, stage: Stage, ended: StageEnd) -> str | None:

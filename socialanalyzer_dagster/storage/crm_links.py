@@ -44,11 +44,21 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """A linked lead's contact as it was just read: its id now, and the properties that somebody edited."""
+    """A lead's contact as it was just read, beside the `link` it was compared with (None: there was none).
+
+    Its id now, the properties that somebody edited, and values of ours that turned out to stand there.
+    """
 
     lead: LeadUid
     contact_id: str
+    link: Link | None
     released: frozenset[str] = frozenset()
+    arrived: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> Link:
+        """What it says about the link."""
+        return Link(lead=self.lead, contact_id=self.contact_id, written=self.arrived, released=self.released)
 
 
 def links_of(connection: Connection, leads: Sequence[LeadUid], *, to_change: bool = False) -> dict[LeadUid, Link]:
@@ -101,22 +111,27 @@ def take_back(connection: Connection, names: Mapping[LeadUid, Sequence[str]], no
     )
 
 
-def note_sightings(connection: Connection, sightings: Sequence[Sighting]) -> int:
-    """Follow merged contacts and keep what was released; returns how many links changed.
+def note_sightings(connection: Connection, sightings: Sequence[Sighting], now: datetime) -> int:
+    """Follow merged contacts and keep what was released; returns how many links changed or are new.
 
-    A contact that was merged into another lead's stays known under its old id, as an alias of that lead's contact.
+    A sighting that was compared with another link than there is now says nothing: somebody wrote meanwhile. A contact
+    that was merged into another lead's stays known under its old id, as an alias of that lead's contact.
     """
     before = links_of(connection, [each.lead for each in sightings], to_change=True)
+    sightings = [each for each in sightings if each.link == before.get(each.lead)]
+    new = [each.seen for each in sightings if each.link is None]
+    save_links(connection, new, now)
+    return len(new) + _note(connection, before, [each for each in sightings if each.link is not None])
+
+
+def _note(connection: Connection, before: dict[LeadUid, Link], sightings: Sequence[Sighting]) -> int:
     holders = _holders(connection, [each.contact_id for each in sightings])
     before |= {holder.lead: holder for holder in holders.values()}
     now = dict(before)
     for each in sightings:
-        if each.lead not in now:
-            continue
         link, holder = now[each.lead], holders.get(each.contact_id)
         if holder is None or holder.lead == each.lead:
-            seen = Link(lead=each.lead, contact_id=each.contact_id, released=each.released)
-            holders[each.contact_id] = now[each.lead] = link.after(seen)
+            holders[each.contact_id] = now[each.lead] = link.after(each.seen)
         else:
             held = now[holder.lead]
             now[holder.lead] = replace(held, aliases=held.aliases | {link.contact_id})
@@ -142,7 +157,7 @@ def _store(connection: Connection, links: Sequence[Link], now: datetime) -> None
         statement.on_conflict_do_update(
             index_elements=["lead_uid"], set_={name: statement.excluded[name] for name in stated}
         ),
-        [{**_columns(link), "lead_uid": link.lead, "written": link.values, "written_at": now} for link in links],
+        [{**_columns(link), "lead_uid": link.lead, "written_at": now} for link in links],
     )
 
 
@@ -150,7 +165,7 @@ def _follow(connection: Connection, links: Sequence[Link]) -> None:
     if not links:
         return
     table = table_of(CrmLinkRow)
-    names = ("crm_object_id", "aliases", "released")
+    names = ("crm_object_id", "written", "aliases", "released")
     connection.execute(
         update(table)
         .where(table.c.lead_uid == bindparam("lead"))
@@ -162,6 +177,7 @@ def _follow(connection: Connection, links: Sequence[Link]) -> None:
 def _columns(link: Link) -> dict[str, Any]:
     return {
         "crm_object_id": link.contact_id,
+        "written": link.values,
         "aliases": sorted(link.aliases),
         "released": sorted(link.released),
     }

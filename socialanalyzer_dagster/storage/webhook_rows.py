@@ -24,8 +24,8 @@ def claim(connection: Connection, plan_id: str) -> list[StoredRow]:
     return [row for row in plan_rows(connection, plan_id) if row.row_id in ids]
 
 
-def store_answers(connection: Connection, answers: Mapping[str, str]) -> None:
-    """Row -> what the workflow said."""
+def store_answers(connection: Connection, answers: Mapping[str, str | None]) -> None:
+    """Row -> what the workflow said; None frees a row that was claimed and not sent."""
     if not answers:
         return
     table = table_of(SyncPlanLeadRow)

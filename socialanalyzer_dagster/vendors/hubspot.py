@@ -18,7 +18,6 @@ from socialanalyzer_dagster.vendors.http import (
     status_call,
 )
 from socialanalyzer_dagster.vendors.hubspot_batches import (
-    Contact,
     ReadResult,
     WriteInput,
     WriteResult,
@@ -33,8 +32,8 @@ from socialanalyzer_dagster.vendors.lenient import Lenient
 T = TypeVar("T")
 
 BATCH_LIMIT = 100
-SEARCH_PAGE = 100
-_WRITE_SECONDS, _READ_SECONDS, _SEARCH_SECONDS, _SINGLE_SECONDS = 30.0, 15.0, 15.0, 10.0
+_SET = "hubspot.set"
+_WRITE_SECONDS, _READ_SECONDS, _SINGLE_SECONDS = 30.0, 15.0, 10.0
 
 
 class Owner(Lenient):
@@ -87,15 +86,6 @@ class OwnerPage:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class SearchPage:
-    """Some contacts of a search; `after` asks for the next page, None ends."""
-
-    total: int | None
-    contacts: tuple[Contact, ...]
-    after: str | None
-
-
 class HubSpot:
     """Describes HubSpot calls; nothing is sent before the gate does it. All are free. `workflow` is None if unset."""
 
@@ -141,25 +131,9 @@ class HubSpot:
         """Update up to 100 contacts by contact id; one result per input, in order; ValueError as for batch_upsert."""
         return self._write("update", _rows(inputs), inputs)
 
-    def search(
-        self, *, filters: Sequence[JsonObject], properties: Sequence[str], after: str | None = None
-    ) -> VendorCall[SearchPage]:
-        """One page of contacts that meet all filters; a record written a second ago may be missing (contracts 8.1)."""
-        body: dict[str, JsonValue] = {
-            "filterGroups": [{"filters": list(filters)}],
-            "sorts": [],
-            "properties": list(properties),
-            "limit": SEARCH_PAGE,
-            "after": after or "0",
-        }
-        ask = Ask(
-            operation="hubspot.search",
-            method="POST",
-            path=f"{self._paths.contacts}/search",
-            body=body,
-            read_seconds=_SEARCH_SECONDS,
-        )
-        return self._call(ask, decode_search)
+    def batch_set(self, inputs: Sequence[WriteInput]) -> VendorCall[tuple[WriteResult, ...]]:
+        """As batch_update, of values that are to stand whoever edits meanwhile: sent again without a look."""
+        return self._write("update", _rows(inputs), inputs, operation=_SET)
 
     def owners(self, *, after: str | None = None) -> VendorCall[OwnerPage]:
         """One page of the account's owners."""
@@ -173,7 +147,8 @@ class HubSpot:
     def create_properties(self, definitions: Sequence[PropertyDefinition]) -> VendorCall[tuple[str, ...]]:
         """Create up to 100 properties; the names this call created, existing ones are not among them."""
         _check_size(definitions)
-        ask = _writing(f"{self._paths.properties}/batch/create", [_definition(one) for one in definitions])
+        rows = [_definition(one) for one in definitions]
+        ask = _writing(_SET, f"{self._paths.properties}/batch/create", rows)
         return self._call(ask, lambda answer: tuple(one.name for one in decode_properties(answer)))
 
     def status(self) -> VendorCall[ServiceStatus]:
@@ -192,14 +167,15 @@ class HubSpot:
             await self.workflow.aclose()
 
     def _write(
-        self, kind: str, rows: Sequence[JsonObject], inputs: Sequence[WriteInput]
+        self, kind: str, rows: Sequence[JsonObject], inputs: Sequence[WriteInput], *, operation: str = "hubspot.write"
     ) -> VendorCall[tuple[WriteResult, ...]]:
         _check_size(inputs)
         if len({one.trace_id for one in inputs}) < len(inputs):
             raise ValueError("trace ids must be unique in a batch")
         kept = tuple(inputs)
         return self._call(
-            _writing(f"{self._paths.contacts}/batch/{kind}", rows), lambda answer: write_results(answer, kept)
+            _writing(operation, f"{self._paths.contacts}/batch/{kind}", rows),
+            lambda answer: write_results(answer, kept),
         )
 
     def _read(self, path: str, query: Mapping[str, str | int]) -> Ask:
@@ -216,9 +192,9 @@ class HubSpot:
         return VendorCall(operation=ask.operation, request=request, max_units={}, send=send, decode=decode)
 
 
-def _writing(path: str, inputs: Sequence[JsonObject]) -> Ask:
+def _writing(operation: str, path: str, inputs: Sequence[JsonObject]) -> Ask:
     return Ask(
-        operation="hubspot.write",
+        operation=operation,
         method="POST",
         path=path,
         body={"inputs": list(inputs)},
@@ -250,13 +226,6 @@ def _definition(one: PropertyDefinition) -> JsonObject:
             for order, (value, label) in enumerate(one.options.items())
         ]
     return body
-
-
-def decode_search(body: JsonValue) -> SearchPage:
-    """Raises ValueError when there is no list of results."""
-    total = as_object(body).get("total")
-    contacts = tuple(Contact.model_validate(row) for row in _results(body))
-    return SearchPage(total if isinstance(total, int) else None, contacts, _after(body))
 
 
 def decode_owners(body: JsonValue) -> OwnerPage:

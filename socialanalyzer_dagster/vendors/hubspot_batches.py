@@ -13,7 +13,6 @@ from socialanalyzer_dagster.vendors.lenient import Lenient, Moment
 
 _MERGED_IDS = "hs_merged_object_ids"
 _UNFINISHED = {"PENDING", "PROCESSING"}
-_PASSING = {"RATE_LIMITS", "SERVER_ERROR", "TIMEOUT", "INTERNAL_ERROR", "TRANSIENT"}
 
 
 class Contact(Lenient):
@@ -172,7 +171,7 @@ def _failed(trace_id: str, error: JsonObject) -> WriteResult:
     text = message if isinstance(message, str) else ""
     return WriteResult(
         trace_id=trace_id,
-        state=_state_of(category),
+        state=_state_of(error),
         contact_id=existing_id(error) if category == "CONFLICT" else None,
         category=category if isinstance(category, str) else None,
         message=text or None,
@@ -180,12 +179,15 @@ def _failed(trace_id: str, error: JsonObject) -> WriteResult:
     )
 
 
-def _state_of(category: JsonValue) -> WriteState:
+def _state_of(error: JsonObject) -> WriteState:
+    """Refused for good is only what says so; every key is optional, and a kind nobody knows may pass."""
+    category = error.get("category")
     if category == "CONFLICT":
         return WriteState.CONFLICT
     if category == "OBJECT_NOT_FOUND":
         return WriteState.ABSENT
-    return WriteState.RETRY if category in _PASSING else WriteState.REFUSED
+    is_refusal = category == "VALIDATION_ERROR" or bool(refused_names(error))
+    return WriteState.REFUSED if is_refusal else WriteState.RETRY
 
 
 def _rows(body: JsonValue) -> list[JsonObject]:

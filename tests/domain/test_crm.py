@@ -15,12 +15,12 @@ from socialanalyzer_dagster.domain.crm_diff import (
     CrmContact,
     PlanRow,
     ProposedContact,
-    is_equal,
     plan_hash,
     plan_row,
     with_bdr,
     without_bdr,
 )
+from socialanalyzer_dagster.domain.crm_equality import is_equal
 from socialanalyzer_dagster.domain.crm_mapping import AnalysisFacts, LeadFacts, Lineage, desired_properties
 from socialanalyzer_dagster.domain.crm_properties import TYPES, CrmProperty, ValueKind, WriteRule
 from socialanalyzer_dagster.domain.crm_table import crm_properties
@@ -334,6 +334,15 @@ def test_values_that_somebody_had_before_us_stay_theirs(policy: Policy) -> None:
     planned = plan_row(proposed(policy), theirs, properties=crm_properties(policy), policy=parse_policy(document))
     assert "lead_score" not in planned.changes
     assert planned.released == {"lead_score"}
+
+
+@pytest.mark.parametrize(("held", "is_said"), [(None, True), ("Mara@MaraWalks.test", True), ("x@y.test", False)])
+def test_what_is_said_of_our_address_is_not_said_of_another(policy: Policy, held: str | None, is_said: bool) -> None:
+    about = {"email_verification_status", "contact_source"}
+    contact = ours(policy, email=held, email_verification_status=None, contact_source="somebody")
+    assert (about <= set(row(policy, contact).changes)) is is_said
+    edited = replace(contact, written={"contact_source": "us"})
+    assert ("released:contact_source" in row(policy, edited).notes) is is_said
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from socialanalyzer_dagster.domain.approval import needs_person
-from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow, is_equal
+from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow
+from socialanalyzer_dagster.domain.crm_equality import is_equal
 from socialanalyzer_dagster.domain.crm_properties import ValueKind
 from socialanalyzer_dagster.domain.crm_recheck import Standing, standing
 from socialanalyzer_dagster.domain.crm_table import crm_properties

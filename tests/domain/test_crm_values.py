@@ -48,6 +48,12 @@ def test_only_what_stands_as_we_wrote_it_is_restored(policy: Policy) -> None:
     assert set(undo_row(row, None, crm_properties(policy)).kept.values()) == {"the contact is gone"}
 
 
+def test_the_stage_of_a_contacts_life_is_never_moved_back(policy: Policy) -> None:
+    row = PlanRow(uid=LeadUid("u"), action=Action.UPDATE, changes={"lifecyclestage": Change(None, "lead")})
+    contact = CrmContact(object_id="7", properties={"lifecyclestage": "lead"}, is_ours=True)
+    assert undo_row(row, contact, crm_properties(policy)).kept == {"lifecyclestage": "stays with the contact"}
+
+
 @pytest.mark.parametrize(
     ("values", "outcome"),
     [

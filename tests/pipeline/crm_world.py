@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,6 +82,8 @@ class CrmWorld(World):
     hubspot: HubSpot | None = None
     server: SandboxServer | None = None
     sleeps: list[float] = field(default_factory=list)
+    when_asleep: Callable[[], object] | None = None
+    """What happens once, the next time that somebody waits."""
     suppression_key: bytes = KEY
 
     @property
@@ -101,6 +103,9 @@ class CrmWorld(World):
 
     async def _sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
+        happens, self.when_asleep = self.when_asleep, None
+        if happens is not None:
+            happens()
 
     @property
     def crm(self) -> Any:

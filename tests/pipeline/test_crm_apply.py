@@ -208,6 +208,19 @@ async def test_a_person_who_objected_since_the_plan_is_not_written(world: CrmWor
     assert world.contact("p1") is None
 
 
+async def test_whoever_opted_out_in_the_crm_since_the_plan_is_not_written(world: CrmWorld) -> None:
+    await world.synced("p1")
+    contact = world.contact("p1")
+    assert contact is not None
+    key = await world.approved("p1", "p2")
+    world.change(contact, hs_email_optout="true")
+    before, writes = dict(contact.properties), world.writes
+    world.person("p2@example.org", hs_email_optout="true")
+    assert (await world.sync(key)).rows == {"rejected": 2}
+    assert world.codes(Stage.SYNCED)["suppressed"] == 2
+    assert (contact.properties, world.writes) == (before, writes)
+
+
 async def test_an_address_found_invalid_since_the_plan_is_not_written(world: CrmWorld) -> None:
     key = await approved(world, "p1", "p2", "p3")
     with world.database.write() as connection:
@@ -284,7 +297,7 @@ async def test_after_a_lost_answer_the_contacts_are_ours_once_and_count_as_creat
     world.faults(Fault("hubspot", "batch_upsert", kind, mode))
     report = await world.sync(key)
     assert report.rows == {"created": 2}
-    assert len(world.ours()) == 2
+    assert (world.writes, len(world.ours())) == (1, 2), "looked up before anything is sent again"
 
 
 async def test_a_crm_that_is_down_fails_the_rows_retryably(world: CrmWorld) -> None:
@@ -318,6 +331,57 @@ async def test_a_stopped_sync_writes_nothing_more_and_a_retry_finishes_it(world_
     retry(world_on_each.workplace, key, BY)
     assert (await world_on_each.sync(key)).rows == {"created": 2}
     assert world_on_each.codes(Stage.SYNCED) == {"created": 2}
+
+
+async def test_answers_in_hand_are_stored_when_the_look_at_the_others_is_refused(world_on_each: CrmWorld) -> None:
+    def halt() -> None:
+        world_on_each.sleeps.append(10.0)
+        stop(world_on_each.workplace, key, BY)
+
+    key = await approved(world_on_each, "p1", "p2", "p3")
+    world_on_each.faults(Fault("hubspot", "batch_upsert", "missing_record"))
+    world_on_each.when_asleep = halt
+    report = await world_on_each.sync(key)
+    assert report.rows == {"created": 2, "failed": 1}
+    assert report.stage.status == "stopped"
+    assert len(world_on_each.links("p1", "p2", "p3")) == 2
+    assert world_on_each.codes(Stage.SYNCED) == {"created": 2, "crm_outcome_unknown": 1}
+    world_on_each.faults()
+    retry(world_on_each.workplace, key, BY)
+    assert (await world_on_each.sync(key)).rows == {"created": 3}
+    assert len(world_on_each.ours()) == 3
+
+
+async def test_the_answered_half_of_a_refused_batch_stands_when_the_other_half_is_refused(world: CrmWorld) -> None:
+    key = await approved(world, "p1", "p2")
+    world.faults(
+        Fault("hubspot", "batch_upsert", "unauthorized", "nth", 3),
+        Fault("hubspot", "batch_upsert", "conflict", "nth", 1),
+    )
+    report = await world.sync(key)
+    assert report.rows == {"created": 1, "pending": 1}
+    assert len(world.ours()) == len(world.links("p1", "p2")) == 1
+
+
+async def test_an_edit_after_a_create_whose_answer_was_lost_is_the_reps(world_on_each: CrmWorld) -> None:
+    key = await approved(world_on_each, "p1")
+    world_on_each.faults(Fault("hubspot", "batch_upsert", "closed_after"))
+    contact = None
+
+    def edit() -> None:
+        nonlocal contact
+        contact = world_on_each.contact("p1")
+        assert contact is not None
+        world_on_each.change(contact, lead_score="0.1")
+
+    world_on_each.when_asleep = edit
+    report = await world_on_each.sync(key)
+    assert (report.rows, world_on_each.writes) == ({"created": 1}, 1)
+    again = await world_on_each.approved("p1")
+    assert world_on_each.rows(again)["p1"].planned.released == {"lead_score"}
+    assert (await world_on_each.sync(again)).rows == {"updated": 1}
+    assert contact is not None
+    assert contact.value("lead_score") == "0.1"
 
 
 class LostCommit(BaseException):

@@ -8,11 +8,13 @@ from batch_world import book_policy
 from crm_world import CrmWorld
 
 from socialanalyzer_dagster.domain.crm_waits import next_day
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused, approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_due import attend_plans
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
+from socialanalyzer_dagster.pipeline.crm_writing import PartWriter
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -54,6 +56,20 @@ async def test_an_approval_does_not_outlast_its_plan(world_on_each: CrmWorld) ->
     assert (await world_on_each.plan(key)).status == "awaiting_approval"
     approve(world_on_each.workplace, key, by="Mara")
     assert (await world_on_each.sync(key)).rows == {"created": 1}
+
+
+async def test_a_plan_made_anew_leaves_written_leads_with_their_bdr(world_on_each: CrmWorld) -> None:
+    key = await world_on_each.approved("p1", "p2")
+    world_on_each.faults(
+        Fault("hubspot", "batch_upsert", "unauthorized", "nth", 3),
+        Fault("hubspot", "batch_upsert", "conflict", "nth", 1),
+    )
+    assert (await world_on_each.sync(key)).rows == {"created": 1, "pending": 1}
+    world_on_each.faults()
+    world_on_each.clock.advance(hours=72)
+    assert (await world_on_each.plan(key)).actions == {"create": 1}
+    assert world_on_each.assigned().total() == 2
+    assert world_on_each.dealt() == world_on_each.assigned()
 
 
 async def test_an_open_plan_past_its_time_is_made_anew_although_nothing_changed(world: CrmWorld) -> None:
@@ -148,6 +164,31 @@ async def test_a_used_up_day_is_waited_out_without_counting_as_a_try(world_on_ea
     assert attend_plans(world_on_each.workplace) == [f"Batch {key} is queued: its sync goes on."]
     assert (await world_on_each.sync(key)).rows == {"created": 1}
     assert world_on_each.rows(key)["p1"].tries == 0
+
+
+async def test_tries_put_off_by_a_vendor_that_is_away_go_on_under_the_same_approval(
+    world: CrmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await world.approved("p1")
+    world.faults(Fault("hubspot", "batch_upsert", "partial"))
+    assert (await world.sync(key)).rows == {"failed": 1}
+    world.faults()
+    world.clock.advance(minutes=15)
+    attend_plans(world.workplace)
+    back = world.clock.now() + timedelta(minutes=5)
+
+    async def away(*_: object) -> None:
+        raise ProviderUnavailable("hubspot", "rate_limit_reached", retry_at=back)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartWriter, "write", away)
+        assert (await world.sync(key)).stage.status == "paused"
+    assert stretch(world, key) is Stretch.SYNC
+    assert attend_plans(world.workplace) == []
+    world.clock.at = back
+    assert attend_plans(world.workplace) == [f"Batch {key} is queued: its sync goes on."]
+    assert (await world.sync(key)).rows == {"created": 1}
+    assert find_batch(world.workplace, key).waits_for is None
 
 
 async def test_a_migration_is_waited_for_as_long_as_the_crm_says(world: CrmWorld) -> None:

@@ -193,6 +193,22 @@ async def test_missing_properties_stop_the_plan_and_say_what_to_do(world: CrmWor
     assert find_batch(world.workplace, key).status == "paused"
 
 
+async def test_whoever_opted_out_in_the_crm_is_not_planned(world_on_each: CrmWorld) -> None:
+    await world_on_each.synced("p1")
+    contact = world_on_each.contact("p1")
+    assert contact is not None
+    world_on_each.change(contact, hs_email_optout="true")
+    world_on_each.clock.advance(days=200)
+    key = await world_on_each.scored("p1", "p2", "p3")
+    world_on_each.person("p2@example.org", hs_email_optout="true")
+    await world_on_each.plan(key)
+    assert world_on_each.actions(key) == {
+        "p1": ("rejected", "suppressed"),
+        "p2": ("rejected", "suppressed"),
+        "p3": ("create", None),
+    }
+
+
 async def test_a_plan_waits_for_leads_that_are_on_their_way(world: CrmWorld) -> None:
     world.vendor.names = ["p1", "p2"]
     key = world.create().key

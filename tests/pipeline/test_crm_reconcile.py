@@ -1,12 +1,20 @@
 """Reading contacts back: owners, merges, edits, opt-outs and outcomes (spec 11.7)."""
 
+from collections.abc import Mapping, Sequence
+
+import pytest
 from crm_world import CrmWorld, uid_of
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.suppression import identifier_hash
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
+from socialanalyzer_dagster.pipeline.crm_reconcile import _Reconciliation
+from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.vendors.hubspot_owners import OWNER_IDS
+from socialanalyzer_dagster.storage.crm_links import Link
 from socialanalyzer_dagster.storage.crm_standings import Standing, standings_of
 from socialanalyzer_dagster.storage.suppressions import hashes
+from socialanalyzer_dagster.vendors.hubspot_batches import Contact
 
 
 def standing(world: CrmWorld, name: str) -> Standing:
@@ -54,3 +62,70 @@ async def test_an_opt_out_goes_onto_the_suppression_list_as_keyed_hash_once(worl
     again = await world.synced("p1", "p2")
     assert set(world.actions(again)) == {"p2"}, "stopped where the batch begins"
     assert world.writes == writes + 1
+
+
+async def unanswered(world: CrmWorld, *names: str) -> str:
+    """The key of a batch that was written, and neither an answer nor a look said so."""
+    key = await world.approved(*names)
+    lost = Fault("hubspot", "batch_upsert", "closed_after")
+    world.faults(lost)
+    world.when_asleep = lambda: world.faults(lost, Fault("hubspot", "batch_read", "error_200"))
+    assert (await world.sync(key)).rows == {"failed": len(names)}
+    world.faults()
+    return key
+
+
+async def test_an_update_whose_answer_was_lost_is_nobodys_edit(world_on_each: CrmWorld) -> None:
+    await world_on_each.synced("p1")
+    key = await unanswered(world_on_each, "p1")
+    contact = world_on_each.contact("p1")
+    assert contact is not None
+    assert contact.value("lead_batch_id") == key
+    assert (await world_on_each.reconcile()).edited == 0
+    assert world_on_each.link("p1").released == frozenset()
+    assert world_on_each.link("p1").written["lead_batch_id"] == key
+    world_on_each.change(contact, lead_score="0.1")
+    assert (await world_on_each.reconcile()).edited == 1
+    assert world_on_each.link("p1").released == {"lead_score"}
+
+
+async def test_a_new_plan_after_a_lost_answer_releases_nothing(world: CrmWorld) -> None:
+    await world.synced("p1")
+    key = await unanswered(world, "p1")
+    retry(world.workplace, key, Deed(by="Mara"))
+    await world.run(key)
+    await world.plan(key)
+    assert world.actions(key) == {"p1": ("unchanged", None)}
+    assert world.rows(key)["p1"].planned.notes == ()
+    assert (await world.reconcile()).edited == 0
+    assert world.link("p1").released == frozenset()
+
+
+async def test_a_new_plan_after_a_lost_create_leaves_the_reps_edit(world_on_each: CrmWorld) -> None:
+    key = await unanswered(world_on_each, "p1")
+    contact = world_on_each.contact("p1")
+    assert contact is not None
+    world_on_each.change(contact, lead_score="0.1")
+    retry(world_on_each.workplace, key, Deed(by="Mara"))
+    await world_on_each.run(key)
+    await world_on_each.plan(key)
+    assert world_on_each.rows(key)["p1"].planned.released == {"lead_score"}
+    assert world_on_each.links("p1") == {uid_of("p1"): contact.id}
+    assert world_on_each.link("p1").written["lead_batch_id"] == key
+
+
+async def test_a_sync_between_the_two_reads_of_reconcile_is_nobodys_edit(
+    world_on_each: CrmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world_on_each.synced("p1")
+    key = await world_on_each.approved("p1")
+    read = _Reconciliation.read
+
+    async def late(work: _Reconciliation, page: Sequence[Link]) -> Mapping[str, Contact]:
+        await world_on_each.sync(key)
+        return await read(work, page)
+
+    monkeypatch.setattr(_Reconciliation, "read", late)
+    await world_on_each.reconcile()
+    assert world_on_each.link("p1").released == frozenset()
+    assert world_on_each.link("p1").written["lead_batch_id"] == key

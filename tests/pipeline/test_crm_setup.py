@@ -8,7 +8,7 @@ from crm_world import hubspot_of
 from socialanalyzer_dagster.domain.calls import Reply, VendorCall
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.crm_table import crm_properties
-from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.policy import Policy, parse_policy
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady, create_missing, missing_properties
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
@@ -53,6 +53,16 @@ async def test_our_key_without_unique_values_is_a_problem_for_a_person(client: H
     await FreeCalls(policy).send(client.create_properties([wrong]))
     with pytest.raises(CrmNotReady, match="creator_uid exists without unique values"):
         await create_missing(client, policy)
+
+
+async def test_an_opt_out_or_outcome_property_that_does_not_exist_is_told(client: HubSpot, policy: Policy) -> None:
+    document = policy.document()
+    outcome = {"property": "lead_statos", "value": "CONNECTED", "outcome": "contacted"}
+    document["crm"] |= {"opt_out_property": "opted_owt", "outcomes": [outcome]}
+    mistyped = parse_policy(document)
+    with pytest.raises(CrmNotReady, match="no contact property lead_statos, opted_owt, which the policy reads"):
+        await create_missing(client, mistyped)
+    assert (await missing_properties(client, mistyped)).missing == ()
 
 
 async def test_set_up_survives_a_busy_crm(client: HubSpot, policy: Policy, crm_sandbox: SandboxServer) -> None:

@@ -1,11 +1,13 @@
 """Taking a sync back: values of before, never over anybody's edits, once, by a named person (spec 11.2)."""
 
 import pytest
-from crm_world import CrmWorld
+from crm_world import CrmWorld, uid_of
 from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused
+from socialanalyzer_dagster.pipeline.crm_due import attend_plans
 from socialanalyzer_dagster.pipeline.crm_undo import UndoRefused, UndoReport
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -73,6 +75,49 @@ async def test_an_undo_that_lost_its_answer_is_finished_by_the_next_one(world: C
     contact = world.contact("p1")
     assert contact is not None
     assert contact.value("lead_batch_id") == first
+
+
+async def test_values_an_undo_restored_without_an_answer_are_nobodys_edit(world: CrmWorld) -> None:
+    await world.synced("p1")
+    key = await world.synced("p1")
+    world.faults(Fault("hubspot", "batch_update", "closed_after"))
+    with pytest.raises(CallFailed):
+        await world.undo(key, yes=True)
+    world.faults()
+    assert (await world.reconcile()).edited == 0
+    assert world.link("p1").released == frozenset()
+    found = await world.undo(key, yes=True)
+    assert "lead_batch_id" in found.rows[0].fields.back
+
+
+async def test_what_a_later_plan_stands_on_stays_until_that_one_is_taken_back(world_on_each: CrmWorld) -> None:
+    first = await world_on_each.synced("p1", "p2")
+    later = await world_on_each.synced("p1")
+    one, two = world_on_each.contact("p1"), world_on_each.contact("p2")
+    assert one is not None
+    assert two is not None
+    before = dict(one.properties)
+    report = await world_on_each.undo(first, yes=True)
+    kept = {report.handles[each.row.planned.uid]: set(each.fields.kept.values()) for each in report.rows}
+    assert kept["p1"] == {"written again since"}
+    assert (one.properties, two.value("lead_score")) == (before, None)
+    await world_on_each.undo(later, yes=True)
+    rest = await world_on_each.undo(first, yes=True)
+    assert {each.row.planned.uid for each in rest.rows} == {uid_of("p1")}
+    assert one.value("lead_score") is None
+
+
+async def test_a_plan_that_was_taken_back_writes_nothing_more(world_on_each: CrmWorld) -> None:
+    key = await world_on_each.approved("p1", "p2")
+    world_on_each.faults(Fault("hubspot", "batch_upsert", "partial"))
+    assert (await world_on_each.sync(key)).rows == {"created": 1, "failed": 1}
+    world_on_each.faults()
+    await world_on_each.undo(key, yes=True)
+    writes = world_on_each.writes
+    world_on_each.clock.advance(minutes=15)
+    assert attend_plans(world_on_each.workplace) == []
+    await world_on_each.sync(key)
+    assert world_on_each.writes == writes
 
 
 async def test_gone_and_suppressed_people_are_left_alone(world: CrmWorld) -> None:

@@ -7,12 +7,19 @@ from batch_world import book_policy
 from crm_world import CrmWorld, uid_of
 from sqlalchemy import select, update
 
+from socialanalyzer_dagster.domain.ports import Gate
+from socialanalyzer_dagster.domain.refusals import BatchStopped
 from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline import crm_webhook
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.vendors.hubspot_workflow import triggered
 from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow
+from socialanalyzer_dagster.storage.sync_plans import StoredRow
+from socialanalyzer_dagster.vendors.hubspot_workflow import Workflow
 
 
 @pytest.fixture
@@ -65,6 +72,28 @@ async def test_a_call_without_a_known_end_is_never_made_again(told: CrmWorld) ->
     assert told.server is not None
     assert triggered(told.server.state) == []
     assert answers(told) == ["unknown"]
+
+
+async def test_contacts_that_a_refused_call_left_untold_are_told_by_the_next_run(
+    told: CrmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await told.approved("p1", "p2", "p3")
+    calls = crm_webhook._told
+
+    async def away(batch: OpenBatch, gate: Gate, workflow: Workflow, row: StoredRow) -> str:
+        if told.server is not None and triggered(told.server.state):
+            raise BatchStopped("the batch was stopped")
+        return await calls(batch, gate, workflow, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crm_webhook, "_told", away)
+        assert (await told.sync(key)).rows == {"created": 3}
+    assert sorted(map(str, answers(told))) == ["None", "None", "accepted"]
+    retry(told.workplace, key, Deed(by="Mara"))
+    await told.sync(key)
+    assert told.server is not None
+    assert len(triggered(told.server.state)) == 3
+    assert answers(told) == ["accepted"] * 3
 
 
 async def test_nobody_is_told_where_the_policy_does_not_say_so(world: CrmWorld) -> None:

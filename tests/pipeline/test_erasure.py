@@ -1,6 +1,7 @@
 """Erasing people: from everywhere, whatever fails on the way, and for good (spec 19.4)."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from batch_world import KEY
@@ -15,6 +16,7 @@ from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline import discovery, erasure, erasure_end
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
+from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
 from socialanalyzer_dagster.pipeline.discovery_store import DiscoveryStore
 from socialanalyzer_dagster.pipeline.erasure import erase, finish_requests
 from socialanalyzer_dagster.pipeline.people_search import PeopleSearch
@@ -151,6 +153,28 @@ async def test_a_person_in_a_plan_that_waits_leaves_it_and_the_plan_is_made_agai
     assert report.rows == {"created": 1}
     assert find_batch(world.workplace, key).status == "completed"
     assert sum(world.dealt().values()) == 1
+    assert places_of(world.database, CREATOR) == set()
+
+
+async def test_a_person_erased_while_their_plan_is_written_leaves_the_rest_a_new_plan(
+    world: CrmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = CrmReader.find
+    key = await world.approved(CREATOR, OTHER)
+
+    async def find_late(reader: CrmReader, wanted: Sequence[Wanted]) -> dict[LeadUid, Known]:
+        monkeypatch.setattr(CrmReader, "find", find)
+        await erased(world, handle(CREATOR))
+        return await find(reader, wanted)
+
+    monkeypatch.setattr(CrmReader, "find", find_late)
+    world.faults(Fault("hubspot", "batch_upsert", "unauthorized"))
+    assert (await world.sync(key)).rows == {"pending": 1, "rejected": 1}
+    world.faults()
+    assert "holds somebody who was erased" in (await world.sync(key)).sentence
+    assert (await world.plan(key)).actions == {"create": 1}
+    approve(world.workplace, key, by="Mara")
+    assert (await world.sync(key)).rows == {"created": 1}
     assert places_of(world.database, CREATOR) == set()
 
 

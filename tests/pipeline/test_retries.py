@@ -39,6 +39,11 @@ CASES = [
     ("apify.cheerio", error(R, status=502), Charge.UNKNOWN, True),
     ("hubspot.read", error(R, status=500), Charge.NONE, True),
     ("hubspot.read", error(U), Charge.NONE, True),
+    ("hubspot.write", error(R, status=503), Charge.NONE, False),  # it may have been carried out: look first
+    ("hubspot.write", error(U), Charge.NONE, False),
+    ("hubspot.write", error(R, sent=False), Charge.NONE, True),
+    ("hubspot.write", error(T, status=429), Charge.NONE, True),
+    ("hubspot.set", error(R, status=503), Charge.NONE, True),
     ("page.fetch", error(R), Charge.NONE, True),
     ("page.fetch", error(I, status=404), Charge.NONE, False),
 ]

@@ -1,13 +1,19 @@
 """The daily re-check: an objection takes effect within a day in open batches and in the CRM (spec 19.2, 19.4)."""
 
+from collections.abc import Sequence
+
+import pytest
 from crm_world import CrmWorld, uid_of
 from privacy_world import email, erased, handle, places_of, privacy_parts
 from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
-from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused
+from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
+from socialanalyzer_dagster.pipeline.crm_due import attend_plans
 from socialanalyzer_dagster.pipeline.suppression_recheck import recheck
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -63,6 +69,46 @@ async def test_a_person_in_an_open_batch_who_objects_leaves_it_and_its_plan(worl
     assert (batch.status, plan.state) == ("queued", "superseded")
     await world.plan(key)
     assert world.actions(key) == {"walker2": ("create", None)}
+
+
+async def test_somebody_who_objects_while_their_plan_is_written_is_left_out_and_its_retries_go_on(
+    world_on_each: CrmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, find = world_on_each, CrmReader.find
+    key = await world.approved("walker1", "walker2", "walker3")
+
+    async def find_late(reader: CrmReader, wanted: Sequence[Wanted]) -> dict[LeadUid, Known]:
+        monkeypatch.setattr(CrmReader, "find", find)
+        suppress(world, handle("walker1"))
+        assert (await rechecked(world))["leads_listed"] == 1
+        return await find(reader, wanted)
+
+    monkeypatch.setattr(CrmReader, "find", find_late)
+    world.faults(Fault("hubspot", "batch_upsert", "partial"))
+    assert (await world.sync(key)).rows == {"created": 1, "failed": 1, "rejected": 1}
+    world.faults()
+    assert world.dealt() == world.assigned()
+    assert world.assigned().total() == 2
+    world.clock.advance(minutes=15)
+    assert attend_plans(world.workplace) == [f"Batch {key} is queued: its sync goes on."]
+    assert (await world.sync(key)).rows == {"created": 2, "rejected": 1}
+    assert world.contact("walker1") is None
+
+
+async def test_an_objection_after_a_part_was_written_leaves_written_leads_with_their_bdr(world: CrmWorld) -> None:
+    key = await world.approved("walker1", "walker2")
+    world.faults(
+        Fault("hubspot", "batch_upsert", "unauthorized", "nth", 3),
+        Fault("hubspot", "batch_upsert", "conflict", "nth", 1),
+    )
+    assert (await world.sync(key)).rows == {"created": 1, "pending": 1}
+    world.faults()
+    for name in ("walker1", "walker2"):
+        suppress(world, handle(name))
+    await rechecked(world)
+    assert world.assigned().total() == 1
+    with pytest.raises(SyncRefused, match=f"asked not to be contacted.*batch run {key} --from plan"):
+        await world.sync(key)
 
 
 async def test_a_crm_that_does_not_answer_is_asked_again_the_next_day(world: CrmWorld) -> None:

@@ -110,13 +110,20 @@ def test_a_conflict_gives_the_existing_contact():
         ("OBJECT_NOT_FOUND", WriteState.ABSENT),
         ("RATE_LIMITS", WriteState.RETRY),
         ("CONFLICT", WriteState.CONFLICT),
-        ("SOMETHING", WriteState.REFUSED),
-        (None, WriteState.REFUSED),
+        ("VALIDATION_ERROR", WriteState.REFUSED),
+        ("SOMETHING", WriteState.RETRY),
+        (None, WriteState.RETRY),
     ],
 )
 def test_one_nameless_error_belongs_to_the_one_record_left(category, state):
     body = {"status": "COMPLETE", "results": [result(0), result(2)], "errors": [{"category": category}]}
     assert states(body) == [WriteState.CREATED, state, WriteState.CREATED]
+
+
+def test_a_record_whose_property_is_named_is_refused_whatever_the_category():
+    error = {"context": {"ids": ["uid-1"]}, "errors": [{"in": "email"}]}
+    body = {"status": "COMPLETE", "results": [result(0), result(2)], "errors": [error]}
+    assert states(body) == [WriteState.CREATED, WriteState.REFUSED, WriteState.CREATED]
 
 
 def test_a_record_in_neither_list_is_unknown():
@@ -212,9 +219,9 @@ def test_contacts_are_read_by_their_own_id_too():
 
 
 async def test_cursors_are_handed_on_as_they_came():
-    page = {"total": 3, "results": [contact("1", "a@x.example")], "paging": {"next": {"after": "abc"}}}
-    found = await value_of(HubSpot(answering(200, page)).search(filters=[], properties=["email"]))
-    assert (found.total, found.after, [one.id for one in found.contacts]) == (3, "abc", ["1"])
+    page = {"results": [{"id": "1", "email": "a@x.example"}], "paging": {"next": {"after": "abc"}}}
+    found = await value_of(HubSpot(answering(200, page)).owners())
+    assert (found.after, [one.id for one in found.owners]) == ("abc", ["1"])
     last = await value_of(HubSpot(answering(200, {"results": []})).owners(after="abc"))
     assert (last.owners, last.after) == ((), None)
 
