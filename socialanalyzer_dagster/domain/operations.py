@@ -77,6 +77,7 @@ OPERATIONS: dict[str, Operation] = _table(
     Operation("openai.batch_read", "openai", _N, _SAFE, "openai"),
     Operation("openai.status", "openai", _N, _SAFE, "openai"),
     Operation("hubspot.read", "hubspot", _N, _SAFE, "hubspot"),
+    Operation("hubspot.search", "hubspot", _N, _SAFE, "hubspot_search"),
     Operation("hubspot.write", "hubspot", _N, Repeat.ASK_FIRST, "hubspot_write"),  # somebody may edit in between
     Operation("hubspot.set", "hubspot", _N, _SAFE, "hubspot_write"),
     Operation("hubspot.gdpr_delete", "hubspot", _N, _SAFE, "hubspot_write"),

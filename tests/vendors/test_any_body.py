@@ -52,6 +52,7 @@ DECODERS: dict[str, Callable[[Any], Any]] = {
     "patreon creators": apify_items.patreon_creators,
     "batch read": lambda body: hubspot_batches.read_result(body, id_property="email", ids=("u",)),
     "batch write": lambda body: hubspot_batches.write_results(body, INPUTS),
+    "search": hubspot.decode_search,
     "owners": hubspot.decode_owners,
     "properties": hubspot.decode_properties,
     "page": pages.decode_page,

@@ -219,9 +219,9 @@ def test_contacts_are_read_by_their_own_id_too():
 
 
 async def test_cursors_are_handed_on_as_they_came():
-    page = {"results": [{"id": "1", "email": "a@x.example"}], "paging": {"next": {"after": "abc"}}}
-    found = await value_of(HubSpot(answering(200, page)).owners())
-    assert (found.after, [one.id for one in found.owners]) == ("abc", ["1"])
+    page = {"total": 3, "results": [contact("1", "a@x.example")], "paging": {"next": {"after": "abc"}}}
+    found = await value_of(HubSpot(answering(200, page)).search(filters=[], properties=["email"]))
+    assert (found.total, found.after, [one.id for one in found.contacts]) == (3, "abc", ["1"])
     last = await value_of(HubSpot(answering(200, {"results": []})).owners(after="abc"))
     assert (last.owners, last.after) == ((), None)
 
