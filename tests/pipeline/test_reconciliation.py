@@ -27,6 +27,7 @@ from socialanalyzer_dagster.pipeline import reconciliation
 from socialanalyzer_dagster.pipeline.reconciliation import Extent, SettlementRefused, reconcile, settle_lost
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow, ProviderAttemptRow, VendorJobRow
+from socialanalyzer_dagster.vendors.job_status import job_status_call
 
 LOST = vendor_error(ErrorClass.UNKNOWN, "timeout")
 
@@ -39,12 +40,11 @@ def world(database: Database, policy: Any, clock: Any, tmp_path: Any) -> World:
 def reports(monkeypatch: pytest.MonkeyPatch, micros: int | None, state: JobState = JobState.SUCCEEDED) -> None:
     """The vendor of the jobs tells this cost."""
 
-    async def send() -> Reply:
-        return Reply(body=None)
-
     def call(_vendors: Any, job_id: str) -> VendorCall[JobStatus]:
-        status = JobStatus(job_id=job_id, state=state, reported_micros=micros)
-        return VendorCall(operation="apify.read", request={}, max_units={}, send=send, decode=lambda _body: status)
+        async def poll() -> JobStatus:
+            return JobStatus(job_id=job_id, state=state, reported_micros=micros)
+
+        return job_status_call("apify.read", job_id, poll)
 
     monkeypatch.setattr(reconciliation, "STATUS_CALLS", {"insightiq": call})
 
