@@ -14,6 +14,7 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, JobStillRunning
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, StageGate, spending_gate
+from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 
 PRICE = 10_000  # apify.patreon, per creator
@@ -284,6 +285,29 @@ async def test_a_run_killed_before_the_id_was_stored_adopts_the_job(database, po
     await killed_run(database, impatient, clock, batch, actor, lambda: arrived)
     answer = await run(database, policy, clock, batch, actor)
     assert (len(answer.value), len(actor.started)) == (2, 1)
+    assert money_of(database) == (2 * PRICE, 0, 0)
+
+
+@pytest.mark.parametrize("is_left_planned", [False, True], ids=["released", "killed-before-it-was-failed"])
+async def test_a_reservation_that_took_too_long_does_not_hide_the_job_bought_after_it(
+    database, policy, clock, is_left_planned
+):
+    batch, actor, sent, lapses = new_batch(database, policy), Actor(2), Passage.sent, [PermitLapsed()]
+
+    def lapsed_once(passage: Passage) -> None:
+        if lapses:
+            raise lapses.pop()
+        sent(passage)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Passage, "sent", lapsed_once)
+        await run(database, policy, clock, batch, actor)
+    assert sorted(jobs(database)) == [("failed", None), ("read", "run-1")]
+    if is_left_planned:
+        with database.write() as connection:
+            connection.execute(text("UPDATE vendor_jobs SET state = 'planned' WHERE job_id IS NULL"))
+    answer = await run(database, policy, clock, batch, actor)
+    assert (answer.reused, len(answer.value), len(actor.started)) == (True, 2, 1)
     assert money_of(database) == (2 * PRICE, 0, 0)
 
 
