@@ -157,14 +157,18 @@ class JobRun(Generic[T]):
         raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "took_too_long"))
 
     async def _end(self, bought: Purchased, code: str) -> bool:
-        """Abort the job and book what it reports; without a report the worst case becomes unknown. True when booked."""
+        """Abort the job and book what it reports; without a report the worst case becomes unknown. True when booked.
+
+        The job stays open until the money is booked: a run killed in between leaves it to the next one.
+        """
         status = await self._aborted(bought.status.job_id)
-        await self._save(bought.attempt, JobPhase.FAILED)
-        if status is None or status.reported_micros is None:
+        reported = status.reported_micros if status is not None else None
+        if reported is None:
             await self._desk.till.lose(bought.attempt, code)
-            return False
-        await self._desk.till.settle(bought.attempt, status.reported_micros, error_code=code)
-        return True
+        else:
+            await self._desk.till.settle(bought.attempt, reported, error_code=code)
+        await self._save(bought.attempt, JobPhase.FAILED)
+        return reported is not None
 
     async def _aborted(self, job_id: str) -> JobStatus | None:
         try:

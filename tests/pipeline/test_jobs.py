@@ -16,6 +16,7 @@ from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, StageGate, spending_gate
 from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 
 PRICE = 10_000  # apify.patreon, per creator
 LOST = VendorError("apify", ErrorClass.UNKNOWN, "timeout")
@@ -345,6 +346,39 @@ async def test_a_slow_job_of_an_enrichment_step_is_aborted_and_booked(sqlite_dat
             await stage.run_job(actor.job(), leads=[uid(0)], step="C")
     assert actor.aborted == 1
     assert money_of(sqlite_database) == (1234, 0, 0)
+
+
+async def test_a_run_killed_while_it_ends_a_job_leaves_no_money_held(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9, reported=1234)
+    with pytest.raises(JobStillRunning):
+        await run(database, policy, clock, batch, actor)
+    clock.advance(hours=25)
+    saved = SaveJob.apply
+
+    def killed(connection: Any, writes: Any) -> Any:
+        if any(write.phase is JobPhase.FAILED for write in writes):
+            raise RuntimeError("killed")
+        return saved(connection, writes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SaveJob, "apply", killed)
+        with pytest.raises(RuntimeError):
+            await run(database, policy, clock, batch, actor)
+    assert money_of(database) == (1234, 0, 0)
+    answer = await run(database, policy, clock, batch, actor)
+    assert (answer.partial, len(answer.value), len(actor.started)) == ("timed_out", 2, 1)
+
+
+async def test_money_held_for_a_job_that_failed_is_no_open_job(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9)
+    with pytest.raises(JobStillRunning):
+        await run(database, policy, clock, batch, actor)
+    with database.write() as connection:
+        connection.execute(text("UPDATE vendor_jobs SET state = 'failed'"))
+    async with gate_over(database, policy, clock) as gate:
+        recovered = await gate.recover(batch.batch_id)
+    assert (recovered.lost, recovered.open_jobs) == (1, 0)
+    assert money_of(database) == (0, 0, 10 * PRICE)
 
 
 async def test_a_failed_job_is_charged_and_failed(database, policy, clock):
