@@ -25,7 +25,6 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log, batches, claims, outcome_sets
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.breakers import resume_breakers
-from socialanalyzer_dagster.storage.recovery import Recover
 
 _TRIES = 10
 _WAITING = frozenset({BatchStatus.PAUSED, BatchStatus.AWAITING_APPROVAL})
@@ -85,7 +84,7 @@ def end_if_stopped(workplace: Workplace, key: str) -> None:
     """End a batch that was asked to stop and that nobody works on; every other batch is left as it is.
 
     The one who stops asks after setting the flag, a run asks after giving the lock back: one of them sees both, so a
-    stop that comes while a run closes is never lost (I-49). What a dead run left in flight becomes unknown.
+    stop that comes while a run closes is never lost (I-49). What a run left in flight or at work becomes unknown.
     """
     batch = find_batch(workplace, key)
     if not batch.stop_requested or batch.is_terminal:
@@ -94,12 +93,10 @@ def end_if_stopped(workplace: Workplace, key: str) -> None:
     if not lock.acquire():
         return
     try:
-        now = workplace.clock.now()
-        with workplace.database.write() as connection:
-            Recover.apply(connection, [Recover(batch_id=batch.batch_id, owner="nobody", at=now)])
         batch = find_batch(workplace, key)
         if batch.stop_requested and not batch.is_terminal:
-            finish_batch(workplace, batch, Ending(status=BatchStatus.STOPPED, cause=batch.cause, now=now))
+            ending = Ending(status=BatchStatus.STOPPED, cause=batch.cause, now=workplace.clock.now())
+            finish_batch(workplace, batch, ending)
     finally:
         lock.release()
 

@@ -15,6 +15,7 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, claims, outcome_sets, outcomes
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.outcomes import StageOf
+from socialanalyzer_dagster.storage.recovery import give_up_held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def stage_of(batch: Batch, stage: Stage) -> StageOf:
 
 
 def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
-    """The ended batch. Safe to repeat: a crash between its steps leaves nothing that a second call does not complete.
+    """The ended batch, which holds no money. Safe to repeat: a second call completes what a crash left undone.
 
     Raises StatusRefused and ChangedMeanwhile like every transition.
     """
@@ -47,6 +48,7 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
             outcome_sets.fill(connection, outcome_sets.Fill(of=of, outcome=outcome, now=ending.now))
             outcome_sets.fill_upstream(connection, of, ending.now)
     with database.write() as connection:
+        give_up_held(connection, batch.batch_id, ending.now)
         outcomes.settle_costs(connection, batch.batch_id)
         partial = ending.status in _PARTIAL or not _is_discovered(connection, batch)
         record_history(connection, batch, now=ending.now, partial=partial)

@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, GateP
 from socialanalyzer_dagster.pipeline.gate_till import Till
 from socialanalyzer_dagster.pipeline.retries import Charge, Tries
 from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory, MarkUndecodable, packed
+from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -69,7 +70,8 @@ class Desk:
     ) -> Attempt:
         """The committed reservation of a sending that goes out now; what refuses it hands the permit back.
 
-        Raises the refusals, and PermitLapsed when the reservation took too long: nothing is held then.
+        Raises the refusals, and PermitLapsed when the reservation took too long: nothing is held then, and a vendor job
+        (`job_request`) that was stored with it is failed, so that nobody resumes what was never sent.
         """
         try:
             attempt = await self.till.reserve(sending.attempt(self.parts), sending.site, job_request=job_request)
@@ -82,6 +84,11 @@ class Desk:
         except BaseException:
             passage.not_made()
             await self.till.release(attempt, "not_sent")
+            if job_request is not None:
+                failed = SaveJob(
+                    attempt_key=attempt.attempt_key, phase=JobPhase.FAILED, polled_at=self.parts.clock.now()
+                )
+                await self.parts.writer.submit(failed)
             raise
         return attempt
 

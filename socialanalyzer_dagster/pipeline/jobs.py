@@ -66,12 +66,12 @@ class JobRun(Generic[T]):
 
     async def run(self, find: FindJob, rereads: Rereads) -> Answer[T]:
         """All items, decoded; raises CallFailed, the refusals, and JobStillRunning in discovery."""
-        history: JobHistory = await self._parts.writer.submit(find)
+        history, resumed = await self._known(find)
         stored = history.job
-        if stored is not None and stored.phase is JobPhase.READ and stored.settled:
+        if resumed is None and stored is not None and stored.phase is JobPhase.READ and stored.settled:
             return await self._reused(stored)
         async with AsyncExitStack() as slots:
-            bought = await self._begun(find, history, slots)
+            bought = resumed or await self._begun(history, slots)
             status = await self._ended_or_stopped(bought)
             await self._settle_reported(bought.attempt, status, rereads)
             items = await self._items(bought.attempt, status, stored)
@@ -88,15 +88,23 @@ class JobRun(Generic[T]):
             partial=_reason(status),
         )
 
-    async def _begun(self, find: FindJob, history: JobHistory, slots: AsyncExitStack) -> Purchased:
+    async def _known(self, find: FindJob) -> tuple[JobHistory, Purchased | None]:
+        """What is stored about the request once every interrupted start is cleared up, and the job one of them began.
+
+        A start that came to nothing may stand beside a job that was bought after it: that one is found then.
+        """
+        history: JobHistory = await self._parts.writer.submit(find)
+        while (stored := history.job) is not None and stored.job_id is None:
+            if resumed := await self._purchase.resume(stored):
+                return history, resumed
+            history = await self._parts.writer.submit(find)
+        return history, None
+
+    async def _begun(self, history: JobHistory, slots: AsyncExitStack) -> Purchased:
         stored = history.job
         if stored is not None and stored.job_id is not None:
             status = JobStatus(job_id=stored.job_id, state=JobState.RUNNING, dataset_id=stored.dataset_id)
             return Purchased(stored.attempt, status)
-        if stored is not None:
-            if found := await self._purchase.resume(stored):
-                return found
-            history = await self._parts.writer.submit(find)
         if not self._options.buys:
             raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "never_started", sent=False))
         return await self._purchase.buy(history.calls, slots)
@@ -149,14 +157,18 @@ class JobRun(Generic[T]):
         raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "took_too_long"))
 
     async def _end(self, bought: Purchased, code: str) -> bool:
-        """Abort the job and book what it reports; without a report the worst case becomes unknown. True when booked."""
+        """Abort the job and book what it reports; without a report the worst case becomes unknown. True when booked.
+
+        The job stays open until the money is booked: a run killed in between leaves it to the next one.
+        """
         status = await self._aborted(bought.status.job_id)
-        await self._save(bought.attempt, JobPhase.FAILED)
-        if status is None or status.reported_micros is None:
+        reported = status.reported_micros if status is not None else None
+        if reported is None:
             await self._desk.till.lose(bought.attempt, code)
-            return False
-        await self._desk.till.settle(bought.attempt, status.reported_micros, error_code=code)
-        return True
+        else:
+            await self._desk.till.settle(bought.attempt, reported, error_code=code)
+        await self._save(bought.attempt, JobPhase.FAILED)
+        return reported is not None
 
     async def _aborted(self, job_id: str) -> JobStatus | None:
         try:

@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.models_control import VendorJobRow
+from socialanalyzer_dagster.storage.recovery import give_up_held
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 from socialanalyzer_dagster.vendors.bundle import Vendors
 
@@ -94,10 +95,14 @@ async def _is_running(session: PipelineSession, batch: Batch, job: OpenJob) -> b
 
 
 def _give_up(workplace: Workplace, batch: Batch, hours: int) -> str:
-    cause = f"the vendor did not finish its job within {hours} hours; the money stays held until it is settled"
+    cause = (
+        f"the vendor did not finish its job within {hours} hours; its price counts as unknown until a retry of the "
+        "batch reads the job, or `socialanalyzer ledger settle` books it"
+    )
     with workplace.database.write() as connection:
         current = batches.batch_by_id(connection, batch.batch_id)
         if current is not None and current.status == BatchStatus.AWAITING_PROVIDER:
             wanted = Transition(to=BatchStatus.PAUSED, cause=cause, now=workplace.clock.now())
             transition(connection, current, wanted)
+            give_up_held(connection, batch.batch_id, wanted.now)
     return f"Batch {batch.partition_key} is paused: {cause}."

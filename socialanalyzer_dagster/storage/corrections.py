@@ -85,12 +85,12 @@ def booked_sums(connection: Connection, batch_id: str | None) -> list[BookedSums
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSending:
-    """A sending whose money is held: its answer was lost, or it is still out."""
+    """A sending whose money is held: its answer was lost, or it is still out. Some belong to no batch."""
 
     attempt_key: str
     vendor: str
     operation: str
-    batch_key: str
+    batch_key: str | None
     state: str
     reserved_micros: int
     reserved_at: datetime
@@ -98,14 +98,14 @@ class OpenSending:
 
 
 def open_sendings(connection: Connection, batch_id: str | None) -> list[OpenSending]:
-    """Unknown and held sendings of one batch or of all, oldest first."""
+    """Unknown and held sendings of one batch, or of all and of none, oldest first."""
     columns = _ATTEMPTS.c
     query = (
         select(
             columns.attempt_key, columns.provider, columns.operation, LeadBatchRow.partition_key, columns.state,
             columns.reserved_micros, columns.reserved_at, columns.error_code,
         )
-        .join_from(_ATTEMPTS, LeadBatchRow, LeadBatchRow.batch_id == columns.batch_id)
+        .join_from(_ATTEMPTS, LeadBatchRow, LeadBatchRow.batch_id == columns.batch_id, isouter=True)
         .where(columns.state.in_([AttemptState.UNKNOWN.value, AttemptState.RESERVED.value]))
         .order_by(columns.reserved_at, columns.attempt_key)
     )  # fmt: skip

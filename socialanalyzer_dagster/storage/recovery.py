@@ -10,10 +10,13 @@ from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, load_
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow, VendorJobRow
 from socialanalyzer_dagster.storage.money import Finish
+from socialanalyzer_dagster.storage.vendor_jobs import OPEN_PHASES, JobPhase
 from socialanalyzer_dagster.storage.writes import Results, Write
 
 _ATTEMPTS = table_of(ProviderAttemptRow)
 _JOBS = table_of(VendorJobRow)
+_TO_RESUME = (*OPEN_PHASES, JobPhase.READ)
+"""A job in one of these settles its sending when the next run reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,28 @@ def _recover(connection: Connection, write: Recover) -> Recovered:
         & (_ATTEMPTS.c.owner != write.owner),
     )
     known = connection.execute(
-        select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == write.batch_id, _JOBS.c.job_id.is_not(None))
+        select(_JOBS.c.attempt_key).where(
+            _JOBS.c.batch_id == write.batch_id, _JOBS.c.job_id.is_not(None), _JOBS.c.state.in_(_TO_RESUME)
+        )
     )
     jobs = set(known.scalars())
     lost = [attempt for attempt in left if attempt.attempt_key not in jobs]
-    _lose(connection, lost, write.at)
+    _lose(connection, lost, write.at, "interrupted")
     running = [attempt.attempt_key for attempt in left if attempt.attempt_key in jobs]
     connection.execute(update(_ATTEMPTS).where(_ATTEMPTS.c.attempt_key.in_(running)).values(owner=write.owner))
     return Recovered(lost=len(lost), open_jobs=len(running))
+
+
+def give_up_held(connection: Connection, batch_id: str, at: datetime) -> None:
+    """What a batch still holds becomes unknown, jobs that are at work for it too.
+
+    For a batch that no run need ever come back to: what is unknown can be settled by a person or by the vendor's
+    figure, what is held only by a run. A run that comes back all the same reads the job and settles it.
+    """
+    held = load_attempts(
+        connection, (_ATTEMPTS.c.batch_id == batch_id) & (_ATTEMPTS.c.state == AttemptState.RESERVED.value)
+    )
+    _lose(connection, held, at, "given_up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +97,10 @@ def _recover_stray(connection: Connection, write: RecoverStray) -> int:
         & (_ATTEMPTS.c.state == AttemptState.RESERVED.value)
         & (_ATTEMPTS.c.reserved_at < write.reserved_before),
     )
-    return sum(_lose(connection, stray, write.at))
+    return sum(_lose(connection, stray, write.at, "interrupted"))
 
 
-def _lose(connection: Connection, attempts: Sequence[Attempt], at: datetime) -> Results:
+def _lose(connection: Connection, attempts: Sequence[Attempt], at: datetime, code: str) -> Results:
     """The worst case of each stays held as unknown; True for those that nobody ended meanwhile."""
-    ends = [Finish(attempt=each, state=AttemptState.UNKNOWN, at=at, error_code="interrupted") for each in attempts]
+    ends = [Finish(attempt=each, state=AttemptState.UNKNOWN, at=at, error_code=code) for each in attempts]
     return Finish.apply(connection, ends)

@@ -14,7 +14,9 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, JobStillRunning
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, StageGate, spending_gate
+from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 
 PRICE = 10_000  # apify.patreon, per creator
 LOST = VendorError("apify", ErrorClass.UNKNOWN, "timeout")
@@ -287,6 +289,29 @@ async def test_a_run_killed_before_the_id_was_stored_adopts_the_job(database, po
     assert money_of(database) == (2 * PRICE, 0, 0)
 
 
+@pytest.mark.parametrize("is_left_planned", [False, True], ids=["released", "killed-before-it-was-failed"])
+async def test_a_reservation_that_took_too_long_does_not_hide_the_job_bought_after_it(
+    database, policy, clock, is_left_planned
+):
+    batch, actor, sent, lapses = new_batch(database, policy), Actor(2), Passage.sent, [PermitLapsed()]
+
+    def lapsed_once(passage: Passage) -> None:
+        if lapses:
+            raise lapses.pop()
+        sent(passage)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Passage, "sent", lapsed_once)
+        await run(database, policy, clock, batch, actor)
+    assert sorted(jobs(database)) == [("failed", None), ("read", "run-1")]
+    if is_left_planned:
+        with database.write() as connection:
+            connection.execute(text("UPDATE vendor_jobs SET state = 'planned' WHERE job_id IS NULL"))
+    answer = await run(database, policy, clock, batch, actor)
+    assert (answer.reused, len(answer.value), len(actor.started)) == (True, 2, 1)
+    assert money_of(database) == (2 * PRICE, 0, 0)
+
+
 async def test_a_job_that_takes_longer_than_a_run_may_wait_stays_open_with_its_money_held(database, policy, clock):
     batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9)
     with pytest.raises(JobStillRunning) as waiting:
@@ -321,6 +346,39 @@ async def test_a_slow_job_of_an_enrichment_step_is_aborted_and_booked(sqlite_dat
             await stage.run_job(actor.job(), leads=[uid(0)], step="C")
     assert actor.aborted == 1
     assert money_of(sqlite_database) == (1234, 0, 0)
+
+
+async def test_a_run_killed_while_it_ends_a_job_leaves_no_money_held(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9, reported=1234)
+    with pytest.raises(JobStillRunning):
+        await run(database, policy, clock, batch, actor)
+    clock.advance(hours=25)
+    saved = SaveJob.apply
+
+    def killed(connection: Any, writes: Any) -> Any:
+        if any(write.phase is JobPhase.FAILED for write in writes):
+            raise RuntimeError("killed")
+        return saved(connection, writes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SaveJob, "apply", killed)
+        with pytest.raises(RuntimeError):
+            await run(database, policy, clock, batch, actor)
+    assert money_of(database) == (1234, 0, 0)
+    answer = await run(database, policy, clock, batch, actor)
+    assert (answer.partial, len(answer.value), len(actor.started)) == ("timed_out", 2, 1)
+
+
+async def test_money_held_for_a_job_that_failed_is_no_open_job(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9)
+    with pytest.raises(JobStillRunning):
+        await run(database, policy, clock, batch, actor)
+    with database.write() as connection:
+        connection.execute(text("UPDATE vendor_jobs SET state = 'failed'"))
+    async with gate_over(database, policy, clock) as gate:
+        recovered = await gate.recover(batch.batch_id)
+    assert (recovered.lost, recovered.open_jobs) == (1, 0)
+    assert money_of(database) == (0, 0, 10 * PRICE)
 
 
 async def test_a_failed_job_is_charged_and_failed(database, policy, clock):

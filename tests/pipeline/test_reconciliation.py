@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from batch_world import FOUND_MICROS, World, book_policy
+from batch_world import FOUND_MICROS, PLATFORM, World, book_policy
 from gate_world import (
     FETCH_MICROS,
     Vendor,
     VirtualTime,
     attempts,
+    gate_over,
     ledger,
     money_of,
     new_batch,
@@ -24,10 +25,16 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.reconciliation import Comparison
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import reconciliation
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, stop
+from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.reconciliation import Extent, SettlementRefused, reconcile, settle_lost
+from socialanalyzer_dagster.pipeline.session import PipelineSession
+from socialanalyzer_dagster.pipeline.vendor_job_polls import poll_batch
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow, ProviderAttemptRow, VendorJobRow
+from socialanalyzer_dagster.vendors.job_status import job_status_call
 
+SEARCHED_MICROS = 10 * FOUND_MICROS
 LOST = vendor_error(ErrorClass.UNKNOWN, "timeout")
 
 
@@ -39,12 +46,11 @@ def world(database: Database, policy: Any, clock: Any, tmp_path: Any) -> World:
 def reports(monkeypatch: pytest.MonkeyPatch, micros: int | None, state: JobState = JobState.SUCCEEDED) -> None:
     """The vendor of the jobs tells this cost."""
 
-    async def send() -> Reply:
-        return Reply(body=None)
-
     def call(_vendors: Any, job_id: str) -> VendorCall[JobStatus]:
-        status = JobStatus(job_id=job_id, state=state, reported_micros=micros)
-        return VendorCall(operation="apify.read", request={}, max_units={}, send=send, decode=lambda _body: status)
+        async def poll() -> JobStatus:
+            return JobStatus(job_id=job_id, state=state, reported_micros=micros)
+
+        return job_status_call("apify.read", job_id, poll)
 
     monkeypatch.setattr(reconciliation, "STATUS_CALLS", {"insightiq": call})
 
@@ -140,6 +146,55 @@ async def test_a_lost_answer_that_was_not_charged_frees_what_it_held(sqlite_data
     settle_lost(world.workplace, key, by="Mara", charged_micros=None)
     assert money_of(sqlite_database) == (0, 0, FETCH_MICROS)
     assert attempts(sqlite_database)[0][0] == "released"
+
+
+async def waits_for_a_vendor(world: World) -> str:
+    """The key of a batch whose search job is still at work."""
+    hasty = book_policy(world.policy, discovery={"wait_seconds": 1, "poll_seconds": 0.01})
+    activate(world.database, hasty, Authorship(author="Ada", note="hasty", at=world.clock.now()))
+    world.vendor.job_runs = True
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED)
+    assert find_batch(world.workplace, key).status == "awaiting_provider"
+    assert money_of(world.database) == (0, SEARCHED_MICROS, 0)
+    return key
+
+
+async def given_up(world: World, key: str) -> None:
+    world.clock.advance(hours=25)
+    async with PipelineSession(world.parts) as session:
+        assert "ledger settle" in await poll_batch(session, find_batch(world.workplace, key))
+
+
+async def stopped(world: World, key: str) -> None:
+    stop(world.workplace, key, Deed(by="Ada"))
+
+
+@pytest.mark.parametrize("end", [given_up, stopped])
+async def test_the_price_of_a_job_nobody_waits_for_can_be_settled(world: World, end: Any):
+    key = await waits_for_a_vendor(world)
+    await end(world, key)
+    assert money_of(world.database) == (0, 0, SEARCHED_MICROS)
+    (open_call,) = (await checked(world)).open
+    settle_lost(world.workplace, open_call.attempt_key, by="Mara", charged_micros=30_000)
+    assert money_of(world.database) == (30_000, 0, 0)
+
+
+async def test_a_job_nobody_waited_for_is_read_and_settled_by_a_later_run(world: World):
+    key = await waits_for_a_vendor(world)
+    await given_up(world, key)
+    world.vendor.job_runs = False
+    await world.run(key, Stage.DISCOVERED)
+    assert world.vendor.asked["search"] == 1
+    assert money_of(world.database) == (6 * FOUND_MICROS, 0, 0)
+
+
+async def test_a_lost_call_of_no_batch_is_listed(sqlite_database, policy, clock, tmp_path):
+    world = World(sqlite_database, book_policy(policy), clock, tmp_path)
+    async with gate_over(sqlite_database, world.policy, clock, **VirtualTime().options) as gate:
+        with pytest.raises(CallFailed):
+            await gate.without_batch(PLATFORM).call(Vendor(LOST, LOST).call(), leads=(), step="ideas")
+    assert [(each.batch_key, each.state) for each in (await checked(world)).open] == [(None, "unknown")] * 2
 
 
 def test_an_unknown_or_short_key_is_refused(sqlite_database, policy, clock, tmp_path):

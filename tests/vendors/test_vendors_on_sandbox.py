@@ -174,6 +174,12 @@ async def test_every_actor_answers_and_reports_what_it_bills(vendors, sandbox):
     assert sum(reported) == sandbox.state.bill.total_micros("apify")
 
 
+async def test_a_run_that_is_asked_about_later_still_tells_what_it_cost(vendors, sandbox):
+    status, _ = await finished_job(vendors.apify.patreon(creators(), LIMITS))
+    assert status.reported_micros == sandbox.state.bill.total_micros("apify") > 0
+    assert await value_of(vendors.apify.run_status(status.job_id)) == status
+
+
 async def test_feeds_are_read_with_their_owner(vendors):
     _, found = await finished_job(vendors.apify.patreon(creators(most=100), LIMITS))
     feed = next(one for one in found.items if one.rss_url)
