@@ -44,7 +44,9 @@ _FORMS = re.compile(
     rf"|{_START}(?P<hidden>{_LOCAL}(?:{_HIDDEN_AT}{_LABEL}(?:{_DOTS}{_LABEL})+|@{_LABEL}(?:{_HIDDEN_DOT}{_LABEL})+))",
     re.IGNORECASE,
 )
-_ENCODED_MAILTO = re.compile(r"mailto:[^\s\"'<>?]*%40[^\s\"'<>?]*", re.IGNORECASE)
+_ENCODED_MAILTO = re.compile(r"mailto:[^\s\"'<>?]{0,320}%40[^\s\"'<>?]{0,320}", re.IGNORECASE)
+_MAX_DOMAIN, _MAX_ADDRESS = 253, 64 + 1 + 253
+"""Characters of the longest name in the DNS, and of the longest address."""
 _ADDRESS = re.compile(
     rf"{_LOCAL}@{_LABEL}(?:\.{_LABEL})*\.(?:[A-Za-z]{{2,63}}|xn--[A-Za-z0-9\-]{{1,59}})", re.IGNORECASE
 )
@@ -112,6 +114,8 @@ def canonical_email(address: str) -> str | None:
     None when the text is no address.
     """
     lowered = unicodedata.normalize("NFKC", address).strip().lower().removeprefix("mailto:").strip()
+    if len(lowered) > _MAX_ADDRESS:
+        return None
     local, _, domain = lowered.rpartition("@")
     try:
         ascii_domain = domain.encode("idna").decode() if not domain.isascii() else domain
@@ -153,7 +157,7 @@ def _revealed(hidden: str) -> str:
 def _without_trailing_words(address: str) -> str | None:
     """'jane@site.com.Thanks' -> 'jane@site.com': a missing space glues words to an address."""
     local, _, domain = address.rpartition("@")
-    labels = domain.lower().split(".")
+    labels = domain.lower()[:_MAX_DOMAIN].split(".")
     for count in range(len(labels), 1, -1):
         shorter = ".".join(labels[:count])
         if has_known_suffix(shorter):

@@ -1,6 +1,7 @@
 """Items of a JSON array, of JSON lines or of the one list in an object, read as a stream (spec 5.11)."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,5 +141,5 @@ class _Buffer:
 
 def _object(pairs: list[tuple[str, object]]) -> object:
     names = [name for name, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     return BadItem(f"the item names {', '.join(map(repr, twice))} twice") if twice else dict(pairs)

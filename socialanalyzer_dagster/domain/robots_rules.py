@@ -8,6 +8,8 @@ from urllib.parse import quote, unquote_to_bytes
 _TOKEN = re.compile(r"[a-z_-]+")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _KEPT = "/?#[]@!$&'()*+,;=:%~"
+_MAX_RULES = 2_000
+"""Of one site; what follows is not kept, as little as what stands behind the bytes that are read."""
 _UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
 
 
@@ -35,7 +37,7 @@ def parse_robots(text: str, agent: str) -> RobotsRules:
             named += rules
         if "*" in agents:
             general += rules
-    return RobotsRules(tuple(named if is_named else general))
+    return RobotsRules(tuple(named if is_named else general)[:_MAX_RULES])
 
 
 def _groups(text: str) -> Iterator[tuple[set[str], list[tuple[str, bool]]]]:

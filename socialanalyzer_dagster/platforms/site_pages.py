@@ -10,7 +10,7 @@ from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.vendors.apify_items import CrawledPage
 from socialanalyzer_dagster.vendors.pages import Page
 
-_MAX_LINKS = 200
+_MAX_LINKS, _MAX_LINK_CHARS, _MAX_TEXT_CHARS = 200, 2_000, 50_000
 _INVISIBLE = "script, style, noscript, template"
 
 
@@ -32,7 +32,7 @@ async def direct_pages(website: str, lead: LeadUid, *, step: str, context: Stage
 def parsed_page(page: Page, label: str) -> CrawledPage:
     """Visible text, absolute links and mail addresses of a page's HTML."""
     tree = LexborHTMLParser(page.text)
-    hrefs = [href for node in tree.css("a[href]") if (href := node.attributes.get("href"))]
+    hrefs = _hrefs(tree)
     title = tree.css_first("title")
     name = title.text(strip=True) if title is not None else None
     tree.strip_tags(_INVISIBLE.split(", "))
@@ -43,10 +43,22 @@ def parsed_page(page: Page, label: str) -> CrawledPage:
         label=label,
         url=page.url,
         title=name,
-        text=body,
-        links=tuple(dict.fromkeys(links))[:_MAX_LINKS],
-        mailto=tuple(dict.fromkeys(mailto))[:_MAX_LINKS],
+        text=body[:_MAX_TEXT_CHARS],
+        links=tuple(dict.fromkeys(links)),
+        mailto=tuple(dict.fromkeys(mailto)),
     )
+
+
+def _hrefs(tree: LexborHTMLParser) -> list[str]:
+    """The first distinct ones: what a page may make us read is bounded before anything is done with it."""
+    found: dict[str, None] = {}
+    for node in tree.css("a[href]"):
+        href = node.attributes.get("href")
+        if href and len(href) <= _MAX_LINK_CHARS:
+            found[href] = None
+        if len(found) == _MAX_LINKS:
+            break
+    return list(found)
 
 
 def _absolute(base: str, href: str) -> str | None:

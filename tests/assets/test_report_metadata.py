@@ -29,7 +29,14 @@ def test_reasons_stand_in_words_under_their_result():
 
 
 def test_a_plan_tells_held_from_rejected(sqlite_database, tmp_path):
-    workplace = Workplace(database=sqlite_database, platforms={}, clock=SystemClock(), home=tmp_path, mode="sandbox")
+    workplace = Workplace(
+        database=sqlite_database,
+        platforms={},
+        clock=SystemClock(),
+        home=tmp_path,
+        mode="sandbox",
+        suppression_key=b"k" * 32,
+    )
     report = PlanReport(key="k", status="awaiting_approval", reasons={"suppressed": 1, "held_no_bdr": 2})
     assert rows_of(plan_metadata(report, workplace)["reasons"].value) == [
         "| held | no active sales representative | 2 |",
