@@ -29,6 +29,8 @@ from socialanalyzer_dagster.resources.pipeline import PipelineResource
 
 ATTEMPT_TAG = "socialanalyzer/attempt"
 """The attempt of the batch a sensor launched a run for; a run started by hand has no such tag."""
+_RERUN_TAG = "dagster/retry_number"
+"""On runs that Dagster starts in place of a crashed one."""
 
 GROUP = "leads"
 OWNERS = ["team:growth"]
@@ -90,6 +92,7 @@ def with_batch(
                 run_id=context.run.run_id,
                 confirm_estimate_micro=confirmed,
                 launched_attempt=int(tag) if tag is not None else None,
+                is_rerun=_RERUN_TAG in context.run.tags,
             ) as batch,
         ):
             context.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [context.partition_key])

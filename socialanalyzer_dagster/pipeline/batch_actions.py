@@ -26,6 +26,8 @@ from socialanalyzer_dagster.storage import audit_log, batches, claims, outcome_s
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.breakers import resume_breakers
 
+RETRIED = "batch.retry"
+"""The audited action of a person who asks for a batch again; what a sensor does is `batch.requeue`."""
 _TRIES = 10
 _WAITING = frozenset({BatchStatus.PAUSED, BatchStatus.AWAITING_APPROVAL})
 
@@ -129,7 +131,7 @@ def _check_cap(workplace: Workplace, cap_micros: int) -> None:
 def retry(workplace: Workplace, key: str, deed: Deed) -> Batch:
     """Queue a batch again: paused and ended ones, the latter while there are leads to attempt (spec 2.4).
 
-    When a person does, vendors that refused their service may be tried again by one call.
+    When a person does, vendors that refused their service may be tried again by one call, and so may lost calls.
     """
 
     def act(connection: Connection, batch: Batch) -> Batch:
@@ -139,7 +141,7 @@ def retry(workplace: Workplace, key: str, deed: Deed) -> Batch:
             return reopen(connection, workplace, batch)
         return _queue_again(connection, workplace, batch)
 
-    return _do(workplace, key, _Act("batch.retry", deed, act, {}))
+    return _do(workplace, key, _Act(RETRIED if deed.is_person else "batch.requeue", deed, act, {}))
 
 
 def release_canary(workplace: Workplace, key: str, deed: Deed) -> Batch:

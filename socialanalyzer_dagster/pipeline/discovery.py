@@ -9,6 +9,7 @@ from socialanalyzer_dagster.domain.leads import FoundItem
 from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.ports import CallFailed
+from socialanalyzer_dagster.domain.reason_texts import REMEDIES
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
 from socialanalyzer_dagster.domain.suppression import identity_hash
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
@@ -63,7 +64,8 @@ async def _discover(batch: OpenBatch, tell: Report) -> StageReport:
         await asyncio.to_thread(_fail, batch, str(error))
         raise
     except CallFailed as error:
-        await asyncio.to_thread(_fail, batch, f"the search failed: {error}")
+        remedy = f"; {REMEDIES['outcome_unknown']}" if error.outcome_unknown else ""
+        await asyncio.to_thread(_fail, batch, f"the search failed: {error}{remedy}")
         raise DiscoveryFailed(f"the search of batch {batch.row.partition_key} failed: {error}") from error
     return await asyncio.to_thread(end_stage, batch, Stage.DISCOVERED, ended)
 

@@ -215,8 +215,8 @@ class CallWindow:
             fingerprint=keys.fingerprint,
             call_key=keys.call_key,
             batch_id=self._batch.batch_id,
-            owner=self._parts.owner,
             reusable_since=self._parts.reusable_since(operation),
+            asked_at=self._batch.asked_at,
         )
 
     async def _free(self, call: VendorCall[T], site: CallSite, keys: CallKeys) -> Answer[T]:

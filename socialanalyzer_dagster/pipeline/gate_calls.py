@@ -167,7 +167,7 @@ class Exchange(Generic[T]):
             worst = self._parts.prices.worst_case(self._operation.key, self._call.max_units)
         lost = lost_before(self._operation.vendor)
         while True:
-            if not self._desk.till.may_send(self._operation, history):
+            if not self._desk.till.may_repeat_lost(self._operation, history):
                 raise outcome_unknown(lost)
             sending = Sending(
                 site=self._site,
@@ -186,7 +186,7 @@ class Exchange(Generic[T]):
             history = replace(history, issues=sending.issue)
             if result.lost is not None:
                 lost = result.lost
-                history = replace(history, lost=history.lost + 1, lost_here=history.lost_here + 1)
+                history = replace(history, lost=history.lost + 1, lost_since_asked=history.lost_since_asked + 1)
             await self._parts.sleep(result.wait_seconds)
             await self._parts.stop_flags.check(self._site.batch.batch_id)
 

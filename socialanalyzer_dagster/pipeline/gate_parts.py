@@ -58,11 +58,15 @@ class GateParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchIdentity:
-    """The batch that calls are made for; its cap is read from its row at every reservation."""
+    """The batch that calls are made for; its cap is read from its row at every reservation.
+
+    `asked_at` is when a person last asked for its work: what was lost before may be sent once more (spec 12.4).
+    """
 
     batch_id: str
     platform: PlatformKey
     policy_version: str
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class NoBatch:
     policy_version: str
     run: str
     batch_id: None = field(default=None, init=False)
+    asked_at: None = field(default=None, init=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Purchase(Generic[T]):
 
         Where starts have a bucket of their own, its slot is the running job: `slots` frees it when the job has ended.
         """
-        if not self._desk.till.may_send(self._operation, history):
+        if not self._desk.till.may_repeat_lost(self._operation, history):
             raise outcome_unknown(lost_before(self._operation.vendor))
         worst = self._parts.prices.worst_case(self._operation.key, self._job.max_units)
         issue = history.issues

@@ -102,15 +102,15 @@ class Till:
             _LOG.error("an answer was billed in '%s', which has no price: the worst case is booked", error.price_key)
             return worst_micros
 
-    def may_send(self, operation: Operation, history: CallHistory) -> bool:
-        """Whether a call with lost sendings may be sent once more (spec 12.4).
+    def may_repeat_lost(self, operation: Operation, history: CallHistory) -> bool:
+        """Whether a call may be sent in spite of its lost sendings (spec 12.4).
 
-        The policy bounds repeats of one call in a batch. A run that finds losses of an earlier run was started by a
-        person or after a crash and may send once, unless the policy forbids repeats altogether. What the contract says
-        to look up first is never repeated blindly inside a run.
+        The policy bounds repeats of one call in a batch, over all of its runs; what the contract says to look up first
+        is never repeated blindly. When a person asks for the batch again, every lost call may be sent once, unless the
+        policy forbids repeats altogether; that a batch was queued by itself, as after a crash, allows nothing.
         """
         repeats = self._parts.policy.retries.reissue_lost
-        if history.lost == 0 or (repeats > 0 and history.lost_here == 0):
+        if history.lost == 0 or (repeats > 0 and history.lost_since_asked == 0):
             return True
         return history.lost <= repeats and operation.repeat is not Repeat.ASK_FIRST
 

@@ -149,8 +149,8 @@ class LineJobs:
             fingerprint=keys.fingerprint,
             call_key=keys.call_key,
             batch_id=self._batch.batch_id,
-            owner=self._parts.owner,
             reusable_since=None,
+            asked_at=self._batch.asked_at,
         )
         known = {line.keys.call_key: line for line in lines}
         booked: dict[str, BookedLine] = {}

@@ -73,7 +73,7 @@ class LineDesk:
     async def answer(self, call: VendorCall[T], site: CallSite, keys: CallKeys, history: CallHistory) -> Answer[T]:
         """The answer of the call's line; what the vendor left undone is asked live or fails, as the policy says."""
         exchange = Exchange(self._desk, call, site, keys)
-        if not self._desk.till.may_send(OPERATIONS[call.operation], history):
+        if not self._desk.till.may_repeat_lost(OPERATIONS[call.operation], history):
             return await exchange.run(history)
         booked = await self._booked(call, self._jobs.planned(call, site, keys, history.issues + 1))
         if booked is None:

@@ -140,6 +140,7 @@ class OpenBatch:
         self.vendors = parts.vendors
         self.boundary_secret = parts.boundary_secret
         self.email_key = parts.email_key
+        self.asked_at = parts.asked_at
         self.row = entered.row
         self.is_halted = entered.is_halted
         self.dead_run_id = entered.dead_run_id
@@ -170,7 +171,10 @@ class OpenBatch:
         """What the platform's function of a stage may use; `reach` tells from now on whom this stage got through to."""
         self.reach = Reach()
         identity = BatchIdentity(
-            batch_id=self.row.batch_id, platform=self.row.platform, policy_version=self.row.policy_version
+            batch_id=self.row.batch_id,
+            platform=self.row.platform,
+            policy_version=self.row.policy_version,
+            asked_at=self.asked_at,
         )
         return StageContext(
             policy=self.policy,
@@ -275,3 +279,5 @@ class OpenParts:
     vendors: Vendors
     boundary_secret: bytes
     email_key: bytes
+    asked_at: datetime | None
+    """When a person last asked for the batch, by starting this run or by a retry."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.types import BatchKey
-from socialanalyzer_dagster.pipeline.batch_actions import end_if_stopped
+from socialanalyzer_dagster.pipeline.batch_actions import RETRIED, end_if_stopped
 from socialanalyzer_dagster.pipeline.batch_entry import Entry, enter_batch
 from socialanalyzer_dagster.pipeline.batch_log import BatchLog
 from socialanalyzer_dagster.pipeline.batches import batch_from_key
@@ -24,7 +25,7 @@ from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.settings import Settings
-from socialanalyzer_dagster.storage import batches
+from socialanalyzer_dagster.storage import audit_log, batches
 from socialanalyzer_dagster.storage.breakers import resume_breakers
 from socialanalyzer_dagster.storage.database import SharedTime
 from socialanalyzer_dagster.vendors.bundle import Vendors
@@ -81,10 +82,12 @@ class PipelineSession:
         run_id: str,
         confirm_estimate_micro: int | None = None,
         launched_attempt: int | None = None,
+        is_rerun: bool = False,
     ) -> AsyncIterator[OpenBatch]:
         """The batch of a partition key, made from the preset it names when there is none yet, locked for this run.
 
-        `launched_attempt` is the batch's attempt that a sensor launched this run for, None for a run started by hand.
+        `launched_attempt` is the batch's attempt that a sensor launched this run for, None for a run started by hand;
+        `is_rerun` when the orchestrator started it in place of one that crashed: nobody asked for it then.
         Raises BadBatchKey, BatchLocked (naming the holder), NeedsConfirmation, StaleLaunch, and what create_batch does.
         """
         workplace = self.parts.workplace
@@ -101,8 +104,11 @@ class PipelineSession:
             stack.enter_context(logged_as(batch_id=made.batch_id, platform=made.platform))
             await stack.enter_async_context(BatchLog(self.writer, made.batch_id))
             entered = await asyncio.to_thread(enter_batch, workplace, key, entry)
-            if launched_attempt is None:
+            if launched_attempt is None and not is_rerun:
                 await asyncio.to_thread(_resume_vendors, workplace, self.parts.gate.shared_time)
+                asked_at: datetime | None = workplace.clock.now()
+            else:
+                asked_at = await asyncio.to_thread(_asked_at, workplace, key)
             stack.push_async_callback(asyncio.to_thread, _let_go, workplace, made.batch_id, run_id)
             policy = policy_of_hash(workplace.database, entered.row.policy_hash)
             gate = await stack.enter_async_context(
@@ -118,6 +124,7 @@ class PipelineSession:
                 vendors=self.parts.vendors,
                 boundary_secret=self.parts.boundary_secret,
                 email_key=self.parts.gate.suppression_key,
+                asked_at=asked_at,
             )
             batch = OpenBatch(entered=entered, run_id=run_id, parts=parts)
             heartbeat = asyncio.create_task(_beat(batch, lock), name="heartbeat")
@@ -166,6 +173,12 @@ def _resume_vendors(workplace: Workplace, time: SharedTime) -> None:
     """A run started by hand is a person's word that a vendor that refused its service may be tried again."""
     with workplace.database.write() as connection:
         resume_breakers(connection, time)
+
+
+def _asked_at(workplace: Workplace, key: str) -> datetime | None:
+    """When a person last asked for the batch; None when nobody did since it was made."""
+    with workplace.database.read() as connection:
+        return audit_log.last_at(connection, action=RETRIED, subject=key)
 
 
 def _holder_of(workplace: Workplace, key: str) -> dict[str, object] | None:

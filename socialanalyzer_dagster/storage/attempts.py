@@ -22,7 +22,10 @@ _ANSWERS = table_of(ProviderAnswerRow)
 _SENDINGS = (
     select(
         *(_ATTEMPTS.c[name] for name in ("attempt_key", "call_key", "fingerprint", "batch_id", "stage", "step")),
-        *(_ATTEMPTS.c[name] for name in ("state", "issue", "owner", "settled_micros", "finished_at", "error_code")),
+        *(
+            _ATTEMPTS.c[name]
+            for name in ("state", "issue", "reserved_at", "settled_micros", "finished_at", "error_code")
+        ),
         _ANSWERS.c.attempt_key.label("answer_key"),
     )
     .join_from(_ATTEMPTS, _ANSWERS, _ANSWERS.c.attempt_key == _ATTEMPTS.c.attempt_key, isouter=True)
@@ -86,23 +89,29 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallHistory:
-    """What is stored about a call: an answer to give again, else how often it was sent and lost in this batch."""
+    """What is stored about a call: an answer to give again, else how often it was sent and lost in this batch.
+
+    `lost_since_asked` counts those sent since a person last asked for the batch.
+    """
 
     answer: StoredAnswer | None
     issues: int
     lost: int
-    lost_here: int
+    lost_since_asked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindAnswer(Write[CallHistory]):
-    """Look a call up: the batch's own answer always counts, any other from `reusable_since` on (None: never)."""
+    """Look a call up: the batch's own answer always counts, any other from `reusable_since` on (None: never).
+
+    `asked_at` is when a person last asked for the batch, None while nobody did since it was made.
+    """
 
     fingerprint: str
     call_key: str
     batch_id: str | None
-    owner: str
     reusable_since: datetime | None
+    asked_at: datetime | None = None
 
     @classmethod
     def apply(cls, connection: Connection, writes: Sequence["FindAnswer"]) -> Results:
@@ -124,7 +133,7 @@ def history(find: FindAnswer, rows: Sequence[Row[Any]], answer: StoredAnswer | N
         answer=answer,
         issues=max((row.issue for row in own), default=0),
         lost=len(lost),
-        lost_here=sum(row.owner == find.owner for row in lost),
+        lost_since_asked=sum(find.asked_at is None or row.reserved_at >= find.asked_at for row in lost),
     )
 
 

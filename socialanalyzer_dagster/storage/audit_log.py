@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow
 
@@ -13,3 +13,9 @@ def record(connection: Connection, *, at: datetime, actor: str, action: str, sub
     """One entry in the caller's transaction; `detail` holds values and people's words, which an erasure searches."""
     entry: Mapping[str, Any] = {"at": at, "actor": actor, "action": action, "subject": subject, "detail": detail}
     connection.execute(insert(AuditEntryRow).values(**entry))
+
+
+def last_at(connection: Connection, *, action: str, subject: str) -> datetime | None:
+    """When somebody did this to the subject last; None when nobody did."""
+    found = select(func.max(AuditEntryRow.at)).where(AuditEntryRow.action == action, AuditEntryRow.subject == subject)
+    return connection.execute(found).scalar_one()

@@ -201,7 +201,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return []
         finds = [
             FindAnswer(
-                fingerprint=each.fingerprint, call_key=each.call_key, batch_id=each.batch_id, owner=each.owner,
+                fingerprint=each.fingerprint, call_key=each.call_key, batch_id=each.batch_id,
                 reusable_since=_FIRST_MONTH,
             )
             for each in wanted

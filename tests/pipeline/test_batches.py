@@ -208,6 +208,15 @@ def test_a_cap_change_is_audited_and_bounded(world):
         set_cap(world.workplace, "2026-11-20.testbook.none", BY, cap_micros=1)
 
 
+async def test_a_run_by_hand_asks_for_the_batch_and_one_that_starts_by_itself_does_not(world):
+    key = world.create().key
+    for by_itself in ({"launched_attempt": 1}, {"is_rerun": True}):
+        async with world.opened(key, **by_itself) as batch:
+            assert batch.asked_at is None
+    async with world.opened(key) as batch:
+        assert batch.asked_at == world.clock.now()
+
+
 async def test_a_run_launched_for_an_earlier_attempt_does_nothing(world):
     key = world.create().key
     with world.database.write() as connection:

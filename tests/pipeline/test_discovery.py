@@ -1,10 +1,11 @@
 """Discovery: one result per found item, nobody twice, and who is known is told before anything else is paid (6.6)."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from batch_world import FOUND_MICROS, KEY, PLATFORM, World, book_policy
+from batch_world import FOUND_MICROS, KEY, PLATFORM, World, book_policy, quiet
 from sqlalchemy import delete, select
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
@@ -19,9 +20,10 @@ from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retr
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_lookup import foreign_contacts
-from socialanalyzer_dagster.pipeline.discovery import DiscoveryFailed
+from socialanalyzer_dagster.pipeline.discovery import DiscoveryFailed, discover
 from socialanalyzer_dagster.pipeline.discovery_store import DiscoveryStore
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
+from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
 from socialanalyzer_dagster.pipeline.runner_work import load_works
 from socialanalyzer_dagster.storage import suppressions
 from socialanalyzer_dagster.storage.models_leads import (
@@ -283,6 +285,44 @@ async def test_a_search_that_fails_at_the_vendor_fails_the_batch_and_may_be_retr
     retry(world.workplace, key, BY)
     await world.run(key)
     assert world.codes(Stage.SCORED) == {"passed": 6}
+
+
+async def test_a_search_in_doubt_is_bought_again_only_when_a_person_asks(world):
+    plain = type(world.vendor).job
+
+    def killed(vendor, most):
+        job = plain(vendor, most)
+
+        async def start(max_micros):
+            status = await job.start(max_micros)
+            if vendor.asked["search"] == 1:
+                raise RuntimeError("killed while the request was out")
+            return status
+
+        return replace(job, start=start)
+
+    async def launched():
+        world.clock.advance(minutes=1)
+        attempt = find_batch(world.workplace, key).attempt
+        async with world.opened(key, f"run-{attempt}", launched_attempt=attempt) as batch:
+            await discover(batch, quiet)
+
+    world.vendor.job = killed.__get__(world.vendor)
+    key = world.create().key
+    with pytest.raises(RuntimeError):
+        await launched()
+    run_failed(world.workplace, key, FailedRun(run_id="run-1"))
+    assert find_batch(world.workplace, key).status == "queued"
+    with pytest.raises(DiscoveryFailed):
+        await launched()
+    assert "check the provider's statement" in find_batch(world.workplace, key).cause
+    retry(world.workplace, key, Deed(by="provider_recovery_sensor", is_person=False))
+    with pytest.raises(DiscoveryFailed):
+        await launched()
+    assert world.vendor.asked["search"] == 1
+    retry(world.workplace, key, BY)
+    await launched()
+    assert world.codes(Stage.DISCOVERED) == {"passed": 6}
 
 
 class Crm:

@@ -1,6 +1,7 @@
 """What the gate does with one call: reserve, send, settle, store, give again, repeat, refuse (architecture 4)."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -369,15 +370,19 @@ async def test_two_lost_answers_are_an_unknown_outcome(database, policy, clock):
     assert money_of(database) == (0, 0, 2 * FETCH_MICROS)
 
 
-async def test_a_new_run_may_send_a_lost_call_once(database, policy, clock):
-    batch, vendor = new_batch(database, policy), Vendor(LOST, LOST, {"data": 1})
-    for attempt in range(2):
+async def test_a_lost_call_is_sent_again_when_a_person_asks_and_by_no_run_of_itself(database, policy, clock):
+    batch, vendor = new_batch(database, policy), Vendor(LOST, LOST, LOST, LOST, {"data": 1})
+    for asks, sent in ((False, 2), (False, 2), (True, 3), (False, 3), (True, 4)):
+        clock.advance(minutes=1)
+        batch = replace(batch, asked_at=clock.now()) if asks else batch
         async with stage_gate(database, policy, clock, batch, **VirtualTime().options) as gate:
-            if attempt == 0:
-                with pytest.raises(CallFailed):
-                    await gate.call(vendor.call(), leads=[uid(0)], step="fetch")
-            else:
-                assert (await gate.call(vendor.call(), leads=[uid(0)], step="fetch")).value == {"data": 1}
+            with pytest.raises(CallFailed) as failure:
+                await gate.call(vendor.call(), leads=[uid(0)], step="fetch")
+        assert (failure.value.outcome_unknown, vendor.sent) == (True, sent)
+    clock.advance(minutes=1)
+    batch = replace(batch, asked_at=clock.now())
+    async with stage_gate(database, policy, clock, batch, **VirtualTime().options) as gate:
+        assert (await gate.call(vendor.call(), leads=[uid(0)], step="fetch")).value == {"data": 1}
 
 
 async def test_without_reissue_a_lost_answer_is_final(sqlite_database, policy, clock):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -266,7 +267,12 @@ async def test_a_lost_start_that_cannot_be_looked_up_stays_unknown(database, pol
             assert failure.value.outcome_unknown
     assert len(actor.started) == 1
     assert money_of(database) == (0, 0, 10 * PRICE)
-    await run(database, policy, clock, batch, actor, can_find=False)  # a person started the batch again
+    with pytest.raises(CallFailed):  # nor does a run that nobody asked for
+        await run(database, policy, clock, batch, actor, can_find=False)
+    assert len(actor.started) == 1
+    clock.advance(seconds=1)
+    asked = replace(batch, asked_at=clock.now())
+    await run(database, policy, clock, asked, actor, can_find=False)
     assert len(actor.started) == 2
     assert money_of(database) == (2 * PRICE, 0, 10 * PRICE)
 
