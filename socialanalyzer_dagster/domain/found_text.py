@@ -58,12 +58,17 @@ def visibility_in(*texts: str | None) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
+_READ_PER_KEPT = 10
+"""Characters of a text that are looked at for each that may be kept."""
+
+
 def neutral_words(text: str, max_chars: int = 120) -> str:
     """A keyword or name without quotes, colons and search operators, on one line; '' when nothing is left.
 
     Used for every word that goes into a search query, because names and keywords come from outside.
     """
-    visible = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    normal = unicodedata.normalize("NFKC", text[: _READ_PER_KEPT * max_chars])
+    visible = (char for char in normal if unicodedata.category(char) != "Cf")
     plain = printable("".join(visible))
     for pattern in (_AROUND, _OPERATOR, _LOGIC_WORDS, _MARKS, _MINUS):
         plain = pattern.sub(" ", plain)

@@ -27,8 +27,8 @@ from socialanalyzer_dagster.domain.robots_rules import parse_robots
 from socialanalyzer_dagster.platforms.site_pages import parsed_page
 from socialanalyzer_dagster.vendors.pages import Page
 
-_LENGTH = 150_000
-_HANGS_SECONDS = 30
+_LENGTH = 120_000
+_HANGS_SECONDS = 12
 _POLICY = shipped_policy()
 _WORDS = sensitive.sensitive_words(_POLICY.privacy)
 _PIECES = {
