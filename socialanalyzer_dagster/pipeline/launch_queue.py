@@ -12,7 +12,7 @@ from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
 from socialanalyzer_dagster.pipeline.launching import QueuedBatch, SharedCap, Stretch, next_purchase_micros
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import attempts, batches, budget_scopes, outcome_sets
+from socialanalyzer_dagster.storage import batches, budget_scopes, outcome_sets, vendor_jobs
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.outcome_sets import Pending
 
@@ -93,5 +93,5 @@ def _needed_micros(connection: Connection, row: Batch) -> int:
     )
     if is_found and not any(waiting):
         return 0
-    is_bought = is_found or attempts.has_bought(connection, row.batch_id, Stage.DISCOVERED)
+    is_bought = is_found or vendor_jobs.has_bought(connection, row.batch_id, Stage.DISCOVERED)
     return next_purchase_micros(row.estimate, is_search_bought=is_bought)

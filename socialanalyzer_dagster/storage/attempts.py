@@ -211,14 +211,6 @@ def unpacked_text(stored: bytes) -> str:
     return zlib.decompress(stored).decode("utf-8", "surrogatepass")
 
 
-def has_bought(connection: Connection, batch_id: str, stage: str) -> bool:
-    """True when a stage of the batch paid for something, or holds money for what it is buying."""
-    columns = _ATTEMPTS.c
-    bought = columns.state.in_((AttemptState.RESERVED, AttemptState.SETTLED))
-    query = select(columns.attempt_key).where(columns.batch_id == batch_id, columns.stage == stage, bought).limit(1)
-    return connection.execute(query).first() is not None
-
-
 def attempt_key_of(call_key: str, issue: int) -> str:
     """The key of one sending: the call's own for the first, another one for each further (spec 12.4)."""
     return call_key if issue == 1 else hashlib.sha256(f"{call_key}:{issue}".encode()).hexdigest()

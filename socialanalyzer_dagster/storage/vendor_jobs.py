@@ -154,6 +154,20 @@ def jobs_of_step(connection: Connection, batch_id: str, stage: str, step: str) -
     return load_jobs(connection, list(keys.scalars()))
 
 
+def has_bought(connection: Connection, batch_id: str, stage: str) -> bool:
+    """True when a stage of the batch paid for something, holds money for what it is buying, or bought an open job.
+
+    An open job whose money counts as unknown, because nobody waited for it any more, is resumed and not bought again.
+    """
+    columns, is_open = _ATTEMPTS.c, _JOBS.c.job_id.is_not(None) & _JOBS.c.state.in_(OPEN_PHASES)
+    is_bought = columns.state.in_((AttemptState.RESERVED, AttemptState.SETTLED))
+    open_jobs = select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == batch_id, is_open)
+    query = select(columns.attempt_key).where(
+        columns.batch_id == batch_id, columns.stage == stage, is_bought | columns.attempt_key.in_(open_jobs)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def known_job_ids(connection: Connection, provider: str, job_ids: Sequence[str]) -> frozenset[str]:
     """Those of the vendor's job ids that some row already names."""
     found = connection.execute(select(_JOBS.c.job_id).where(_JOBS.c.provider == provider, _JOBS.c.job_id.in_(job_ids)))

@@ -32,6 +32,7 @@ from socialanalyzer_dagster.pipeline.session import PipelineSession
 from socialanalyzer_dagster.pipeline.vendor_job_polls import poll_batch
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow, ProviderAttemptRow, VendorJobRow
+from socialanalyzer_dagster.storage.vendor_jobs import has_bought
 from socialanalyzer_dagster.vendors.job_status import job_status_call
 
 SEARCHED_MICROS = 10 * FOUND_MICROS
@@ -175,6 +176,9 @@ async def test_the_price_of_a_job_nobody_waits_for_can_be_settled(world: World, 
     key = await waits_for_a_vendor(world)
     await end(world, key)
     assert money_of(world.database) == (0, 0, SEARCHED_MICROS)
+    with world.database.read() as connection:
+        batch_id = find_batch(world.workplace, key).batch_id
+        assert has_bought(connection, batch_id, Stage.DISCOVERED), "a later run resumes the job instead of buying it"
     (open_call,) = (await checked(world)).open
     settle_lost(world.workplace, open_call.attempt_key, by="Mara", charged_micros=30_000)
     assert money_of(world.database) == (30_000, 0, 0)
