@@ -33,6 +33,11 @@ class MemoryCrm:
             }
             for each in crm_properties(policy).values()
         ]
+        read_only = {policy.crm.opt_out_property, *(rule.property for rule in policy.crm.outcomes)}
+        self._properties += [
+            {"name": name, "label": name, "type": "string", "fieldType": "text", "hasUniqueValue": False}
+            for name in sorted(read_only)
+        ]
         network = httpx.MockTransport(self._answer)
         client = new_client(read_seconds=5, loopback_only=True, inner=network)
         self.client = HubSpot(Connection(base_url=_URL, client=client))
