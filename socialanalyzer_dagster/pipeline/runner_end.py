@@ -24,6 +24,10 @@ from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.runner_waits import fill_rest, wait_for_provider
 from socialanalyzer_dagster.storage import batch_figures, batches, found_items, outcome_sets, outcomes
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION
+from socialanalyzer_dagster.storage.statistics import refresh_statistics
+
+_MANY_LEADS = 100
+"""Stored by one stage run: from here on it pays that the database knows of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,8 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
     """Close a stage run; raises AccountingBroken when outcomes and leads do not add up."""
     halt = _halt(batch, stage, ended)
     database = batch.workplace.database
+    if ended.worked >= _MANY_LEADS:
+        refresh_statistics(database)
     with database.write() as connection:
         outcomes.settle_costs(connection, batch.row.batch_id)
         is_unbought = stage is Stage.DISCOVERED and ended.reason is not None
