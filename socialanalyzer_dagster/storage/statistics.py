@@ -1,10 +1,14 @@
 """What the planner of PostgreSQL knows about the tables a batch fills."""
 
 from socialanalyzer_dagster.storage.database import Database, table_of
+from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAnswerRow, ProviderAttemptRow
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadClaimRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
-_FILLED = ", ".join(table_of(model).name for model in (BatchLeadRow, LeadClaimRow, StageOutcomeRow))
+_FILLED = ", ".join(
+    table_of(model).name
+    for model in (BatchLeadRow, LeadClaimRow, StageOutcomeRow, ProviderAttemptRow, ProviderAnswerRow, LedgerEntryRow)
+)
 
 
 def refresh_statistics(database: Database) -> None:
