@@ -23,7 +23,7 @@ from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.batches import create_batch
-from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
+from socialanalyzer_dagster.pipeline.free_calls import free_calls
 from socialanalyzer_dagster.pipeline.lead_exports import exported_leads
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.sandbox.demo_searches import DEMO_SEARCHES
@@ -62,8 +62,9 @@ async def _prepare_crm(office: Office) -> None:
     now = office.clock.now()
     if roster.loads(office.database, now):
         return
-    async with office.crm() as client:
-        owners = (await FreeCalls(active_policy(office.database)).send(client.owners())).owners
+    policy = active_policy(office.database)
+    async with office.crm() as client, free_calls(office.database, policy, office.clock) as calls:
+        owners = (await calls.send(client.owners())).owners
     entries = [
         {"name": f"{each.first_name} {each.last_name}", "owner_id": each.id} for each in owners if not each.archived
     ]

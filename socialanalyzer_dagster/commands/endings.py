@@ -23,7 +23,6 @@ from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile, Statu
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_undo import UndoRefused
 from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
-from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
 from socialanalyzer_dagster.pipeline.reconciliation import SettlementRefused
@@ -44,7 +43,7 @@ _BAD_INPUTS = (
     SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
-_FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, LimitTooFar, MediaStoreError, Refusal, Timeout)
+_FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, MediaStoreError, Refusal, Timeout)
 """What was asked rightly and could not be done now; anything else is an error of the program."""
 
 _OPTIONS = {

@@ -14,6 +14,7 @@ from socialanalyzer_dagster.domain.person_names import person_named
 from socialanalyzer_dagster.pipeline import crm_setup, roster
 from socialanalyzer_dagster.pipeline import suppressions as suppression_list
 from socialanalyzer_dagster.pipeline.crm_reconcile import ReconcileReport, reconcile
+from socialanalyzer_dagster.pipeline.free_calls import free_calls
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 
@@ -152,8 +153,9 @@ def crm_set_up(*, as_json: AsJson = False) -> None:
 
 async def create_properties(office: Office) -> list[str]:
     """Create what the CRM lacks and return the names; raises BadParameter without its key, CrmNotReady, CallFailed."""
-    async with office.crm() as client:
-        return await crm_setup.create_missing(client, active_policy(office.database))
+    policy = active_policy(office.database)
+    async with office.crm() as client, free_calls(office.database, policy, office.clock) as calls:
+        return await crm_setup.create_missing(calls, client, policy)
 
 
 @crm_app.command("reconcile")

@@ -19,6 +19,7 @@ from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline import notices
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase
+from socialanalyzer_dagster.pipeline.free_calls import free_calls
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.privacy_crm import PrivacyCrm
 from socialanalyzer_dagster.pipeline.privacy_export import export, origin, receipt_of
@@ -194,13 +195,14 @@ async def _parts(office: Office) -> AsyncIterator[PrivacyParts]:
     settings, policy = office.settings, active_policy(office.database)
     client, store = connect_privacy_hubspot(settings), connect_media_store(settings)
     try:
-        yield PrivacyParts(
-            workplace=office.workplace(),
-            policy=policy,
-            key=settings.suppression_key,
-            media_store=store,
-            crm=PrivacyCrm(client, policy) if client is not None else None,
-        )
+        async with free_calls(office.database, policy, office.clock) as calls:
+            yield PrivacyParts(
+                workplace=office.workplace(),
+                policy=policy,
+                key=settings.suppression_key,
+                media_store=store,
+                crm=PrivacyCrm(client, policy, calls) if client is not None else None,
+            )
     finally:
         await store.aclose()
         if client is not None:

@@ -9,9 +9,10 @@ from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.crm_reading import read_properties, reading
 from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind, LeadRecord
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.suppression import canonical_identifier
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
-from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
+from socialanalyzer_dagster.pipeline.free_calls import free_calls
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.progress import Tell, tell_nobody
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
@@ -58,25 +59,27 @@ async def reconcile(
 
     Raises CallFailed and ProviderUnavailable when the CRM cannot be read, WeakKey without a usable suppression key.
     """
-    work = _Reconciliation(workplace, hubspot, suppression_key)
-    after = ""
-    while page := await asyncio.to_thread(work.page, after):
-        contacts = await work.read(page)
-        await asyncio.to_thread(work.store, page, contacts)
-        tell(work.report.contacts)
-        after = page[-1].lead
+    policy = active_policy(workplace.database)
+    async with free_calls(workplace.database, policy, workplace.clock) as calls:
+        names = tuple(dict.fromkeys([*crm_properties(policy), *read_properties(policy.crm)]))
+        reader = CrmReader(calls, hubspot, names, policy.crm.batch_size)
+        work = _Reconciliation(workplace, policy, reader, suppression_key)
+        after = ""
+        while page := await asyncio.to_thread(work.page, after):
+            contacts = await work.read(page)
+            await asyncio.to_thread(work.store, page, contacts)
+            tell(work.report.contacts)
+            after = page[-1].lead
     return work.report
 
 
 class _Reconciliation:
-    def __init__(self, workplace: Workplace, hubspot: HubSpot, suppression_key: bytes) -> None:
-        policy = active_policy(workplace.database)
+    def __init__(self, workplace: Workplace, policy: Policy, reader: CrmReader, suppression_key: bytes) -> None:
         self._workplace = workplace
         self._crm = policy.crm
         self._key = suppression_key
         self._properties = crm_properties(policy)
-        names = tuple(dict.fromkeys([*self._properties, *read_properties(policy.crm)]))
-        self._reader = CrmReader(FreeCalls(policy), hubspot, names, policy.crm.batch_size)
+        self._reader = reader
         self.report = ReconcileReport()
 
     def page(self, after: str) -> list[Link]:

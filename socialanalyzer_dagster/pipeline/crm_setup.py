@@ -8,7 +8,7 @@ from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.crm_validation import Definition
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
-from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
+from socialanalyzer_dagster.pipeline.crm_contacts import Asker
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.vendors.hubspot import BATCH_LIMIT, HubSpot, Property, PropertyDefinition
 
@@ -76,31 +76,27 @@ def definitions_of(existing: Sequence[Property]) -> dict[str, Definition]:
     }
 
 
-async def missing_properties(client: HubSpot, policy: Policy) -> Shortcomings:
-    """What the CRM lacks now; free calls. Raises CallFailed when the CRM cannot be read."""
-    return await _read(FreeCalls(policy), client, policy)
+async def missing_properties(calls: Asker, client: HubSpot, policy: Policy) -> Shortcomings:
+    """What the CRM lacks now; raises CallFailed, and what keeps a call from going out, when it cannot be read."""
+    existing = await calls.send(client.properties())
+    return shortcomings(existing, policy)
 
 
-async def create_missing(client: HubSpot, policy: Policy) -> list[str]:
+async def create_missing(calls: Asker, client: HubSpot, policy: Policy) -> list[str]:
     """Create what is missing and return the names; a second call creates nothing.
 
-    Raises CrmNotReady when the CRM still lacks something afterwards, CallFailed when it gives no usable answer.
+    Raises CrmNotReady when the CRM still lacks something afterwards, CallFailed when it gives no usable answer, and
+    what keeps a call from going out.
     """
-    calls = FreeCalls(policy)
-    lacking = await _read(calls, client, policy)
+    lacking = await missing_properties(calls, client, policy)
     wanted = crm_properties(policy)
     created: list[str] = []
     for names in parts((name for name in lacking.missing if not wanted[name].is_vendors), BATCH_LIMIT):
         made = await calls.send(client.create_properties([_definition(wanted[name]) for name in names]))
         created.extend(made)
-    if lacking and (left := await _read(calls, client, policy)):
+    if lacking and (left := await missing_properties(calls, client, policy)):
         raise CrmNotReady(left.sentence)
     return sorted(created)
-
-
-async def _read(calls: FreeCalls, client: HubSpot, policy: Policy) -> Shortcomings:
-    existing = await calls.send(client.properties())
-    return shortcomings(existing, policy)
 
 
 class CrmNotReady(BatchRefused):

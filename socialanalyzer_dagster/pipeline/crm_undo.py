@@ -7,13 +7,14 @@ from typing import Any
 from socialanalyzer_dagster.domain.crm_diff import CrmContact
 from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.crm_undo import WRITTEN_AGAIN, UndoRow, undo_row
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.approvals import person_of
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_comparison import listed_lead
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
-from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
+from socialanalyzer_dagster.pipeline.free_calls import FreeCalls, free_calls
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
@@ -103,32 +104,33 @@ async def undo(workplace: Workplace, hubspot: HubSpot, suppression_key: bytes, r
     if not lock.acquire():
         raise UndoRefused(f"a run works on batch {request.key} just now; wait until it ended")
     try:
-        work = _Undo(workplace, hubspot, batch)
-        plan, rows = work.rows(request.plan_hash)
-        listed = SuppressionList(workplace.database, suppression_key)
-        found: list[UndoneRow] = []
-        if request.is_confirmed:
-            work.end_tries(plan)
-        for part in leads.parts(rows, work.size):
-            compared = await work.compared(plan, part, listed)
+        policy = policy_of_hash(workplace.database, batch.policy_hash)
+        async with free_calls(workplace.database, policy, workplace.clock) as calls:
+            work = _Undo(workplace, hubspot, batch, policy, calls)
+            plan, rows = work.rows(request.plan_hash)
+            listed = SuppressionList(workplace.database, suppression_key)
+            found: list[UndoneRow] = []
             if request.is_confirmed:
-                compared = await work.written(compared)
-                work.store(plan, compared, by=name)
-            found += compared
-        return work.report(plan, found, is_written=request.is_confirmed)
+                work.end_tries(plan)
+            for part in leads.parts(rows, work.size):
+                compared = await work.compared(plan, part, listed)
+                if request.is_confirmed:
+                    compared = await work.written(compared)
+                    work.store(plan, compared, by=name)
+                found += compared
+            return work.report(plan, found, is_written=request.is_confirmed)
     finally:
         lock.release()
 
 
 class _Undo:
-    def __init__(self, workplace: Workplace, hubspot: HubSpot, batch: Batch) -> None:
-        policy = policy_of_hash(workplace.database, batch.policy_hash)
+    def __init__(self, workplace: Workplace, hubspot: HubSpot, batch: Batch, policy: Policy, calls: FreeCalls) -> None:
         self._workplace = workplace
         self._hubspot = hubspot
         self._batch = batch
         self.size = policy.crm.batch_size
         self._properties = crm_properties(policy)
-        self._calls = FreeCalls(policy)
+        self._calls = calls
         self._reader = CrmReader(self._calls, hubspot, tuple(self._properties), policy.crm.batch_size)
 
     def rows(self, plan_hash: str | None) -> tuple[Plan, list[StoredRow]]:

@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.privacy_record import HOW_TO_RECORD, unrecorded_privacy
 from socialanalyzer_dagster.pipeline import policies
 from socialanalyzer_dagster.pipeline.crm_setup import missing_properties
-from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
+from socialanalyzer_dagster.pipeline.free_calls import Knocks
 from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
 from socialanalyzer_dagster.pipeline.pricing import unconfirmed_prices
 from socialanalyzer_dagster.platforms.policy_check import check_platforms
@@ -64,12 +64,12 @@ async def examine(settings: Settings, database: Database, vendors: Vendors) -> l
     database_finding = examine_database(database)
     found = [_settings_finding(settings), database_finding]
     policy = _active_policy(database) if database_finding.health is Health.OK else None
-    calls = FreeCalls(policy or shipped_policy())
+    calls = Knocks(policy or shipped_policy())
     asked = [_examine_vendor(name, call, calls) for name, call in status_calls(vendors).items()]
     found += await asyncio.gather(examine_store(vendors.media_store), *asked)
     if policy is None:
         return found
-    found.append(await _examine_properties(vendors.hubspot, policy))
+    found.append(await _examine_properties(vendors.hubspot, policy, calls))
     found += _policy_findings(policy)
     found.append(_prices_finding(policy, is_live=not settings.is_sandbox))
     found.append(_privacy_finding(policy, is_live=not settings.is_sandbox))
@@ -117,7 +117,7 @@ def status_calls(vendors: Vendors) -> Mapping[str, VendorCall[ServiceStatus] | N
     return {**calls, "millionverifier": None if verifier is None else verifier.credits()}
 
 
-async def _examine_vendor(name: str, call: VendorCall[ServiceStatus] | None, calls: FreeCalls) -> Finding:
+async def _examine_vendor(name: str, call: VendorCall[ServiceStatus] | None, calls: Knocks) -> Finding:
     if call is None:
         return Finding(name, Health.OFF, _OFF[name])
     try:
@@ -135,12 +135,12 @@ async def examine_store(store: MediaStore) -> Finding:
     return Finding("media store", Health.OK, "an object was written, read and deleted")
 
 
-async def _examine_properties(crm: HubSpot | None, policy: Policy) -> Finding:
+async def _examine_properties(crm: HubSpot | None, policy: Policy, calls: Knocks) -> Finding:
     subject = "crm properties"
     if crm is None:
         return Finding(subject, Health.OFF, "cannot be looked at without the CRM's key")
     try:
-        lacking = await missing_properties(crm, policy)
+        lacking = await missing_properties(calls, crm, policy)
     except (CallFailed, LimitTooFar) as error:
         return Finding(subject, Health.PROBLEM, str(error))
     if lacking.not_unique or lacking.unknown:

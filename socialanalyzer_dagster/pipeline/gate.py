@@ -16,10 +16,8 @@ from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer, Clock, StoredJob
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
-from socialanalyzer_dagster.pipeline.call_health import CallHealth
-from socialanalyzer_dagster.pipeline.gate_breaker import BreakerParts, Breakers
 from socialanalyzer_dagster.pipeline.gate_calls import Desk, Exchange, decoded
-from socialanalyzer_dagster.pipeline.gate_doors import Doors
+from socialanalyzer_dagster.pipeline.gate_doors import DoorParts, doors_of
 from socialanalyzer_dagster.pipeline.gate_parts import (
     BatchIdentity,
     CallKeys,
@@ -32,8 +30,6 @@ from socialanalyzer_dagster.pipeline.gate_parts import (
 from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
 from socialanalyzer_dagster.pipeline.jobs import JobRun
 from socialanalyzer_dagster.pipeline.limit_rates import Sleep
-from socialanalyzer_dagster.pipeline.limit_source import SharedSource
-from socialanalyzer_dagster.pipeline.limits import Limits
 from socialanalyzer_dagster.pipeline.model_batches import LineDesk
 from socialanalyzer_dagster.pipeline.pricing import PriceTable
 from socialanalyzer_dagster.pipeline.stop_flags import StopFlags
@@ -143,7 +139,18 @@ def spending_gate(
         policy=policy,
         prices=PriceTable(policy, live=options.live),
         caps=CapSource(policy.budgets),
-        doors=_doors(database, writer, policy, options, holder),
+        doors=doors_of(
+            DoorParts(
+                database=database,
+                writer=writer,
+                policy=policy,
+                clock=options.clock,
+                holder=holder,
+                sleep=options.sleep,
+                monotonic=options.monotonic,
+                shared_time=options.shared_time,
+            )
+        ),
         suppression=SuppressionList(database, options.suppression_key, monotonic=options.monotonic),
         stop_flags=StopFlags(database, monotonic=options.monotonic),
         clock=options.clock,
@@ -153,25 +160,6 @@ def spending_gate(
         monotonic=options.monotonic,
     )
     return SpendingGate(parts)
-
-
-def _doors(database: Database, writer: GroupWriter, policy: Policy, options: GateOptions, holder: str) -> Doors:
-    breakers = BreakerParts(
-        database=database,
-        writer=writer,
-        policy=policy.breakers,
-        shared_time=options.shared_time,
-        sleep=options.sleep,
-        monotonic=options.monotonic,
-    )
-    source = SharedSource(writer, options.shared_time)
-    return Doors(
-        breakers=Breakers(breakers),
-        limits=Limits(policy.limits, source, holder=holder, sleep=options.sleep, monotonic=options.monotonic),
-        health=CallHealth(writer, options.clock),
-        longest_wait_seconds=policy.retries.longest_wait_seconds,
-        monotonic=options.monotonic,
-    )
 
 
 class CallWindow:

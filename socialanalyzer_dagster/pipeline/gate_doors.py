@@ -1,5 +1,7 @@
 """The way out of one call: past its vendor's breaker and limits, and what its end tells both (spec 3.3, 13.2)."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,12 +10,17 @@ from typing import Self
 
 from socialanalyzer_dagster.domain.calls import Quota, VendorError
 from socialanalyzer_dagster.domain.operations import Operation
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.ports import Clock
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.call_health import CallHealth
-from socialanalyzer_dagster.pipeline.gate_breaker import Breakers, Ticket
-from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
+from socialanalyzer_dagster.pipeline.gate_breaker import BreakerParts, Breakers, Ticket
+from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar, Sleep
+from socialanalyzer_dagster.pipeline.limit_source import SharedSource
 from socialanalyzer_dagster.pipeline.limits import Limits, Permit
+from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.storage.database import Database, SharedTime, shared_seconds
 
 
 class PermitLapsed(Exception):
@@ -128,3 +135,43 @@ class Doors:
         await self.limits.close()
         await self.breakers.close()
         await self.health.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorParts:
+    """What doors are made of; `holder` is the work that may be taken over; the last three are for tests."""
+
+    database: Database
+    writer: GroupWriter
+    policy: Policy
+    clock: Clock
+    holder: str = ""
+    sleep: Sleep = asyncio.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    shared_time: SharedTime = shared_seconds
+
+
+def doors_of(parts: DoorParts) -> Doors:
+    """The doors of one process under one policy; belongs to the event loop that will use it."""
+    breakers = BreakerParts(
+        database=parts.database,
+        writer=parts.writer,
+        policy=parts.policy.breakers,
+        shared_time=parts.shared_time,
+        sleep=parts.sleep,
+        monotonic=parts.monotonic,
+    )
+    limits = Limits(
+        parts.policy.limits,
+        SharedSource(parts.writer, parts.shared_time),
+        holder=parts.holder,
+        sleep=parts.sleep,
+        monotonic=parts.monotonic,
+    )
+    return Doors(
+        breakers=Breakers(breakers),
+        limits=limits,
+        health=CallHealth(parts.writer, parts.clock),
+        longest_wait_seconds=parts.policy.retries.longest_wait_seconds,
+        monotonic=parts.monotonic,
+    )

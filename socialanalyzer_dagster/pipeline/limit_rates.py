@@ -47,6 +47,7 @@ class RatePermit:
     _meter: "RateMeter"
     amount: int
     until: float
+    _block: int = field(default=0)
     _told: bool = field(default=False)
 
     @property
@@ -61,8 +62,8 @@ class RatePermit:
         self._told = True
 
     def give_back(self) -> None:
-        """No call is made with it."""
-        if not self._told:
+        """No call is made with it; one that is known to count as used by now stays used."""
+        if not self._told and self._meter.has_out(self._block):
             self._meter.tell_returned(self.amount)
         self._told = True
 
@@ -77,6 +78,7 @@ class RateMeter:
         self._waiters: deque[_Waiter] = deque()
         self._serving: asyncio.Task[None] | None = None
         self._used, self._used_at, self._returned = 0, 0.0, 0
+        self._block, self._block_until = 0, float("-inf")
         self._pause_until, self._pause_told = 0.0, True
         self._quota: tuple[Quota, float] | None = None
         self._alone = True
@@ -120,6 +122,10 @@ class RateMeter:
     def has_passed(self, moment: float) -> bool:
         """True after a moment of this process's clock."""
         return self._parts.monotonic() >= moment
+
+    def has_out(self, block: int) -> bool:
+        """True while what was given in this block is not counted as used: each further gift prolongs a block."""
+        return block == self._block and not self.has_passed(self._block_until)
 
     def tell_used(self, amount: int) -> None:
         """Note a call that goes out now."""
@@ -178,9 +184,11 @@ class RateMeter:
         asked = list(self._waiters)
         began = self._parts.monotonic()
         grant = await self._ask([waiter.amount for waiter in asked])
+        if grant.given:
+            self._prolong_block(began + self._limit.hold_seconds)
         for waiter in asked[: grant.given]:
             self._waiters.remove(waiter)
-            permit = RatePermit(self, waiter.amount, began + self._limit.hold_seconds)
+            permit = RatePermit(self, waiter.amount, began + self._limit.hold_seconds, self._block)
             if waiter.future.done():
                 permit.give_back()
             else:
@@ -193,6 +201,12 @@ class RateMeter:
                 waiter.future.set_exception(LimitTooFar(grant.wait_seconds))
         if self._waiters:
             await self._parts.sleep(min(grant.wait_seconds, _LONGEST_SLEEP))
+
+    def _prolong_block(self, until: float) -> None:
+        """What was given earlier lives on with what is given now, or may have been counted as used before."""
+        if self.has_passed(self._block_until):
+            self._block, self._returned = self._block + 1, 0
+        self._block_until = until
 
     def _drop_cancelled(self) -> bool:
         """True when somebody still waits."""

@@ -121,8 +121,8 @@ class Limits:
         if self._source.is_shared:
             self._beat.start()
         chain = self._chains[name]
-        meters = [(self._tokens[model], count) for model, count in (tokens or {}).items() if model in self._tokens]
-        meters += [(bucket.meter, 1) for bucket in reversed(chain)]
+        meters = [(bucket.meter, 1) for bucket in reversed(chain)]  # a pause of theirs is waited out without tokens
+        meters += [(self._tokens[model], count) for model, count in (tokens or {}).items() if model in self._tokens]
         occupied: list[SlotPool] = []
         try:
             for bucket in chain:
@@ -191,6 +191,8 @@ async def _all_rates(meters: Sequence[tuple[RateMeter, int]], longest_wait_secon
     try:
         while missing := [at for at in range(len(meters)) if at not in rates or rates[at].has_lapsed]:
             meter, amount = meters[missing[0]]
+            if lapsed := rates.pop(missing[0], None):
+                lapsed.give_back()
             rates[missing[0]] = await meter.take(amount, longest_wait_seconds)
     except BaseException:
         for rate in rates.values():

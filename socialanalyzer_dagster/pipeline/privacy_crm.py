@@ -8,9 +8,9 @@ from typing import Any
 from socialanalyzer_dagster.domain.crm_properties import EMAIL_NOT_ALLOWED, UNIQUE_PROPERTY
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
-from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
+from socialanalyzer_dagster.pipeline.crm_contacts import Asker
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact, WriteInput, WriteState
 from socialanalyzer_dagster.vendors.hubspot_privacy import PrivacyHubSpot
@@ -42,15 +42,15 @@ class CrmPerson:
 class PrivacyCrm:
     """One CRM under one policy; belongs to one event loop."""
 
-    def __init__(self, client: PrivacyHubSpot, policy: Policy) -> None:
+    def __init__(self, client: PrivacyHubSpot, policy: Policy, calls: Asker) -> None:
         self._client = client
-        self._calls = FreeCalls(policy)
+        self._calls = calls
         self._size = policy.crm.batch_size
 
     async def contacts(self, person: CrmPerson) -> list[dict[str, Any]]:
         """Every property of the person's contacts that has a value.
 
-        Raises CallFailed, LimitTooFar or CrmUnclear when the CRM does not say.
+        Raises CallFailed, ProviderUnavailable or CrmUnclear when the CRM does not say.
         """
         names = [each.name for each in await self._calls.send(self._client.properties())]
         found = await self._found(person, names)
@@ -62,7 +62,7 @@ class PrivacyCrm:
     async def erase(self, person: CrmPerson) -> tuple[int, int]:
         """Erase the person's contacts and block the addresses; returns how many of each. Safe to repeat.
 
-        Raises CallFailed, LimitTooFar or CrmUnclear when the CRM does not say.
+        Raises CallFailed, ProviderUnavailable or CrmUnclear when the CRM does not say.
         """
         names = {each.name for each in await self._calls.send(self._client.properties())}
         wanted = [name for name in (UNIQUE_PROPERTY, EMAIL) if name in names]
@@ -88,7 +88,7 @@ class PrivacyCrm:
     async def last_changes(self, contact_ids: Sequence[str]) -> dict[str, datetime]:
         """When each contact was changed last, by anybody; a contact that is gone is absent.
 
-        Raises CallFailed, LimitTooFar or CrmUnclear when the CRM does not say.
+        Raises CallFailed, ProviderUnavailable or CrmUnclear when the CRM does not say.
         """
         found = await self._found(CrmPerson(contact_ids=contact_ids, leads=(), addresses=()), [EMAIL])
         unsaid = [each.id for each in found.values() if each.updated_at is None]
@@ -112,5 +112,5 @@ class PrivacyCrm:
         return found
 
 
-CRM_SILENT = (CallFailed, CrmUnclear, LimitTooFar)
+CRM_SILENT = (CallFailed, CrmUnclear, ProviderUnavailable)
 """What stands between a request and the CRM, and passes."""

@@ -8,8 +8,8 @@ from socialanalyzer_dagster.domain.calls import JobState, JobStatus
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.reconciliation import Comparison
-from socialanalyzer_dagster.pipeline.free_calls import FreeCalls
-from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
+from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
+from socialanalyzer_dagster.pipeline.free_calls import FreeCalls, free_calls
 from socialanalyzer_dagster.pipeline.vendor_job_polls import STATUS_CALLS
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log
@@ -75,8 +75,8 @@ async def reconcile(workplace: Workplace, vendors: Vendors, policy: Policy, exte
     since = workplace.clock.now() - timedelta(days=extent.days)
     with workplace.database.read() as connection:
         jobs = sent_jobs(connection, extent.batch_id, since)
-    calls = FreeCalls(policy)
-    readings = [await _read_again(workplace, vendors, calls, attempt, job_id) for attempt, job_id in jobs]
+    async with free_calls(workplace.database, policy, workplace.clock) as calls:
+        readings = [await _read_again(workplace, vendors, calls, attempt, job_id) for attempt, job_id in jobs]
     with workplace.database.read() as connection:
         sums = booked_sums(connection, extent.batch_id)
         still_open = open_sendings(connection, extent.batch_id)
@@ -96,7 +96,7 @@ async def _read_again(
         return JobReading(vendor=attempt.provider, job_id=job_id, sentence="its vendor is not configured here")
     try:
         status: JobStatus = await calls.send(call)
-    except (CallFailed, LimitTooFar) as error:
+    except (CallFailed, ProviderUnavailable) as error:
         return JobReading(
             vendor=attempt.provider, job_id=job_id, sentence=f"could not be read: {error}", is_unread=True
         )

@@ -1,6 +1,7 @@
 """Batches that wait for a vendor's job: polled by the stored id, queued again when it has ended (spec 6.2, 3.4)."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +26,9 @@ from socialanalyzer_dagster.vendors.bundle import Vendors
 
 _STEP = "poll"
 _BY = "vendor_job_sensor"
+_AT_ONCE = 5
+_PATIENCE_SECONDS = 40.0
+"""Less than the minute after which Dagster gives a sensor up."""
 StatusCall = Callable[[Vendors, str], VendorCall[JobStatus] | None]
 
 STATUS_CALLS: Mapping[str, StatusCall] = {
@@ -48,6 +52,20 @@ def waiting_batches(workplace: Workplace) -> list[Batch]:
     """Batches whose run ended because a vendor was still working."""
     with workplace.database.read() as connection:
         return batches.batches_with_status(connection, [BatchStatus.AWAITING_PROVIDER])
+
+
+async def poll_batches(session: PipelineSession, waiting: Sequence[Batch]) -> list[str]:
+    """`poll_batch` for each of them, a few at a time; whoever is not heard of in time is asked at the next tick."""
+    places, deadline = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+
+    async def poll(batch: Batch) -> str:
+        try:
+            async with asyncio.timeout_at(deadline), places:
+                return await poll_batch(session, batch)
+        except TimeoutError:
+            return f"No answer in time about the vendor's job of batch {batch.partition_key}; it is asked again."
+
+    return await asyncio.gather(*(poll(batch) for batch in waiting))
 
 
 async def poll_batch(session: PipelineSession, batch: Batch) -> str:

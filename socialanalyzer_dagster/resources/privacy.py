@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import dagster as dg
 
+from socialanalyzer_dagster.pipeline.free_calls import free_calls
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.privacy_crm import PrivacyCrm
 from socialanalyzer_dagster.pipeline.privacy_parts import PrivacyParts
@@ -31,10 +32,11 @@ class PrivacyResource(dg.ConfigurableResource[None]):
                 closing(connect_privacy_hubspot(settings_with("hubspot_url", hubspot_url))) as client,
             ):
                 policy = active_policy(workplace.database)
-                yield PrivacyParts(
-                    workplace=workplace,
-                    policy=policy,
-                    key=settings.suppression_key,
-                    media_store=media_store,
-                    crm=PrivacyCrm(client, policy) if client is not None else None,
-                )
+                async with free_calls(workplace.database, policy, workplace.clock) as calls:
+                    yield PrivacyParts(
+                        workplace=workplace,
+                        policy=policy,
+                        key=settings.suppression_key,
+                        media_store=media_store,
+                        crm=PrivacyCrm(client, policy, calls) if client is not None else None,
+                    )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from socialanalyzer_dagster.pipeline.vendor_job_polls import poll_batch, waiting_batches
+from socialanalyzer_dagster.pipeline.vendor_job_polls import poll_batches, waiting_batches
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
 from socialanalyzer_dagster.storage.batches import Batch
 
@@ -26,4 +26,4 @@ def vendor_job_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineRes
 
 async def _poll(context: dg.SensorEvaluationContext, pipeline: PipelineResource, waiting: Sequence[Batch]) -> list[str]:
     async with pipeline.session(context.instance) as session:
-        return [await poll_batch(session, batch) for batch in waiting]
+        return await poll_batches(session, waiting)

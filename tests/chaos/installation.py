@@ -16,6 +16,7 @@ from socialanalyzer_dagster.pipeline import policies, roster
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batches import create_batch
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
+from socialanalyzer_dagster.pipeline.free_calls import Knocks
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
@@ -171,7 +172,8 @@ def _furnish(made: Installation) -> None:
 async def _prepare_crm(made: Installation) -> None:
     client = connect_hubspot(Settings.from_environment(made.environment))
     assert client is not None
-    await create_missing(client, policies.active_policy(made.database))
+    policy = policies.active_policy(made.database)
+    await create_missing(Knocks(policy), client, policy)
     await client.aclose()
 
 

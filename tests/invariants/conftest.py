@@ -28,6 +28,7 @@ from socialanalyzer_dagster.pipeline.crm_apply import apply_plan  # noqa: E402
 from socialanalyzer_dagster.pipeline.crm_plan import make_plan  # noqa: E402
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing  # noqa: E402
 from socialanalyzer_dagster.pipeline.discovery import discover  # noqa: E402
+from socialanalyzer_dagster.pipeline.free_calls import Knocks  # noqa: E402
 from socialanalyzer_dagster.pipeline.gate import GateOptions  # noqa: E402
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate  # noqa: E402
 from socialanalyzer_dagster.pipeline.runner import run_stage  # noqa: E402
@@ -217,7 +218,7 @@ async def _live(town: Town, policy: Policy) -> None:
     assert vendors.hubspot is not None
     assert vendors.llm is not None
     vendors = replace(vendors, llm=LanguageModel(Listener(vendors.llm._channel, town.asked)))
-    await create_missing(vendors.hubspot, policy)
+    await create_missing(Knocks(policy), vendors.hubspot, policy)
     for platform, filters in FILTERS.items():
         made = create_batch(town.workplace, BatchRequest(platform=platform, filters=filters))
         town.keys[platform] = made.key

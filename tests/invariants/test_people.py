@@ -35,6 +35,7 @@ from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
 from socialanalyzer_dagster.pipeline.discovery_privacy import Listed
+from socialanalyzer_dagster.pipeline.free_calls import Knocks
 from socialanalyzer_dagster.pipeline.retention import purge
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
@@ -107,7 +108,7 @@ async def village(town: Town, tmp_path: Path, clock) -> AsyncIterator[CrmWorld]:
     with SandboxServer(SandboxConfig(port=0)) as server:
         policy = shipped_policy(INSTANT_POLICY)
         client = hubspot_of(server, tmp_path)
-        await create_missing(client, policy)
+        await create_missing(Knocks(policy), client, policy)
         world = CrmWorld(database, policy, clock, tmp_path, hubspot=client, server=server)
         for contact in town.contacts:
             if contact.get(UNIQUE_PROPERTY):

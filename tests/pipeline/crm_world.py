@@ -22,6 +22,7 @@ from socialanalyzer_dagster.pipeline.crm_plan import PlanReport, make_plan
 from socialanalyzer_dagster.pipeline.crm_reconcile import ReconcileReport, reconcile
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
 from socialanalyzer_dagster.pipeline.crm_undo import UndoReport, UndoRequest, undo
+from socialanalyzer_dagster.pipeline.free_calls import Knocks
 from socialanalyzer_dagster.pipeline.session import SessionParts
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -246,7 +247,7 @@ async def crm_world(
     server.state.reset()
     hubspot = hubspot_of(server, home)
     try:
-        await create_missing(hubspot, policy)
+        await create_missing(Knocks(policy), hubspot, policy)
         world = CrmWorld(database, book_policy(policy), clock, home, hubspot=hubspot, server=server)
         world.bdrs(("Ada", True), ("Ben", True), ("Cleo", True))
         yield world

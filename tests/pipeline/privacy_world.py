@@ -13,6 +13,7 @@ from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase
+from socialanalyzer_dagster.pipeline.free_calls import free_calls
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.privacy_crm import PrivacyCrm
 from socialanalyzer_dagster.pipeline.privacy_parts import PrivacyParts
@@ -33,14 +34,16 @@ async def privacy_parts(world: CrmWorld, policy: Policy | None = None) -> AsyncI
     )
     client = connect_privacy_hubspot(settings)
     assert client is not None
+    policy = policy or world.policy
     try:
-        yield PrivacyParts(
-            workplace=world.workplace,
-            policy=policy or world.policy,
-            key=world.suppression_key,
-            media_store=FolderStore(world.home / "media"),
-            crm=PrivacyCrm(client, policy or world.policy),
-        )
+        async with free_calls(world.database, policy, world.clock) as calls:
+            yield PrivacyParts(
+                workplace=world.workplace,
+                policy=policy,
+                key=world.suppression_key,
+                media_store=FolderStore(world.home / "media"),
+                crm=PrivacyCrm(client, policy, calls),
+            )
     finally:
         await client.aclose()
 

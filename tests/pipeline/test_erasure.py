@@ -22,6 +22,7 @@ from socialanalyzer_dagster.pipeline.erasure import erase, finish_requests
 from socialanalyzer_dagster.pipeline.people_search import PeopleSearch
 from socialanalyzer_dagster.pipeline.privacy_export import export, receipt_of
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
+from socialanalyzer_dagster.pipeline.vendor_health import reset_breaker
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage import sync_plans
 from socialanalyzer_dagster.storage.leads import Collection, insert_leads, load_records, update_records
@@ -244,6 +245,7 @@ async def test_a_crm_that_does_not_answer_leaves_the_request_open_until_it_does(
     assert "did not answer" in request.receipt["sentence"]
     assert places_of(world.database, CREATOR) == {"contact_values.value"}, "the CRM must be asked with the address"
     world.faults()
+    reset_breaker(world.workplace, "hubspot", by="Mara")
     async with privacy_parts(world) as parts:
         assert await finish_requests(parts) == {"done": 1}
     assert places_of(world.database, CREATOR) == set()
@@ -258,6 +260,7 @@ async def test_an_address_the_crm_was_not_asked_about_must_be_given_again(world:
     assert (request.state, request.receipt["crm"]["needs_address"]) == ("waiting_for_crm", True)
     assert "with the address" in request.receipt["sentence"]
     world.faults()
+    reset_breaker(world.workplace, "hubspot", by="Mara")
     async with privacy_parts(world) as parts:
         assert await finish_requests(parts) == {"waiting_for_crm": 1}
     again = await erased(world, email("Someone@Else.example"))
@@ -370,7 +373,12 @@ async def test_erasing_twice_changes_nothing_the_second_time(world: CrmWorld) ->
     assert again.state == "done"
     assert again.receipt["counts"].get("leads", 0) == 0
     changed = {place for place, text in everything_in(world.database).items() if text != before[place]}
-    assert {place.split(".")[0] for place in changed} <= {"privacy_requests", "audit_entries", "leads"}
+    assert {place.split(".")[0] for place in changed} <= {
+        "privacy_requests",
+        "audit_entries",
+        "leads",
+        "service_health",
+    }
     assert LeadUid(again.leads[0]) == uid_of(CREATOR)
 
 

@@ -17,17 +17,22 @@ from gate_world import (
     uid,
     vendor_error,
 )
+from sqlalchemy import event
 
 from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState, CallResult, Rules
 from socialanalyzer_dagster.domain.calls import ErrorClass
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, ProviderUnavailable
 from socialanalyzer_dagster.storage.breakers import (
+    ClaimProbe,
+    TellResults,
     change_breaker,
     load_breakers,
     resume_breakers,
 )
 from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.limiters import AskRate, AskSlots, FreeSlots
+from socialanalyzer_dagster.storage.service_health import AddFigures
 
 RULES = Rules(window=10, failure_share=0.5, failures_in_a_row=3, reset_seconds=300, probe_seconds=120)
 BAD, GOOD = CallResult(trip=0, code="http_500"), CallResult(trip=0)
@@ -96,6 +101,40 @@ def opened(database: Database, vendor: str = "insightiq", *, at: float = 0.0, **
 def stored(database: Database, vendor: str = "insightiq") -> BreakerState:
     with database.read() as connection:
         return load_breakers(connection)[vendor].state
+
+
+def test_writes_about_several_vendors_lock_their_rows_in_one_order_and_answer_in_the_order_of_asking(database):
+    opened(database, "openai")
+    opened(database, "apollo")
+    locked: list[str] = []
+
+    def note(_connection, _cursor, statement, parameters, *_rest) -> None:
+        if statement.startswith("UPDATE breaker_states"):
+            locked.extend(each for each in ("openai", "apollo") if each in str(parameters))
+
+    told = [
+        TellResults(service=vendor, rules=RULES, results=(BAD,) * 3, time=lambda _connection: 999.0)
+        for vendor in ("openai", "apollo", "hubspot")
+    ]
+    claims = [
+        ClaimProbe(service=vendor, probe=vendor, rules=RULES, time=lambda _connection: 999.0)
+        for vendor in ("openai", "apollo")
+    ]
+    event.listen(database.engine, "before_cursor_execute", note)
+    with database.write() as connection:
+        probes = ClaimProbe.apply(connection, claims)
+        states = TellResults.apply(connection, told)
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert [state.is_probed_by(vendor) for state, vendor in zip(probes, ("openai", "apollo"), strict=True)] == [
+        True
+    ] * 2
+    assert [state.trip for state in states] == [1, 1, 1]
+    assert locked == ["apollo", "openai"]
+
+
+def test_rows_that_everybody_changes_are_locked_by_one_kind_of_write_after_the_other():
+    kinds = [AskRate, FreeSlots, AskSlots, ClaimProbe, TellResults, AddFigures]
+    assert [kind.turn for kind in kinds] == sorted({kind.turn for kind in kinds})
 
 
 # --- through the gate ------------------------------------------------------------------------------------------------
@@ -168,6 +207,61 @@ async def test_a_probe_that_is_not_sent_is_left_to_the_next_call(sqlite_database
         with pytest.raises(BudgetExceeded):
             await gate.call(vendor.call(), leads=[uid(0)], step="s")
     assert stored(sqlite_database).allows_probe(time.seconds)
+
+
+def one_at_a_time(policy: Any, **rule: Any) -> Any:
+    buckets = slow(policy).document()["limits"]["buckets"] | {"insightiq": {"concurrent": 1, "windows": []}}
+    return policy_with(slow(policy, **rule), limits={"buckets": buckets})
+
+
+async def test_calls_in_the_queue_for_a_place_are_not_sent_when_the_breaker_opens(database, policy, clock):
+    hasty = one_at_a_time(policy, failures_in_a_row=1, wait_in=[])
+    batch, vendor, time = new_batch(database, hasty), Vendor(DOWN), VirtualTime()
+    vendor.hold = asyncio.Event()
+    async with stage_gate(database, hasty, clock, batch, **time.options) as gate:
+        calls = [asyncio.create_task(gate.call(vendor.call(name), leads=[uid(0)], step="s")) for name in "abc"]
+        await vendor.arrived.wait()
+        await asyncio.sleep(0.2)
+        vendor.hold.set()
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(end) for end in ends] == [ProviderUnavailable] * 3
+    assert vendor.sent == 1
+
+
+async def test_a_probe_that_waited_too_long_for_a_place_is_not_made(database, policy, clock):
+    hasty, time = one_at_a_time(policy, wait_in=[]), VirtualTime()
+    opened(database, at=100.0)
+    batch, vendor = new_batch(database, hasty), Vendor()
+    async with stage_gate(database, hasty, clock, batch, **time.options) as gate:
+        place = await gate._parts.doors.limits.acquire("insightiq", longest_wait_seconds=60)
+        call = asyncio.create_task(gate.call(vendor.call(), leads=[uid(0)], step="s"))
+        await asyncio.sleep(0.2)
+        assert stored(database).phase is HALF_OPEN
+        time.seconds += RULES.probe_seconds + 1
+        with database.write() as connection:  # another process makes the lost probe again
+            until = time.seconds + RULES.probe_seconds
+            change_breaker(connection, "insightiq", lambda state, _now: state.with_probe("other", until=until), 0.0)
+        async with place:
+            pass
+        with pytest.raises(ProviderUnavailable):
+            await call
+    assert vendor.sent == 0
+    assert stored(database).is_probed_by("other")
+
+
+async def test_a_stop_while_a_free_call_waits_for_the_rate_keeps_it_from_going_out(sqlite_database, policy, clock):
+    time, batch, vendor = VirtualTime(), new_batch(sqlite_database, policy), Vendor()
+
+    async def sleep(seconds: float) -> None:
+        stop_batch(sqlite_database, batch)
+        await time.sleep(seconds)
+
+    call = replace(vendor.call(), operation="insightiq.status", max_units={})
+    async with stage_gate(sqlite_database, policy, clock, batch, **time.options | {"sleep": sleep}) as gate:
+        gate._parts.doors.limits.pause("insightiq", 10)
+        with pytest.raises(BatchStopped):
+            await gate.call(call, leads=[uid(0)], step="s")
+    assert vendor.sent == 0
 
 
 async def test_a_vendor_that_refuses_its_service_is_refused_to_every_process(database, policy, clock):

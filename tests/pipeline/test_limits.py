@@ -125,6 +125,47 @@ async def test_tokens_of_a_model_are_a_limit_of_their_own():
     assert at == pytest.approx([0, 0, 60], abs=1)
 
 
+async def test_a_pause_of_calls_is_waited_out_without_tokens():
+    time = VirtualTime()
+    found = Limits(
+        rules(9, (100, 1.0), tokens=[{"model": "m", "per_minute": 1000}]), sleep=time.sleep, monotonic=time.monotonic
+    )
+    found.pause("b", 30)
+    began = time.seconds
+    async with await found.acquire("b", longest_wait_seconds=60, tokens={"m": 600}):
+        assert time.seconds - began == pytest.approx(30, abs=1), "tokens taken before the pause would be used up by now"
+
+
+async def test_a_lapsed_permit_is_given_back_only_while_it_does_not_count_as_used():
+    time = VirtualTime()
+    meter = limits(time, 9, (3, 3600))._buckets["b"].meter
+    first = await meter.take(1, 60)
+    time.seconds += 4
+    second = await meter.take(1, 60)
+    time.seconds += 2
+    assert (first.has_lapsed, second.has_lapsed) == (True, False)
+    first.give_back()
+    await meter.take(1, 60)
+    last = await meter.take(1, 60)
+    time.seconds += 20
+    with pytest.raises(LimitTooFar):
+        await meter.take(1, 60)
+    last.give_back()
+    with pytest.raises(LimitTooFar):
+        await meter.take(1, 60)
+
+
+async def test_a_permit_of_long_ago_hands_back_nothing_that_was_given_since():
+    time = VirtualTime()
+    meter = limits(time, 9, (2, 3600))._buckets["b"].meter
+    old = await meter.take(1, 60)
+    time.seconds += 20
+    await meter.take(1, 60)
+    old.give_back()
+    with pytest.raises(LimitTooFar):
+        await meter.take(1, 60)
+
+
 # --- the pure dealing ------------------------------------------------------------------------------------------------
 
 LIMIT = RateLimit(windows=(Window(calls=8, seconds=1),), hold_seconds=5, slow_below=0.1)

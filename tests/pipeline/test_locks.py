@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 from batch_world import World, book_policy
+from sqlalchemy.exc import OperationalError
 
 from socialanalyzer_dagster.domain.calls import Reply, VendorCall
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, shipped_policy
 from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline import session
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.locks import BatchLocked, LockLost, batch_lock
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage.database import Database
 from tests.conftest import MovableClock
 from tests.scenarios.processes import KILLED, warm_processes
@@ -56,6 +59,45 @@ def test_a_released_lock_can_be_taken_and_is_no_longer_ours(world):
         first.check()
     assert second.acquire()
     second.release()
+
+
+async def beats_of(world: World, monkeypatch: pytest.MonkeyPatch, failures: int) -> tuple[int, str | None]:
+    """How often a run gave a sign of life to a database that takes the first ones not, and why it braked."""
+    beats = 0
+
+    def touch(_batch: OpenBatch) -> None:
+        nonlocal beats
+        beats += 1
+        if beats <= failures:
+            raise OperationalError("UPDATE", {}, Exception("server closed the connection"))
+
+    monkeypatch.setattr(session, "_touch", touch)
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
+    async with world.opened(world.create().key) as batch:
+        for _ in range(500):
+            await sleep(0.01)
+            if batch.brake.is_pulled or beats > failures + 1:
+                break
+        return beats, batch.brake.reason
+
+
+@pytest.fixture
+def hectic(sqlite_database, policy, clock, tmp_path):
+    """A run that gives a sign of life every second and counts as dead after sixty of them."""
+    runtime = {"heartbeat_seconds": 1, "stale_heartbeat_minutes": 1}
+    return World(sqlite_database, book_policy(policy, runtime=runtime), clock, tmp_path)
+
+
+async def test_a_run_outlives_a_database_that_takes_no_sign_of_life_for_a_while(hectic, monkeypatch):
+    beats, braked = await beats_of(hectic, monkeypatch, failures=3)
+    assert (beats > 4, braked) == (True, None)
+
+
+async def test_a_run_that_must_look_dead_to_others_begins_nothing_new(hectic, monkeypatch):
+    beats, braked = await beats_of(hectic, monkeypatch, failures=10_000)
+    assert braked == "the database took no sign of life"
+    assert beats == 60
 
 
 def run_until_killed(url: str, home: Path, key: str, at: tuple[str, str]) -> None:

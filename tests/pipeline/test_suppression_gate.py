@@ -1,14 +1,19 @@
 """Gate 2: nobody on the suppression list is the subject of a call, in any spelling (spec 19.2, I-36)."""
 
+import asyncio
+
 import pytest
-from gate_world import KEY, NOW, PLATFORM, Vendor, VirtualTime, handle, new_batch, scopes, stage_gate, uid
+from gate_world import KEY, NOW, PLATFORM, Vendor, VirtualTime, handle, new_batch, policy_with, scopes, stage_gate, uid
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from socialanalyzer_dagster.domain.breaker import CallResult, Rules
+from socialanalyzer_dagster.domain.calls import VendorCall
 from socialanalyzer_dagster.domain.leads import AudienceKind, Identifier, IdentifierKind, LeadRecord
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed
 from socialanalyzer_dagster.domain.suppression import identifier_hash
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList
+from socialanalyzer_dagster.storage.breakers import change_breaker
 from socialanalyzer_dagster.storage.leads import Collection, insert_leads
 from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions, list_suppressions
 
@@ -47,8 +52,6 @@ async def test_a_person_listed_while_the_list_in_memory_is_fresh_is_refused_at_t
 
 
 async def test_a_free_call_sees_a_new_entry_within_a_second(sqlite_database, policy, clock):
-    from socialanalyzer_dagster.domain.calls import VendorCall
-
     time, batch, vendor = VirtualTime(), new_batch(sqlite_database, policy), Vendor("page")
     call = VendorCall(operation="page.fetch", request={}, max_units={}, send=vendor.send, decode=str)
     async with stage_gate(sqlite_database, policy, clock, batch, **time.options) as gate:
@@ -57,6 +60,49 @@ async def test_a_free_call_sees_a_new_entry_within_a_second(sqlite_database, pol
         time.seconds += 1
         with pytest.raises(PersonSuppressed):
             await gate.call(call, leads=[uid(0)], step="crawl")
+
+
+async def test_a_person_listed_while_a_paid_call_waits_is_refused_though_others_have_read_the_list_since(
+    database, policy, clock
+):
+    buckets = policy.document()["limits"]["buckets"]
+    narrow = policy_with(policy, limits={"buckets": buckets | {"insightiq": {"concurrent": 1, "windows": []}}})
+    time, batch, vendor = VirtualTime(), new_batch(database, narrow), Vendor()
+    vendor.hold = asyncio.Event()
+    async with stage_gate(database, narrow, clock, batch, **time.options) as gate:
+        first = asyncio.create_task(gate.call(vendor.call("a"), leads=[uid(0)], step="fetch"))
+        await vendor.arrived.wait()
+        second = asyncio.create_task(gate.call(vendor.call("b"), leads=[uid(1)], step="fetch"))
+        await asyncio.sleep(0.2)
+        suppress(database, handle(1))
+        time.seconds += 2
+        await gate.identify(uid(2), [handle(2)])
+        vendor.hold.set()
+        await first
+        with pytest.raises(PersonSuppressed):
+            await second
+    assert vendor.sent == 1
+    assert scopes(database)["day"][1:] == (0, 0)
+
+
+async def test_a_person_listed_while_a_write_waits_for_the_crm_is_not_written(database, policy, clock):
+    hubspot = {"failures_in_a_row": 3, "reset_seconds": 180, "wait_in": ["screened"], "on_open": "skip"}
+    patient = policy_with(policy, breakers={"services": {"hubspot": hubspot}})
+    time, batch, vendor = VirtualTime(), new_batch(database, patient), Vendor()
+    rules, down = Rules.of(patient.breakers, "hubspot"), [CallResult(trip=0, code="http_503")] * 3
+    with database.write() as connection:
+        change_breaker(connection, "hubspot", lambda state, now: state.after(down, rules, now), time.seconds)
+
+    async def sleep(seconds: float) -> None:
+        if not time.slept:
+            suppress(database, handle(0))
+        await time.sleep(seconds)
+
+    write = VendorCall(operation="hubspot.write", request={}, max_units={}, send=vendor.send, decode=dict)
+    async with stage_gate(database, patient, clock, batch, **time.options | {"sleep": sleep}) as gate:
+        with pytest.raises(PersonSuppressed):
+            await gate.call(write, leads=[uid(0)], step="write")
+    assert (vendor.sent, time.seconds - 1000 >= 180) == (0, True)
 
 
 async def test_a_lead_that_nobody_identified_is_looked_up_by_what_is_stored_of_it(database, policy, clock):

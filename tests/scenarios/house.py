@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.batches import CreatedBatch, create_batch
 from socialanalyzer_dagster.pipeline.crm_setup import create_missing
+from socialanalyzer_dagster.pipeline.free_calls import Knocks
 from socialanalyzer_dagster.pipeline.roster import load_roster
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
@@ -97,7 +98,8 @@ def set_up_crm(house: House) -> None:
     async def properties() -> None:
         client = connect_hubspot(house.office.settings)
         assert client is not None
-        await create_missing(client, active_policy(house.office.database))
+        policy = active_policy(house.office.database)
+        await create_missing(Knocks(policy), client, policy)
         await client.aclose()
 
     asyncio.run(properties())

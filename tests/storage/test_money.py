@@ -1,20 +1,23 @@
 """Reserve, settle, release, lose: no scope ever exceeds its cap, and the ledger adds up (I-20, I-21, I-29)."""
 
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from gate_world import NOW, new_batch, policy_with, store_policy, uid
+from gate_world import NOW, new_batch, policy_with, stop_batch, store_policy, uid
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
-from socialanalyzer_dagster.domain.refusals import BudgetExceeded
+from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded
 from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState
 from socialanalyzer_dagster.storage.budget_scopes import CapSource
 from socialanalyzer_dagster.storage.ledger import LedgerKind
 from socialanalyzer_dagster.storage.models_control import BudgetScopeRow, LedgerEntryRow
-from socialanalyzer_dagster.storage.money import Correct, Finish, Reserve, Reserved
+from socialanalyzer_dagster.storage.money import Correct, Finish, Reserve, Reserved, SuppressionsChanged
+from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions
 
 CAP = 1_000
 
@@ -157,6 +160,30 @@ def test_a_reservation_for_a_batch_that_does_not_exist_is_refused(database, poli
     results = reserve(database, CapSource(policy.budgets), [stranger, attempt(batch, 1)])
     assert isinstance(results[0], LookupError)
     assert isinstance(results[1], Reserved)
+
+
+@pytest.mark.parametrize("meanwhile", ["stopped", "listed"])
+def test_what_was_decided_while_a_reservation_waited_for_its_scopes_is_obeyed(postgres_database, policy, meanwhile):
+    database = postgres_database  # SQLite has one writer at a time: nothing is decided meanwhile
+    batch, caps = new_batch(database, policy), CapSource(policy.budgets)
+    reserve(database, caps, [attempt(batch, 1)])
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            scopes = select(BudgetScopeRow.scope).order_by(BudgetScopeRow.scope).with_for_update()
+            connection.execute(scopes).all()
+            waiting = pool.submit(reserve, database, caps, [attempt(batch, 1)])
+            with database.read() as onlooker:
+                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                while not onlooker.execute(waits).scalar_one():
+                    time.sleep(0.01)
+            if meanwhile == "stopped":
+                stop_batch(database, batch)
+            else:
+                with database.write() as other:
+                    entry = Suppression(kind="handle", keyed_hash="h", reason="asked", source="test", added_at=NOW)
+                    add_suppressions(other, [entry])
+        [result] = waiting.result(timeout=30)
+    assert isinstance(result, BatchStopped if meanwhile == "stopped" else SuppressionsChanged)
 
 
 def test_the_day_is_the_utc_day_of_the_reservation(sqlite_database, policy):
