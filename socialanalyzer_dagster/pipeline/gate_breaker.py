@@ -21,7 +21,7 @@ from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.beats import Beat
 from socialanalyzer_dagster.pipeline.limit_rates import Sleep
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
-from socialanalyzer_dagster.storage.breakers import ClaimProbe, TellResults, load_breakers
+from socialanalyzer_dagster.storage.breakers import ChangeBreaker, load_breakers
 from socialanalyzer_dagster.storage.database import Database, SharedTime
 
 _LOG = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class Breakers:
 
     async def _probe(self, vendor: str) -> Ticket | None:
         probe = f"{self._name}.{next(self._numbers)}"
-        claim = ClaimProbe(service=vendor, probe=probe, rules=self._rules(vendor), time=self._parts.shared_time)
+        claim = ChangeBreaker(service=vendor, probe=probe, rules=self._rules(vendor), time=self._parts.shared_time)
         self._states[vendor] = state = await self._parts.writer.submit(claim)
         return Ticket(vendor, state.trip, probe) if state.is_probed_by(probe) else None
 
@@ -212,7 +212,7 @@ class Breakers:
             if not results:
                 continue
             self._telling[vendor], self._untold[vendor] = results, []
-            write = TellResults(
+            write = ChangeBreaker(
                 service=vendor, rules=self._rules(vendor), results=tuple(results), time=self._parts.shared_time
             )
             try:

@@ -71,56 +71,36 @@ def change_breaker(connection: Connection, service: str, change: Change, now: fl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimProbe(Write[BreakerState]):
-    """Ask to make the one call of a half-open breaker; granted when the answer names this `probe`."""
+class ChangeBreaker(Write[BreakerState]):
+    """What the calls of one process came to, in order, and then the wish to make the one call of a half-open breaker.
 
-    turn: ClassVar[int] = 4
-
-    service: str
-    probe: str
-    rules: Rules
-    time: SharedTime = field(default=shared_seconds)
-
-    @classmethod
-    def apply(cls, connection: Connection, writes: Sequence["ClaimProbe"]) -> Results:
-        """One after the other."""
-        return _changed(connection, writes, [write.claimed for write in writes])
-
-    def claimed(self, state: BreakerState, now: float) -> BreakerState:
-        """Half-open and ours, where a probe may be made."""
-        return state.with_probe(self.probe, until=now + self.rules.probe_seconds) if state.allows_probe(now) else state
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TellResults(Write[BreakerState]):
-    """What the calls of one process came to, in order."""
+    The wish is granted when the answer names its `probe`. Both are one kind of write, so that the rows of a transaction
+    are locked in one order.
+    """
 
     turn: ClassVar[int] = 5
 
     service: str
     rules: Rules
-    results: tuple[CallResult, ...]
+    results: tuple[CallResult, ...] = ()
+    probe: str | None = None
     time: SharedTime = field(default=shared_seconds)
 
     @classmethod
-    def apply(cls, connection: Connection, writes: Sequence["TellResults"]) -> Results:
-        """One after the other."""
-        return _changed(connection, writes, [write.told for write in writes])
+    def apply(cls, connection: Connection, writes: Sequence["ChangeBreaker"]) -> Results:
+        """One after the other for each breaker; the breakers in the order of their names."""
+        now = writes[0].time(connection)
+        found: dict[int, BreakerState] = {}
+        for index in sorted(range(len(writes)), key=lambda each: writes[each].service):
+            found[index] = change_breaker(connection, writes[index].service, writes[index].changed, now)
+        return [found[index] for index in range(len(writes))]
 
-    def told(self, state: BreakerState, now: float) -> BreakerState:
-        """The state after these results."""
-        return state.after(self.results, self.rules, now)
-
-
-def _changed(
-    connection: Connection, writes: Sequence[ClaimProbe] | Sequence[TellResults], changes: Sequence[Change]
-) -> Results:
-    """The breaker after each write; rows are locked in the order of their names."""
-    now = writes[0].time(connection)
-    found: dict[int, BreakerState] = {}
-    for index in sorted(range(len(writes)), key=lambda each: writes[each].service):
-        found[index] = change_breaker(connection, writes[index].service, changes[index], now)
-    return [found[index] for index in range(len(writes))]
+    def changed(self, state: BreakerState, now: float) -> BreakerState:
+        """The state after these results, half-open and ours where a probe is wished for and may be made."""
+        told = state.after(self.results, self.rules, now)
+        if self.probe is None or not told.allows_probe(now):
+            return told
+        return told.with_probe(self.probe, until=now + self.rules.probe_seconds)
 
 
 def resume_breakers(connection: Connection, time: SharedTime = shared_seconds) -> None:

@@ -38,7 +38,7 @@ from socialanalyzer_dagster.pipeline.limit_source import SharedSource
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.storage.breakers import (
     BreakerChanged,
-    ClaimProbe,
+    ChangeBreaker,
     StoredBreaker,
     change_breaker,
     load_breakers,
@@ -163,10 +163,10 @@ def test_i_46_half_open_admits_one_call_over_all_processes(database: Database):
 
     def claim(number: int) -> bool:
         own = Database(url)
-        write = ClaimProbe(service="insightiq", probe=f"p{number}", rules=RULES, time=lambda _connection: 400.0)
+        write = ChangeBreaker(service="insightiq", probe=f"p{number}", rules=RULES, time=lambda _connection: 400.0)
         try:
             with own.write() as connection:
-                return ClaimProbe.apply(connection, [write])[0].is_probed_by(write.probe)
+                return ChangeBreaker.apply(connection, [write])[0].is_probed_by(write.probe)
         finally:
             own.dispose()
 

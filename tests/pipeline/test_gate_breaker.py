@@ -24,8 +24,7 @@ from socialanalyzer_dagster.domain.calls import ErrorClass
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, ProviderUnavailable
 from socialanalyzer_dagster.storage.breakers import (
-    ClaimProbe,
-    TellResults,
+    ChangeBreaker,
     change_breaker,
     load_breakers,
     resume_breakers,
@@ -112,28 +111,22 @@ def test_writes_about_several_vendors_lock_their_rows_in_one_order_and_answer_in
         if statement.startswith("UPDATE breaker_states"):
             locked.extend(each for each in ("openai", "apollo") if each in str(parameters))
 
-    told = [
-        TellResults(service=vendor, rules=RULES, results=(BAD,) * 3, time=lambda _connection: 999.0)
-        for vendor in ("openai", "apollo", "hubspot")
-    ]
-    claims = [
-        ClaimProbe(service=vendor, probe=vendor, rules=RULES, time=lambda _connection: 999.0)
-        for vendor in ("openai", "apollo")
+    asked = [
+        ChangeBreaker(service="openai", probe="mine", rules=RULES, time=lambda _connection: 999.0),
+        ChangeBreaker(service="hubspot", results=(BAD,) * 3, rules=RULES, time=lambda _connection: 999.0),
+        ChangeBreaker(service="apollo", probe="mine", rules=RULES, time=lambda _connection: 999.0),
     ]
     event.listen(database.engine, "before_cursor_execute", note)
     with database.write() as connection:
-        probes = ClaimProbe.apply(connection, claims)
-        states = TellResults.apply(connection, told)
+        states = ChangeBreaker.apply(connection, asked)
     event.remove(database.engine, "before_cursor_execute", note)
-    assert [state.is_probed_by(vendor) for state, vendor in zip(probes, ("openai", "apollo"), strict=True)] == [
-        True
-    ] * 2
+    assert [state.is_probed_by("mine") for state in states] == [True, False, True]
     assert [state.trip for state in states] == [1, 1, 1]
     assert locked == ["apollo", "openai"]
 
 
 def test_rows_that_everybody_changes_are_locked_by_one_kind_of_write_after_the_other():
-    kinds = [AskRate, FreeSlots, AskSlots, ClaimProbe, TellResults, AddFigures]
+    kinds = [AskRate, FreeSlots, AskSlots, ChangeBreaker, AddFigures]
     assert [kind.turn for kind in kinds] == sorted({kind.turn for kind in kinds})
 
 
