@@ -16,6 +16,7 @@ from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wante
 from socialanalyzer_dagster.pipeline.crm_due import attend_plans
 from socialanalyzer_dagster.pipeline.suppression_recheck import recheck
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
+from socialanalyzer_dagster.pipeline.vendor_health import reset_breaker
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage import sync_plans
 from socialanalyzer_dagster.storage.leads import Collection, insert_leads, load_records
@@ -117,6 +118,7 @@ async def test_a_crm_that_does_not_answer_is_asked_again_the_next_day(world: Crm
     world.faults(Fault("hubspot", "*", "error_500"))
     assert await rechecked(world) == {"leads_listed": 1, "crm_waiting": 1}
     world.faults()
+    reset_breaker(world.workplace, "hubspot", by="Mara")  # the outage opened it, and the night is over
     assert await rechecked(world) == {"leads_listed": 1}
     contact = world.contact("walker1")
     assert contact is not None
