@@ -18,6 +18,7 @@ from socialanalyzer_dagster.domain.types import PlatformKey, canonical_json
 
 MAX_HANDLE_CHARS = 200
 MAX_EXAMPLES = 100
+_MAX_EMAIL_CELL = 2_000
 _UNKNOWN = frozenset({"nan", "null", "none", "-", "–", "—", "n/a", "#n/a", "\\n", "undefined", "?", "nat", "<na>"})
 
 
@@ -235,7 +236,12 @@ class _RowReader:
 
     def _email(self) -> str | None:
         text = self._one_line("email")
-        if text is not None and not find_emails(text):
+        if text is None:
+            return None
+        if len(text) > _MAX_EMAIL_CELL:
+            self._notes.append(f"the e-mail cell is longer than {_MAX_EMAIL_CELL:,} characters")
+            return None
+        if not find_emails(text):
             self._notes.append("the e-mail cell holds no e-mail address")
             return None
         return text

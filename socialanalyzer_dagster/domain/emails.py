@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +9,7 @@ from urllib.parse import unquote
 
 from socialanalyzer_dagster.domain.hosts import has_known_suffix, is_personal_provider, registered_domain
 from socialanalyzer_dagster.domain.leads import CandidateKind
+from socialanalyzer_dagster.domain.outside_text import nfkc
 from socialanalyzer_dagster.domain.policy_search import EmailsPolicy
 
 
@@ -60,7 +60,7 @@ def find_emails(text: str | None) -> list[FoundEmail]:
     """
     if not text or not ("@" in text or "＠" in text or "%40" in text or "at" in text.lower()):
         return []
-    normal = _ENCODED_MAILTO.sub(lambda matched: unquote(matched.group()), unicodedata.normalize("NFKC", text))
+    normal = _ENCODED_MAILTO.sub(lambda matched: unquote(matched.group()), nfkc(text))
     found: dict[str, FoundEmail] = {}
     for email in _matches(normal):
         found.setdefault(canonical_email(email.address) or email.address, email)
@@ -113,7 +113,7 @@ def canonical_email(address: str) -> str | None:
 
     None when the text is no address.
     """
-    lowered = unicodedata.normalize("NFKC", address).strip().lower().removeprefix("mailto:").strip()
+    lowered = nfkc(address).strip().lower().removeprefix("mailto:").strip()
     if len(lowered) > _MAX_ADDRESS:
         return None
     local, _, domain = lowered.rpartition("@")

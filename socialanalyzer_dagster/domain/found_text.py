@@ -5,7 +5,7 @@ import unicodedata
 from decimal import Decimal
 
 from socialanalyzer_dagster.domain.human_numbers import read_count
-from socialanalyzer_dagster.domain.outside_text import one_line, printable
+from socialanalyzer_dagster.domain.outside_text import nfkc, one_line, printable
 
 _COUNT = r"(?<![\w.,])(\d[\d.,]*\d|\d)\s?([km])?\+?"
 _MEMBERS = (
@@ -67,7 +67,7 @@ def neutral_words(text: str, max_chars: int = 120) -> str:
 
     Used for every word that goes into a search query, because names and keywords come from outside.
     """
-    normal = unicodedata.normalize("NFKC", text[: _READ_PER_KEPT * max_chars])
+    normal = nfkc(text[: _READ_PER_KEPT * max_chars])
     visible = (char for char in normal if unicodedata.category(char) != "Cf")
     plain = printable("".join(visible))
     for pattern in (_AROUND, _OPERATOR, _LOGIC_WORDS, _MARKS, _MINUS):

@@ -1,11 +1,11 @@
 """Web addresses inside free text such as a biography, in order of appearance (spec 6.5, 8.1)."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from socialanalyzer_dagster.domain.link_shapes import Link
 from socialanalyzer_dagster.domain.links import classify
+from socialanalyzer_dagster.domain.outside_text import nfkc
 from socialanalyzer_dagster.domain.policy_search import HostsPolicy
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`{}|\\^\[\]]{4,2000}", re.IGNORECASE)
@@ -37,7 +37,7 @@ def links_in_text(text: str | None, hosts: HostsPolicy) -> list[Link]:
 
 def addresses_in_text(text: str) -> list[str]:
     """Raw web addresses of a text, as written without the punctuation of the sentence, in order of appearance."""
-    normal = unicodedata.normalize("NFKC", text)
+    normal = nfkc(text)
     spans = sorted(_spans(normal))
     return list(dict.fromkeys(address for _, address in spans))
 

@@ -1,9 +1,10 @@
 """Which column of a creator list means what, by its header (spec 5.11)."""
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from socialanalyzer_dagster.domain.outside_text import nfkc
 
 FIELDS = ("handle", "url", "name", "audience_size", "about", "website", "email")
 _AUDIENCE = ("followers", "patrons", "members", "subscribers", "fans")
@@ -70,7 +71,7 @@ def map_columns(headers: Sequence[str], chosen: Mapping[str, str] | None = None)
 
 def normal_header(header: str) -> str:
     """'Profile_URL ' -> 'profile url': letters and digits of any script, lower-case, single spaces."""
-    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", header).casefold()).strip()
+    return re.sub(r"[\W_]+", " ", nfkc(header).casefold()).strip()
 
 
 def is_known_header(header: str) -> bool:

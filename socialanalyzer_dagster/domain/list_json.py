@@ -1,6 +1,7 @@
 """Items of a JSON array, of JSON lines or of the one list in an object, read as a stream (spec 5.11)."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from socialanalyzer_dagster.domain.list_encodings import detect_encoding, open_t
 _CHUNK_CHARS = 65_536
 _MAX_ITEM_CHARS = 4_000_000
 _BLANK = " \t\r\n\ufeff"
+_NO_BLANK = re.compile(f"[^{_BLANK}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,40 +105,46 @@ class _Buffer:
     def __init__(self, text: IO[str]) -> None:
         self._text = text
         self._rest = ""
+        self._at = 0
         self._decoder = json.JSONDecoder(object_pairs_hook=_object)
 
     def peek(self, sign: str) -> bool:
         """True when the next character that is not blank is the sign."""
-        self._rest = self._rest.lstrip(_BLANK)
-        while not self._rest and (more := self._text.read(_CHUNK_CHARS)):
-            self._rest = more.lstrip(_BLANK)
-        return self._rest.startswith(sign)
+        self._pass_blank()
+        while self._at == len(self._rest) and (more := self._text.read(_CHUNK_CHARS)):
+            self._rest, self._at = more, 0
+            self._pass_blank()
+        return self._rest.startswith(sign, self._at)
 
     def take(self, sign: str) -> bool:
         """Use up the sign when it comes next."""
         found = self.peek(sign)
         if found:
-            self._rest = self._rest[len(sign) :]
+            self._at += len(sign)
         return found
 
     def item(self, what: str) -> object:
         """The next value; raises ListRefused, naming it `what`, when it is broken, too deep, too long or cut off."""
-        more = self._rest
+        is_more = self._at < len(self._rest)
         while True:
             try:
-                item, end = self._decoder.raw_decode(self._rest)
+                item, end = self._decoder.raw_decode(self._rest, self._at)
             except RecursionError as error:
                 raise ListRefused(f"{what} of the JSON is too deep") from error
             except ValueError as error:
-                if not more or len(self._rest) > _MAX_ITEM_CHARS:
+                if not is_more or len(self._rest) - self._at > _MAX_ITEM_CHARS:
                     raise ListRefused(f"{what} of the JSON is broken: {str(error)[:200]}") from error
             else:
                 # a number at the very end of what was read may go on
-                if end < len(self._rest) or not more:
-                    self._rest = self._rest[end:]
+                if end < len(self._rest) or not is_more:
+                    self._at = end
                     return item
-            more = self._text.read(max(_CHUNK_CHARS, len(self._rest)))
-            self._rest += more
+            more = self._text.read(max(_CHUNK_CHARS, len(self._rest) - self._at))
+            self._rest, self._at, is_more = self._rest[self._at :] + more, 0, bool(more)
+
+    def _pass_blank(self) -> None:
+        found = _NO_BLANK.search(self._rest, self._at)
+        self._at = found.start() if found else len(self._rest)
 
 
 def _object(pairs: list[tuple[str, object]]) -> object:

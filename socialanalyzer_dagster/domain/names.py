@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import social_link
-from socialanalyzer_dagster.domain.outside_text import one_line
+from socialanalyzer_dagster.domain.outside_text import one_line, stream_safe
 from socialanalyzer_dagster.domain.policy_search import EmailsPolicy
 
 _TITLE_END = re.compile(r"\s+[-–—|·•:]\s+|\s*[|·•]\s*|[:,(]\s*|\s+-\s*$")
@@ -96,7 +96,7 @@ def holds_name(local_part: str, tokens: frozenset[str]) -> bool:
 
 
 def _plain(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", stream_safe(text).casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 

@@ -4,6 +4,9 @@ import re
 import unicodedata
 
 _SPACES = re.compile(r"\s+")
+_MOST_MARKS = 30
+"""Combining marks in a row, as in the stream-safe format of UAX #15: sorting them takes the square of their number."""
+_MAY_BE_MARKS = re.compile(rf"[^\w\s\x00-\u02ff]{{{_MOST_MARKS + 1},}}")
 
 
 def storable(text: str) -> str:
@@ -37,12 +40,35 @@ def account_name(text: str | None, max_chars: int) -> str | None:
     return name if fits and not any(char.isspace() or char in "/?#" for char in name) else None
 
 
+def nfkc(text: str) -> str:
+    """Unicode NFKC in time that grows with the length alone: more than 30 combining marks in a row are cut."""
+    return unicodedata.normalize("NFKC", stream_safe(text))
+
+
+def stream_safe(text: str) -> str:
+    """The text with at most 30 combining marks in a row; every known script and name needs far fewer."""
+    if text.isascii():
+        return text
+    plain = text.replace("\uff9e", "\u3099").replace("\uff9f", "\u309a")  # letters by category, marks once decomposed
+    return _MAY_BE_MARKS.sub(lambda run: _with_few_marks(run.group()), plain)
+
+
 def one_line(text: str) -> str:
     """Unicode NFKC with every run of white space as one space, trimmed."""
-    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+    return _SPACES.sub(" ", nfkc(text)).strip()
 
 
 def comparable(text: str) -> str:
     """The form in which two filter values are equal: NFKC, trimmed, one space, case-folded, no leading # or @ (5.6)."""
-    folded = unicodedata.normalize("NFKC", one_line(text).casefold())
+    folded = nfkc(one_line(text).casefold())
     return folded.lstrip("#@ ").strip()
+
+
+def _with_few_marks(run: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for char in run:
+        marks = marks + 1 if unicodedata.category(char).startswith("M") else 0
+        if marks <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from socialanalyzer_dagster.domain.outside_text import nfkc
+
 _EXTENSION = re.compile(r"(?:ext\.?|extension|x|#)\s*\d{1,6}\s*$", re.IGNORECASE)
 _ALLOWED = re.compile(r"\+?[\d\s().\-/·]+")
 _HOME_CALLING_CODE = "1"
@@ -13,7 +15,7 @@ def canonical_phone(text: str) -> str | None:
 
     None when the text is no telephone number or its country cannot be told.
     """
-    plain = _EXTENSION.sub("", unicodedata.normalize("NFKC", text).strip().removeprefix("tel:")).strip()
+    plain = _EXTENSION.sub("", nfkc(text).strip().removeprefix("tel:")).strip()
     plain = plain.replace("(0)", "")
     if not _ALLOWED.fullmatch(plain):
         return None

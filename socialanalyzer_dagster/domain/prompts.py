@@ -2,14 +2,13 @@
 
 import hashlib
 import hmac
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from string import Template
 
 from socialanalyzer_dagster.domain.judgements import InvalidAnswer
-from socialanalyzer_dagster.domain.outside_text import one_line, storable
+from socialanalyzer_dagster.domain.outside_text import nfkc, one_line, storable
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import canonical_json
 
@@ -121,7 +120,7 @@ def boundary(prompt_id: str, content: str, secret: bytes) -> str:
     """16 or more hex digits that the content does not contain and nobody without the secret can foresee (spec 9.1)."""
     content_hash = hashlib.sha256(content.encode()).hexdigest()
     digits = hmac.new(secret, f"{prompt_id}:{content_hash}".encode(), hashlib.sha256).hexdigest()
-    folded = unicodedata.normalize("NFKC", content).casefold()
+    folded = nfkc(content).casefold()
     length = _BOUNDARY_CHARS
     while digits[:length] in folded:
         length += 1

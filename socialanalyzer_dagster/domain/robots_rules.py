@@ -8,8 +8,8 @@ from urllib.parse import quote, unquote_to_bytes
 _TOKEN = re.compile(r"[a-z_-]+")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _KEPT = "/?#[]@!$&'()*+,;=:%~"
-_MAX_RULES = 2_000
-"""Of one site; what follows is not kept, as little as what stands behind the bytes that are read."""
+_MAX_RULES, _MAX_RULE_CHARS = 2_000, 100_000
+"""Of one site, together; what follows is not kept, as little as what stands behind the bytes that are read."""
 _UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
 
 
@@ -37,7 +37,16 @@ def parse_robots(text: str, agent: str) -> RobotsRules:
             named += rules
         if "*" in agents:
             general += rules
-    return RobotsRules(tuple(named if is_named else general)[:_MAX_RULES])
+    return RobotsRules(tuple(_bounded(named if is_named else general)))
+
+
+def _bounded(rules: list[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
+    chars = 0
+    for pattern, allowed in rules[:_MAX_RULES]:
+        chars += len(pattern)
+        if chars > _MAX_RULE_CHARS:
+            return
+        yield pattern, allowed
 
 
 def _groups(text: str) -> Iterator[tuple[set[str], list[tuple[str, bool]]]]:

@@ -18,7 +18,7 @@ _BLOCKS = (
 _FLAGS = ("shows_pov", "shows_authenticity", "shows_vulnerability", "facilitates_engagement", "event_promotion")
 _PROFILE = ("content_category", "content_types", "audience_engagement", "creator_presence", "monetization",
             "community_building")  # fmt: skip
-_NUMBER = r"\d[\d.,]*(?:\s?(?:k|m|mio|mil|million|thousand)\b)?\+?"
+_NUMBER = r"\d[\d.,]{0,30}(?:\s?(?:k|m|mio|mil|million|thousand)\b)?\+?"
 _PEOPLE = r"(?:followers?|subscribers?|subs|members?|patrons?|fans)\b"
 _COUNT_BEFORE = re.compile(rf"\b{_NUMBER}(?=\s{{0,3}}(?:[^\W\d]{{1,20}}\s){{0,2}}{_PEOPLE})", re.IGNORECASE)
 _COUNT_AFTER = re.compile(rf"\b({_PEOPLE}\s?[:=]\s?){_NUMBER}", re.IGNORECASE)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from socialanalyzer_dagster.domain.outside_text import comparable
 from socialanalyzer_dagster.domain.policy_crm import PrivacyPolicy
 
-_SENTENCE_ENDS = re.compile(r"[.!?;\n]+(?:\s|$)")
+_SENTENCE_ENDS = re.compile(r"[.!?;\n](?:\s|$)")
 _FRAGMENT = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 

@@ -1,12 +1,12 @@
 """Whether a creator already hosts trips: a travel word and a booking word in one text, without a model (spec 7.4)."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from socialanalyzer_dagster.domain.content_items import ContentItem
+from socialanalyzer_dagster.domain.outside_text import nfkc
 from socialanalyzer_dagster.domain.policy_search import ScreeningPolicy
 from socialanalyzer_dagster.domain.types import JsonObject
 
@@ -49,7 +49,7 @@ def text_units(bio: str | None, items: Sequence[ContentItem], screening: Screeni
 def travel_flag(units: Iterable[TextUnit], screening: ScreeningPolicy) -> TravelFlag | None:
     """The first match, or None; words match case-insensitively on word boundaries, plurals included (I-12)."""
     for unit in units:
-        normal = unicodedata.normalize("NFKC", unit.text)
+        normal = nfkc(unit.text)
         if travel := _found(screening.travel_words, normal):
             booking = _found(screening.booking_words, normal)
             if booking:

@@ -112,6 +112,11 @@ def test_contact_cells_are_checked(written):
     assert second.notes == ("website 'javascript:x' is no web address", "the e-mail cell holds no e-mail address")
 
 
+def test_an_email_cell_that_is_too_long_for_addresses_is_left_out(written):
+    (row,) = rows_of(written("handle,email\nada," + "a@b.co " * 300 + "\n"))
+    assert (row.email, row.notes) == (None, ("the e-mail cell is longer than 2,000 characters",))
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_separator_is_recognised(written, delimiter):
     text = delimiter.join(["Name", "Handle", "About"]) + "\n" + delimiter.join(["Ada", "ada", '"a, b; c"']) + "\n"
