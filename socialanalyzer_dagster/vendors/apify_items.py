@@ -75,15 +75,15 @@ class CrawledPage(Lenient):
 
     @field_validator("links", mode="before")
     @classmethod
-    def _as_urls(cls, value: JsonValue) -> list[str]:
-        entries = value if isinstance(value, list) else []
+    def _as_urls(cls, value: JsonValue | tuple[str, ...]) -> list[str]:
+        entries = value if isinstance(value, list | tuple) else []
         urls = [one if isinstance(one, str) else as_object(one).get("url") for one in entries]
         return [url for url in urls if isinstance(url, str) and url]
 
     @field_validator("mailto", mode="before")
     @classmethod
-    def _as_addresses(cls, value: JsonValue) -> list[str]:
-        return [one for one in value if isinstance(one, str) and one] if isinstance(value, list) else []
+    def _as_addresses(cls, value: JsonValue | tuple[str, ...]) -> list[str]:
+        return [one for one in value if isinstance(one, str) and one] if isinstance(value, list | tuple) else []
 
 
 class InstagramProfile(Lenient):

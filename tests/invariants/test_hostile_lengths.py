@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,26 +20,48 @@ from socialanalyzer_dagster.domain import (
     outside_text,
     phones,
     salutation,
+    score_prompts,
     sensitive,
     suppression,
 )
+from socialanalyzer_dagster.domain.list_json import read_json
 from socialanalyzer_dagster.domain.policy import shipped_policy
 from socialanalyzer_dagster.domain.robots_rules import parse_robots
 from socialanalyzer_dagster.platforms.site_pages import parsed_page
+from socialanalyzer_dagster.vendors.apify_items import CrawledPage
 from socialanalyzer_dagster.vendors.pages import Page
 
-_LENGTH = 120_000
+_LENGTH = 200_000
 _HANGS_SECONDS = 12
 _POLICY = shipped_policy()
 _WORDS = sensitive.sensitive_words(_POLICY.privacy)
+_TERM = _WORDS.terms[0][1][0]
+_PAGE_CHARS = 600_000
+_PAGES = {
+    "open elements": "<div>" * (_PAGE_CHARS // 5),
+    "list items": "<ul><li>" * (_PAGE_CHARS // 8),
+    "elements closed by others": "<b>" * (_PAGE_CHARS // 8) + "</p>" * (_PAGE_CHARS // 8),
+    "attributes": "<p " + " ".join(f"a{number}=1" for number in range(_PAGE_CHARS // 9)) + ">",
+    "formatting": "".join(f"<font a{number}=1>" for number in range(_PAGE_CHARS // 14)) + "<p>x",
+    "one attribute": f"<p x='{'a' * _PAGE_CHARS}'>",
+    "entities": "&amp" * (_PAGE_CHARS // 4),
+    "scripts": "<script>" * (_PAGE_CHARS // 8),
+}
 _PIECES = {
     "labels": "a.", "labels behind an at": "x@a.", "at signs": "@", "addresses": "a@b.co ", "mail links": "mailto:",
     "encoded mail links": "mailto:a%40b", "links": "http://", "link paths": "http://a.co/", "hidden at": "a [at] ",
     "hidden dot": "b [dot] ", "digits": "1", "dashes": "1-", "phone parts": "(1) ", "spaces": " ", "brackets": "([{",
     "invisible": "\u200b", "commas": "1,", "names": "Ada ", "quotes": "\"'", "pipes": "|\\", "percent": "%40",
     "styled": "𝐚", "expanding": "ﷺ", "lines": "a\n", "colons": "a:", "slashes": "a/",
-    "tags": "<a href='x'>", "words": "of ",
+    "tags": "<a href='x'>", "words": "of ", "full stops": ".", "decimals": "1.", "marks": "\u0301\u0316",
+    "mixed marks": "\uff9e\u0301", "open elements": "<div>", "closed elements": "<b></p>", "list items": "<ul><li>",
 }  # fmt: skip
+
+
+def _parsed(html: str) -> CrawledPage:
+    return parsed_page(Page(url="https://a.example/", content_type="text/html", text=html), "lead")
+
+
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "emails": lambda text: emails.contact_emails(text, _POLICY.emails),
     "one address": emails.canonical_email,
@@ -62,11 +85,13 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "markdown": markdown.plain,
     "salutation": salutation.fallback_salutation,
     "sensitive words": partial(sensitive.sensitive_kinds, words=_WORDS),
+    "audience counts": score_prompts.without_audience_counts,
+    "phone by its marks": lambda text: phones.canonical_phone(f"+{text} ext"),
     "people in it": lambda text: suppression.is_about_listed(
         {"text": text}, platform="instagram", listed=frozenset({("handle", "none")}), key=b"k" * 32
     ),
     "robots": lambda text: parse_robots(f"user-agent: *\nallow: {text}", "bot").allows(f"/{text[:2000]}"),
-    "page": lambda text: parsed_page(Page(url="https://a.example/", content_type="text/html", text=text), "lead"),
+    "page": _parsed,
 }
 
 
@@ -90,3 +115,40 @@ def test_i_63_no_long_text_keeps_its_reader_busy(reader: str, hangs: None):
         text = piece * (_LENGTH // len(piece))
         for whole in (text, f"x@{text} at %40"):  # the second gets past the question whether an address may be in it
             _READERS[reader](whole)
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_i_63_no_large_page_keeps_the_parser_busy(page: str, hangs: None):
+    _parsed(_PAGES[page])
+
+
+def test_i_63_full_stops_keep_no_look_for_sensitive_words_busy(hangs: None):
+    assert sensitive.sensitive_kinds(f"She is {_TERM} {'.' * _LENGTH}x", _WORDS) == (_WORDS.terms[0][0],)
+
+
+def test_i_63_many_small_items_behind_a_large_one_are_read_once(tmp_path: Path, hangs: None):
+    path = tmp_path / "list.json"
+    path.write_text(f'["{"a" * 1_100_000}",{"1," * 500_000}1]')
+    assert sum(1 for _ in read_json(path)) == 500_002
+
+
+def test_i_63_the_rules_kept_of_a_site_are_bounded_in_number_and_in_length():
+    rules = parse_robots("user-agent: *\n" + "disallow: /é\n" * 30_000, "bot").rules
+    assert len(rules) == 2_000
+    rules = parse_robots("user-agent: *\ndisallow: /a\n" + f"disallow: /{'é' * 5_000}\n" * 50, "bot").rules
+    assert sum(len(pattern) for pattern, _ in rules) <= 100_000
+    assert rules[0] == ("/a", False)
+
+
+def test_i_63_a_page_gives_its_mail_addresses_after_any_number_of_links_and_scripts():
+    links = "".join(f"<a href='/{number}'>x</a>" for number in range(300))
+    script = f"<SCRIPT type='x'>{'<b>' * 200_000}</SCRIPT >"
+    page = _parsed(f"<body>{script}<p>before</p>{links}<a href='MAILTO:ada@a.example?subject=x'>mail</a>")
+    assert page.mailto == ("ada@a.example",)
+    assert len(page.links) == 200
+    assert page.text is not None
+    assert page.text.startswith("before")
+
+
+def test_i_13_of_many_combining_marks_thirty_stay():
+    assert outside_text.nfkc("a" + "\u0316" * 100 + "b" + "\uff76\uff9e") == "a" + "\u0316" * 30 + "b\u30ac"
