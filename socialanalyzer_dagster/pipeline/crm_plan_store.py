@@ -32,6 +32,8 @@ from socialanalyzer_dagster.storage.roster import Assignment, Bdr
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 
 _TRIES = 10
+_STILL_DEALT = (PlanState.OPEN, PlanState.SUPERSEDED)
+"""Plans whose leads are with their BDRs still; one that ends in another way gives them back."""
 
 
 def store_plan(batch: OpenBatch, drafts: Sequence[Draft], rules_hash: str) -> bool:
@@ -83,7 +85,8 @@ class _Store:
         crm_links.note_sightings(connection, sightings, self._now)
         before = sync_plans.newest_plan(connection, batch_id)
         open_plan = before if before is not None and before.state == PlanState.OPEN else None
-        dealing = self._deal(drafts, open_plan)
+        has_dealt = before is not None and before.state in _STILL_DEALT
+        dealing = self._deal(drafts, before if has_dealt else None)
         lasts = open_plan is not None and not open_plan.is_expired(self._now)
         if open_plan is not None and lasts and self._is_same(open_plan, dealing.rows):
             self._place(open_plan)
@@ -98,15 +101,18 @@ class _Store:
         self._place(plan)
         return True
 
-    def _deal(self, drafts: Sequence[Draft], open_plan: Plan | None) -> _Dealing:
-        """Round robin for the create rows that need a BDR, in batch order."""
+    def _deal(self, drafts: Sequence[Draft], before: Plan | None) -> _Dealing:
+        """Round robin for the create rows that need a BDR, in batch order.
+
+        What the plan `before` dealt and nobody wrote goes back, unless the same lead gets it again.
+        """
         everyone = roster.roster(self._connection)
         by_name = {bdr.name: bdr for bdr in everyone if bdr.is_active}
         waiting = [each.row for each in drafts if each.row.action is Action.CREATE and each.queue.is_dealt]
         leads = [row.uid for row in waiting]
         has = roster.assignments(self._connection, leads)
         kept = {uid: each for uid, each in has.items() if each.bdr in by_name}
-        planned = roster.assignments_of_plan(self._connection, open_plan.plan_id) if open_plan is not None else []
+        planned = roster.assignments_of_plan(self._connection, before.plan_id) if before is not None else []
         written = crm_links.links_of(self._connection, [each.lead for each in planned])
         left = [each for each in planned if each.lead not in written]  # whoever is in the CRM keeps their BDR
         returned = {each.lead: each for each in (*left, *has.values()) if each.lead not in kept}

@@ -323,6 +323,15 @@ async def test_a_plan_made_under_other_rules_is_not_written_but_made_again(world
     assert world.actions(key) == {"p1": ("held", "held_lawful_basis")}
 
 
+async def test_the_bdrs_of_a_plan_that_other_rules_ended_get_their_counts_back(world: CrmWorld) -> None:
+    key = await world.approved("p1", "p2")
+    assert world.dealt().total() == 2
+    record(world, privacy={"lawful_basis": None})
+    await world.sync(key)
+    await world.plan(key)
+    assert world.dealt() == world.assigned() == {}
+
+
 async def test_a_policy_that_changes_nothing_about_contacts_leaves_an_approved_plan_valid(world: CrmWorld) -> None:
     key = await world.approved("p1")
     record(world, novelty={"stale_below": "0.5"})
