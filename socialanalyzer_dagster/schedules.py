@@ -30,7 +30,7 @@ def _daily(name: str, cron: str, asset: dg.AssetsDefinition, description: str) -
 SCHEDULES = (
     _daily("suppression_recheck", "0 2 * * *", suppression_recheck, "Leads and contacts against the suppression list."),
     _daily("retention_purge", "0 3 * * *", expired_data_purge, "Remove what is past its retention period."),
-    _daily("notice_report_schedule", "30 3 * * *", notice_report, "Count the notices that are overdue."),
+    _daily("notice_report", "30 3 * * *", notice_report, "Count the notices that are overdue."),
     _daily(
         "crm_reconcile",
         "0 4 * * *",

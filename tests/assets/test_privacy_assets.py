@@ -17,7 +17,7 @@ def test_every_schedule_is_off_until_somebody_starts_it_and_runs_at_its_hour():
     assert {schedule.name: schedule.cron_schedule for schedule in SCHEDULES} == {
         "suppression_recheck": "0 2 * * *",
         "retention_purge": "0 3 * * *",
-        "notice_report_schedule": "30 3 * * *",
+        "notice_report": "30 3 * * *",
         "crm_reconcile": "0 4 * * *",
     }
     for schedule in SCHEDULES:
