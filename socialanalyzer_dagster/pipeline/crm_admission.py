@@ -84,8 +84,8 @@ def _check_decision(key: str, plan: Plan, gate: GateDecision | None, rows: Seque
         )
     if plan.state == PlanState.SUPERSEDED:
         raise SyncRefused(
-            f"the plan of batch {key} does not hold any more: somebody in it objected or was erased, or the policy "
-            "says other things about contacts now; nothing is written. Make a new one with "
+            f"the plan of batch {key} does not hold any more: somebody in it asked not to be contacted or was erased, "
+            "or the policy says other things about contacts now; nothing is written. Make a new one with "
             f"`socialanalyzer batch run {key} --from plan`"
         )
     if gate is None or gate.state not in CLEARED:
