@@ -12,7 +12,7 @@ from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
 from socialanalyzer_dagster.pipeline.summaries import refresh_summary
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, claims, outcome_sets, outcomes
+from socialanalyzer_dagster.storage import batches, claims, outcome_fills, outcome_sets, outcomes
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.outcomes import StageOf
 from socialanalyzer_dagster.storage.recovery import give_up_held
@@ -45,8 +45,8 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
         of = stage_of(batch, stage)
         with database.write() as connection:
             outcome = skipped(stage, ending.pending_code)
-            outcome_sets.fill(connection, outcome_sets.Fill(of=of, outcome=outcome, now=ending.now))
-            outcome_sets.fill_upstream(connection, of, ending.now)
+            outcome_fills.fill(connection, outcome_fills.Fill(of=of, outcome=outcome, now=ending.now))
+            outcome_fills.fill_upstream(connection, of, ending.now)
     with database.write() as connection:
         give_up_held(connection, batch.batch_id, ending.now)
         outcomes.settle_costs(connection, batch.batch_id)

@@ -1,11 +1,9 @@
 """Versions of the policy document: stored with author, note and difference, exactly one active (spec 4)."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,7 +17,6 @@ from socialanalyzer_dagster.domain.policy import (
     shipped_policy,
     stored_policy,
 )
-from socialanalyzer_dagster.domain.types import canonical_json
 from socialanalyzer_dagster.storage import audit_log
 from socialanalyzer_dagster.storage import policies as rows
 from socialanalyzer_dagster.storage.database import Database
@@ -27,6 +24,9 @@ from socialanalyzer_dagster.storage.policies import StoredPolicy
 
 SHIPPED = "shipped"
 _ABSENT = "(absent)"
+_KEPT = 16
+_PARSED: dict[str, Policy] = {}
+"""By digest, which names one document for good: read and parsed once per process, and forgotten when there are many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,24 +74,24 @@ def _store_shipped(database: Database, *, instant: bool, now: datetime) -> None:
 def active_policy(database: Database) -> Policy:
     """The active policy; raises PolicyError in a home that was never initialised."""
     with database.read() as connection:
-        found = rows.active(connection)
-    if found is None:
+        active = rows.active_hash(connection)
+    if active is None:
         raise PolicyError("no policy is active: run `socialanalyzer db upgrade`")
-    return stored_policy(found.document)
+    return policy_of_hash(database, active)
 
 
 def policy_of_hash(database: Database, policy_hash: str) -> Policy:
     """A stored version by its digest, as batches pin it; raises PolicyError when it was never stored."""
+    if (known := _PARSED.get(policy_hash)) is not None:
+        return known
     with database.read() as connection:
         found = rows.by_hash(connection, policy_hash)
     if found is None:
         raise PolicyError(f"policy {policy_hash[:12]} is not stored in this database")
-    return _parsed(canonical_json(dict(found.document)))
-
-
-@lru_cache(maxsize=16)
-def _parsed(document: str) -> Policy:
-    return stored_policy(json.loads(document))
+    if len(_PARSED) >= _KEPT:
+        _PARSED.clear()
+    policy = _PARSED[policy_hash] = stored_policy(found.document)
+    return policy
 
 
 def activate(database: Database, policy: Policy, by: Authorship) -> StoredPolicy:

@@ -19,8 +19,9 @@ from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, en
 from socialanalyzer_dagster.pipeline.runner_pool import Pool, PoolParts
 from socialanalyzer_dagster.pipeline.runner_work import Source
 from socialanalyzer_dagster.platforms.base import Platform, Process
-from socialanalyzer_dagster.storage import batches, outcome_sets
-from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Fill, Pending
+from socialanalyzer_dagster.storage import batches, outcome_fills, outcome_sets
+from socialanalyzer_dagster.storage.outcome_fills import Fill
+from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Pending
 
 _LOG = logging.getLogger(__name__)
 _WINDOW = 100
@@ -92,7 +93,7 @@ def _prepare(batch: OpenBatch, stage: Stage, pending: Pending) -> int:
             last = outcome_sets.position_of_rank(connection, batch.row.batch_id, stage, batch.row.max_leads)
             if last is not None:
                 over = Fill(of=batch.of(stage), outcome=skipped(stage, "over_lead_cap"), now=now, after_position=last)
-                outcome_sets.fill(connection, over)
+                outcome_fills.fill(connection, over)
         waiting = outcome_sets.count_pending(connection, pending)
     if waiting:
         batch.begin(stage)

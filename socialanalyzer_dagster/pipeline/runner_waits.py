@@ -10,8 +10,9 @@ from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import outcome_sets
-from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Fill
+from socialanalyzer_dagster.storage import outcome_fills
+from socialanalyzer_dagster.storage.outcome_fills import Fill
+from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION
 
 _RATE_LIMIT = "rate_limit_reached"
 _NEVER_SKIPPED = frozenset({Stage.DISCOVERED, Stage.SYNCED})
@@ -45,7 +46,7 @@ def fill_rest(batch: OpenBatch, stage: Stage, outcome: Outcome, within: int, *, 
     now = batch.workplace.clock.now()
     fill = Fill(of=batch.of(stage), outcome=outcome, now=now, up_to_position=within, with_email=with_email)
     with batch.workplace.database.write() as connection:
-        return outcome_sets.fill(connection, fill)
+        return outcome_fills.fill(connection, fill)
 
 
 def _skip(batch: OpenBatch, stage: Stage, away: ProviderUnavailable, within: int) -> int:

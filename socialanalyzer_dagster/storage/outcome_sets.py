@@ -1,8 +1,6 @@
-"""Which leads a stage works on, and outcomes that whole sets of leads get in one statement (spec 2.2, 2.3)."""
+"""Which leads a stage works on, and how many ended how (spec 2.2, 2.3)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -20,23 +18,20 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    insert,
-    literal,
     or_,
     select,
 )
 from sqlalchemy.orm import aliased
 
-from socialanalyzer_dagster.domain.outcomes import GOES_ON, Outcome, Result
+from socialanalyzer_dagster.domain.outcomes import GOES_ON, Result
 from socialanalyzer_dagster.domain.types import STAGES, LeadUid, Stage
-from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadClaimRow
-from socialanalyzer_dagster.storage.models_results import ContactCandidateRow, StageOutcomeRow
-from socialanalyzer_dagster.storage.outcomes import StageOf
+from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
-_UPSTREAM = "upstream_"
+UPSTREAM = "upstream_"
 LATEST_POSITION = 10**9
 _Text: TypeAlias = str | BindParameter[str]
+OF_BATCH = bindparam("of_batch", type_=String())
 
 
 def goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
@@ -48,7 +43,7 @@ def goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
 
 def is_upstream(row: type[StageOutcomeRow]) -> ColumnElement[bool]:
     """The outcome of a lead that did not reach its stage."""
-    return and_(row.result == Result.SKIPPED, row.code.startswith(_UPSTREAM, autoescape=True))
+    return and_(row.result == Result.SKIPPED, row.code.startswith(UPSTREAM, autoescape=True))
 
 
 def reached(batch_id: _Text, stage: Stage) -> Select[str, int]:
@@ -70,7 +65,8 @@ def reached(batch_id: _Text, stage: Stage) -> Select[str, int]:
     )
 
 
-def _current(batch_id: _Text, stage: Stage, lead: Any) -> Select[int]:  # noqa: ANN401 - a column of any select
+def current(batch_id: _Text, stage: Stage, lead: Any) -> Select[int]:  # noqa: ANN401 - a column of any select
+    """The outcome that a lead has at a stage now."""
     return select(StageOutcomeRow.id).where(
         StageOutcomeRow.batch_id == batch_id,
         StageOutcomeRow.stage == stage,
@@ -93,13 +89,13 @@ class Pending:
 
 def _pending(stage: Stage) -> Select[str, int]:
     """Rows (lead_uid, position): not claimed by another batch, and not judged by the next stage already."""
-    batch_id, within = bindparam("of_batch", type_=String()), bindparam("within", type_=Integer())
-    arrived = reached(batch_id, stage).subquery()
-    final = _current(batch_id, stage, arrived.c.lead_uid).where(
+    within = bindparam("within", type_=Integer())
+    arrived = reached(OF_BATCH, stage).subquery()
+    final = current(OF_BATCH, stage, arrived.c.lead_uid).where(
         ~StageOutcomeRow.retryable, ~is_upstream(StageOutcomeRow)
     )
     foreign = select(LeadClaimRow.lead_uid).where(
-        LeadClaimRow.lead_uid == arrived.c.lead_uid, LeadClaimRow.batch_id != batch_id
+        LeadClaimRow.lead_uid == arrived.c.lead_uid, LeadClaimRow.batch_id != OF_BATCH
     )
     query = select(arrived.c.lead_uid, arrived.c.position).where(
         arrived.c.position <= within, ~exists(final), ~exists(foreign)
@@ -107,7 +103,7 @@ def _pending(stage: Stage) -> Select[str, int]:
     following = STAGES[STAGES.index(stage) + 1 :][:1]
     if not following:
         return query
-    further = _current(batch_id, following[0], arrived.c.lead_uid).where(~is_upstream(StageOutcomeRow))
+    further = current(OF_BATCH, following[0], arrived.c.lead_uid).where(~is_upstream(StageOutcomeRow))
     return query.where(~exists(further))
 
 
@@ -140,86 +136,6 @@ def _window(stage: Stage) -> Select[str, int]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
-    """One outcome for every lead of a set that has none at the stage yet."""
-
-    of: StageOf
-    outcome: Outcome
-    now: datetime
-    after_position: int = 0
-    up_to_position: int = LATEST_POSITION
-    """Only leads behind the one position of the batch and not behind the other."""
-    with_email: bool | None = None
-    """Only leads with a stored address, or only those without."""
-
-
-def fill(connection: Connection, wanted: Fill) -> int:
-    """Give the outcome to all leads that reached the stage and have none; returns how many."""
-    arrived = reached(wanted.of.batch_id, wanted.of.stage).subquery()
-    none_yet = ~exists(_current(wanted.of.batch_id, wanted.of.stage, arrived.c.lead_uid))
-    source = select(arrived.c.lead_uid, literal(wanted.outcome.code).label("code")).where(
-        arrived.c.position > wanted.after_position, arrived.c.position <= wanted.up_to_position, none_yet
-    )
-    if wanted.with_email is not None:
-        has_email = exists(
-            select(ContactCandidateRow.id).where(
-                ContactCandidateRow.lead_uid == arrived.c.lead_uid, ContactCandidateRow.field == "email"
-            )
-        )
-        source = source.where(has_email if wanted.with_email else ~has_email)
-    return _insert(connection, source, wanted)
-
-
-def fill_upstream(connection: Connection, of: StageOf, now: datetime) -> int:
-    """Mark the leads whose way ended before the stage by how it ended (spec 2.2); the stage before must be complete."""
-    previous = of.stage.previous
-    if previous is None:
-        return 0
-    before = aliased(StageOutcomeRow)
-    code = case(
-        (before.code.startswith(_UPSTREAM, autoescape=True), before.code),
-        (before.result == Result.REJECTED, "upstream_rejected"),
-        (before.result == Result.FAILED, "upstream_failed"),
-        else_="upstream_skipped",
-    )
-    source = select(before.lead_uid, code.label("code")).where(
-        before.batch_id == of.batch_id,
-        before.stage == previous,
-        before.is_current,
-        ~goes_on(before, previous),
-        ~exists(_current(of.batch_id, of.stage, before.lead_uid)),
-    )
-    return _insert(connection, source, Fill(of=of, outcome=_NOT_REACHED[of.stage], now=now))
-
-
-_NOT_REACHED = {stage: Outcome(stage, Result.SKIPPED, "upstream_skipped") for stage in STAGES[1:]}
-
-
-def _insert(connection: Connection, source: Select[Any], wanted: Fill) -> int:
-    table = table_of(StageOutcomeRow)
-    constants: Mapping[str, object] = {
-        "batch_id": wanted.of.batch_id,
-        "stage": str(wanted.of.stage),
-        "attempt": 1,
-        "is_current": True,
-        "result": str(wanted.outcome.result),
-        "retryable": wanted.outcome.retryable,
-        "detail": dict(wanted.outcome.detail),
-        "evidence_ids": [],
-        "cost_micros": 0,
-        "started_at": wanted.now,
-        "finished_at": wanted.now,
-        "policy_version": wanted.of.policy_version,
-        "code_version": wanted.of.code_version,
-    }
-    columns = [literal(value, table.c[name].type).label(name) for name, value in constants.items()]
-    result = connection.execute(
-        insert(table).from_select(["lead_uid", "code", *constants], source.add_columns(*columns))
-    )
-    return result.rowcount
-
-
 def forget_upstream(connection: Connection, batch_id: str) -> None:
     """Remove the `upstream_*` rows of a batch that goes on again: they say where a way ended, not what was done."""
     connection.execute(
@@ -241,7 +157,7 @@ _COUNTS = (
             )
         ),
     )
-    .where(StageOutcomeRow.batch_id == bindparam("of_batch"), StageOutcomeRow.is_current)
+    .where(StageOutcomeRow.batch_id == OF_BATCH, StageOutcomeRow.is_current)
     .group_by(StageOutcomeRow.stage, StageOutcomeRow.result, StageOutcomeRow.code)
 )
 """Put together once: it is asked at the beginning and end of every stage, by sensors and by every view of a batch."""
@@ -268,11 +184,12 @@ def outcome_counts(connection: Connection, batch_id: str) -> list[OutcomeCount]:
     ]
 
 
+_LEADS = select(func.count()).select_from(BatchLeadRow).where(BatchLeadRow.batch_id == OF_BATCH)
+
+
 def lead_count(connection: Connection, batch_id: str) -> int:
     """Leads of a batch, whatever became of them."""
-    return connection.execute(
-        select(func.count()).select_from(BatchLeadRow).where(BatchLeadRow.batch_id == batch_id)
-    ).scalar_one()
+    return connection.execute(_LEADS, {"of_batch": batch_id}).scalar_one()
 
 
 def position_of_rank(connection: Connection, batch_id: str, stage: Stage, rank: int) -> int | None:

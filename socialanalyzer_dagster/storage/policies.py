@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from socialanalyzer_dagster.storage.models_control import PolicyRow
 
@@ -37,6 +37,9 @@ _COLUMNS = (
     PolicyRow.is_active,
 )
 
+_ACTIVE_HASH = select(PolicyRow.policy_hash).where(PolicyRow.is_active)
+_BY_HASH = select(*_COLUMNS).where(PolicyRow.policy_hash == bindparam("wanted"))
+
 
 def _stored(row: Row[Any] | None) -> StoredPolicy | None:
     return StoredPolicy(**row._mapping) if row is not None else None  # noqa: SLF001
@@ -47,9 +50,14 @@ def active(connection: Connection) -> StoredPolicy | None:
     return _stored(connection.execute(select(*_COLUMNS).where(PolicyRow.is_active)).one_or_none())
 
 
+def active_hash(connection: Connection) -> str | None:
+    """The digest of the active version; None in a home that was never initialised."""
+    return connection.execute(_ACTIVE_HASH).scalar_one_or_none()
+
+
 def by_hash(connection: Connection, policy_hash: str) -> StoredPolicy | None:
     """The version of a digest."""
-    return _stored(connection.execute(select(*_COLUMNS).where(PolicyRow.policy_hash == policy_hash)).one_or_none())
+    return _stored(connection.execute(_BY_HASH, {"wanted": policy_hash}).one_or_none())
 
 
 def versions(connection: Connection) -> Sequence[StoredPolicy]:
