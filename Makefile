@@ -24,7 +24,7 @@ demo: setup ## Run one batch per platform against the sandbox, approve and sync 
 
 test: export PYTHONDONTWRITEBYTECODE :=# the many processes of a test run share what one of them has compiled
 test: setup ## Run every test, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: setup ## Lint, format check, types, import contracts
 	$(BIN)/ruff check .

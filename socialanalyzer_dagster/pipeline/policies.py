@@ -106,33 +106,33 @@ def remember(database: Database, policy: Policy, by: Authorship) -> None:
         _store(connection, policy, by)
 
 
-def _store(connection: Connection, policy: Policy, by: Authorship) -> None:
-    before = rows.active(connection)
-    if rows.by_hash(connection, policy.digest) is None:
-        diff = policy_diff(before.document, policy.document()) if before else {}
+def _store(connection: Connection, policy: Policy, by: Authorship) -> str:
+    """The digest of the policy, which is stored now."""
+    before, digest = rows.active(connection), policy.digest
+    if rows.by_hash(connection, digest) is None:
+        document = policy.document()
         new = StoredPolicy(
-            policy_hash=policy.digest,
+            policy_hash=digest,
             number=rows.next_number(connection),
             policy_version=policy.policy_version,
-            document=policy.document(),
+            document=document,
             author=by.author,
             note=by.note,
-            diff=diff,
+            diff=policy_diff(before.document, document) if before else {},
             created_at=by.at,
             is_active=False,
         )
         rows.insert_policy(connection, new)
+    return digest
 
 
 def _activate(connection: Connection, policy: Policy, by: Authorship) -> StoredPolicy:
-    _store(connection, policy, by)
-    rows.set_active(connection, policy.digest)
-    audit_log.record(
-        connection, at=by.at, actor=by.author, action="policy.activate", subject=policy.digest, note=by.note
-    )
-    stored = rows.by_hash(connection, policy.digest)
+    digest = _store(connection, policy, by)
+    rows.set_active(connection, digest)
+    audit_log.record(connection, at=by.at, actor=by.author, action="policy.activate", subject=digest, note=by.note)
+    stored = rows.by_hash(connection, digest)
     if stored is None:
-        raise PolicyError(f"policy {policy.digest[:12]} was not stored")
+        raise PolicyError(f"policy {digest[:12]} was not stored")
     return stored
 
 
