@@ -239,6 +239,10 @@ def uid_of(name: str) -> LeadUid:
     return lead_uid(PLATFORM_KEY, name)
 
 
+_PROPERTY = "hubspot.property"
+_PROPERTIES: dict[str, Any] = {}
+
+
 @asynccontextmanager
 async def crm_world(
     database: Database, policy: Policy, clock: Any, home: Path, server: SandboxServer
@@ -247,13 +251,23 @@ async def crm_world(
     server.state.reset()
     hubspot = hubspot_of(server, home)
     try:
-        await create_missing(Knocks(policy), hubspot, policy)
+        await _set_up(server, hubspot, policy)
         world = CrmWorld(database, book_policy(policy), clock, home, hubspot=hubspot, server=server)
         world.bdrs(("Ada", True), ("Ben", True), ("Cleo", True))
         yield world
     finally:
         server.state.faults.reset()
         await hubspot.aclose()
+
+
+async def _set_up(server: SandboxServer, hubspot: HubSpot, policy: Policy) -> None:
+    """Make the properties once per test process; later worlds begin with what was made then."""
+    store = server.state.store
+    for name, definition in _PROPERTIES.items():
+        store.put(_PROPERTY, name, definition)
+    if not _PROPERTIES:
+        await create_missing(Knocks(policy), hubspot, policy)
+        _PROPERTIES.update(store.items(_PROPERTY))
 
 
 def hubspot_of(server: SandboxServer, home: Path) -> HubSpot:
