@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from socialanalyzer_dagster.domain.calls import VendorError
+from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.policy_crm import CrmPolicy
 
 DAILY_LIMIT = "daily_limit"
+_PASSING = frozenset({ErrorClass.THROTTLED, ErrorClass.TRANSIENT})
 
 
 def next_try_at(now: datetime, tries: int, crm: CrmPolicy) -> datetime | None:
@@ -15,8 +16,13 @@ def next_try_at(now: datetime, tries: int, crm: CrmPolicy) -> datetime | None:
     return now + timedelta(minutes=waits[tries - 1]) if tries <= len(waits) else None
 
 
-def resume_at(error: VendorError, now: datetime, crm: CrmPolicy) -> datetime:
-    """When a CRM that refused to be asked may be asked again: its next day, what it said itself, or the first wait."""
+def resume_at(error: VendorError, now: datetime, crm: CrmPolicy) -> datetime | None:
+    """When a CRM that did not answer may be asked again: its next day, what it said itself, or the first wait.
+
+    None when a person has to act before.
+    """
+    if error.error_class not in _PASSING:
+        return None
     if error.code == DAILY_LIMIT:
         return next_day(now, ZoneInfo(crm.portal_time_zone))
     if error.retry_after_seconds is not None:

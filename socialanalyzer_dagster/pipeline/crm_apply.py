@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from socialanalyzer_dagster.domain.calls import ErrorClass
 from socialanalyzer_dagster.domain.crm_waits import next_try_at, resume_at
 from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.policy import Policy
@@ -15,7 +14,6 @@ from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused, admit
-from socialanalyzer_dagster.pipeline.crm_plan import refusal_of
 from socialanalyzer_dagster.pipeline.crm_sync import close_batch, go_on_at, queue_changed, queue_sync
 from socialanalyzer_dagster.pipeline.crm_verdicts import StoreSync, Verdict, broken
 from socialanalyzer_dagster.pipeline.crm_webhook import tell_workflow
@@ -40,7 +38,6 @@ from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, RowState,
 
 _LOG = logging.getLogger(__name__)
 _STAGE = Stage.SYNCED
-_PASSING = frozenset({ErrorClass.THROTTLED, ErrorClass.TRANSIENT})
 _WITHOUT_ANSWER = frozenset({"crm_error", "crm_outcome_unknown"})
 
 
@@ -106,10 +103,14 @@ def _halted(batch: OpenBatch, error: Refusal | CallFailed, worked: int) -> str |
 
     See spec 11.6: a daily limit is waited out until the account's next day.
     """
-    if isinstance(error, Refusal) or error.error.error_class not in _PASSING:
+    if isinstance(error, Refusal):
         go_on_at(batch, error.retry_at if isinstance(error, ProviderUnavailable) else None)
-        return end_stage(batch, _STAGE, StageEnd(reason=refusal_of(error), worked=worked)).halt
+        return end_stage(batch, _STAGE, StageEnd(reason=error, worked=worked)).halt
     until = resume_at(error.error, batch.workplace.clock.now(), batch.policy.crm)
+    if until is None:
+        go_on_at(batch, None)
+        away = ProviderUnavailable(error.error.vendor, error.error.code)
+        return end_stage(batch, _STAGE, StageEnd(reason=away, worked=worked)).halt
     sentence = f"{error}; the sync goes on by itself at {until:%Y-%m-%d %H:%M} UTC"
     go_on_at(batch, until)
     batch.halt()

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from socialanalyzer_dagster.domain.calls import VendorError
 from socialanalyzer_dagster.domain.crm_diff import PlanRow
+from socialanalyzer_dagster.domain.crm_waits import resume_at
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
@@ -19,7 +21,7 @@ from socialanalyzer_dagster.pipeline.crm_rules import planning_policy, rules_has
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, close_batch, queue_sync, unfinished_leads
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.pipeline.runner_end import StageEnd, end_stage, pause_cancelled
+from socialanalyzer_dagster.pipeline.runner_end import StageEnd, end_stage, forget_ended_wait, pause_cancelled
 from socialanalyzer_dagster.storage import batches, outcome_sets, sync_plans
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Pending
@@ -145,18 +147,21 @@ def _pause(batch: OpenBatch, cause: str) -> None:
 
 
 def _halted(batch: OpenBatch, error: Refusal | CallFailed) -> PlanReport:
+    """The batch waits until the CRM may be asked again and is planned by itself, or a person acts (spec 11.6)."""
+    refusal = error if isinstance(error, Refusal) else _away(batch, error.error)
     if batch.refresh().is_terminal:
-        return plan_report(batch, halt=str(refusal_of(error)))
-    ended = end_stage(batch, Stage.SCORED, StageEnd(reason=refusal_of(error), worked=0))
+        return plan_report(batch, halt=str(refusal))
+    ended = end_stage(batch, Stage.SYNCED, StageEnd(reason=refusal, worked=0))
     return plan_report(batch, halt=ended.halt)
 
 
-def refusal_of(error: Refusal | CallFailed) -> Refusal:
-    """A call that the CRM did not answer stops everything, as a vendor that cannot be used does."""
-    return error if isinstance(error, Refusal) else ProviderUnavailable(error.error.vendor, error.error.code)
+def _away(batch: OpenBatch, error: VendorError) -> ProviderUnavailable:
+    until = resume_at(error, batch.workplace.clock.now(), batch.policy.crm)
+    return ProviderUnavailable(error.vendor, error.code, retry_at=until)
 
 
 def _closed(batch: OpenBatch, changed: bool) -> PlanReport:
+    forget_ended_wait(batch)
     with batch.workplace.database.read() as connection:
         plan = sync_plans.newest_plan(connection, batch.row.batch_id)
     if plan is None or plan.state != PlanState.OPEN:

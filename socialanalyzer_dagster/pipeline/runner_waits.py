@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from socialanalyzer_dagster.domain.breaker import rule_of
+from socialanalyzer_dagster.domain.crm_waits import DAILY_LIMIT
 from socialanalyzer_dagster.domain.outcomes import Outcome, skipped
 from socialanalyzer_dagster.domain.policy_money import OnOpen
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
@@ -14,7 +15,7 @@ from socialanalyzer_dagster.storage import outcome_fills
 from socialanalyzer_dagster.storage.outcome_fills import Fill
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION
 
-_RATE_LIMIT = "rate_limit_reached"
+_USED_UP = frozenset({"rate_limit_reached", DAILY_LIMIT})
 _NEVER_SKIPPED = frozenset({Stage.DISCOVERED, Stage.SYNCED})
 """A search that was not made has no leads to skip, and a row of a plan says for itself how its write ended."""
 
@@ -62,7 +63,7 @@ def _skip(batch: OpenBatch, stage: Stage, away: ProviderUnavailable, within: int
 
 
 def _cause(away: ProviderUnavailable) -> str:
-    if away.code == _RATE_LIMIT:
+    if away.code in _USED_UP:
         return f"the rate limit of {away.vendor} is used up"
     return f"{away.vendor} does not answer properly ({away.code})"
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, case, exists, func, literal, not_, or_, select
@@ -18,7 +19,7 @@ from socialanalyzer_dagster.storage.models_results import (
     ScoreRow,
     StageOutcomeRow,
 )
-from socialanalyzer_dagster.storage.outcome_sets import goes_on
+from socialanalyzer_dagster.storage.outcome_sets import OF_BATCH, goes_on
 
 EXAMPLES = 5
 
@@ -37,34 +38,41 @@ class StageCount:
         return self.reached - self.accounted
 
 
-def _reached(batch_id: str, stage: Stage) -> Select[str]:
+def _reached(stage: Stage) -> Select[str]:
     previous = stage.previous
     if previous is None:
-        return select(BatchLeadRow.lead_uid).where(BatchLeadRow.batch_id == batch_id)
+        return select(BatchLeadRow.lead_uid).where(BatchLeadRow.batch_id == OF_BATCH)
     return select(StageOutcomeRow.lead_uid).where(
-        StageOutcomeRow.batch_id == batch_id,
+        StageOutcomeRow.batch_id == OF_BATCH,
         StageOutcomeRow.stage == previous,
         StageOutcomeRow.is_current,
         goes_on(StageOutcomeRow, previous),
     )
 
 
-def stage_count(connection: Connection, batch_id: str, stage: Stage) -> StageCount:
-    """How the leads of one stage add up (spec 2.2); rows with an `upstream_*` code are not part of it."""
-    reached = _reached(batch_id, stage)
-    own = (
-        StageOutcomeRow.batch_id == batch_id,
+@cache
+def _reached_count(stage: Stage) -> Select[int]:
+    return select(func.count()).select_from(_reached(stage).subquery())
+
+
+@cache
+def _accounted_count(stage: Stage) -> Select[int, int]:
+    is_in = StageOutcomeRow.lead_uid.in_(_reached(stage))
+    return select(
+        func.coalesce(func.sum(case((is_in, 1), else_=0)), 0), func.coalesce(func.sum(case((is_in, 0), else_=1)), 0)
+    ).where(
+        StageOutcomeRow.batch_id == OF_BATCH,
         StageOutcomeRow.stage == stage,
         StageOutcomeRow.is_current,
         not_(func.coalesce(StageOutcomeRow.code, "").startswith("upstream_", autoescape=True)),
     )
-    is_in = StageOutcomeRow.lead_uid.in_(reached)
-    accounted, foreign = connection.execute(
-        select(
-            func.coalesce(func.sum(case((is_in, 1), else_=0)), 0), func.coalesce(func.sum(case((is_in, 0), else_=1)), 0)
-        ).where(*own)
-    ).one()
-    total = connection.execute(select(func.count()).select_from(reached.subquery())).scalar_one()
+
+
+def stage_count(connection: Connection, batch_id: str, stage: Stage) -> StageCount:
+    """How the leads of one stage add up (spec 2.2); rows with an `upstream_*` code are not part of it."""
+    names = {"of_batch": batch_id}
+    accounted, foreign = connection.execute(_accounted_count(stage), names).one()
+    total = connection.execute(_reached_count(stage), names).scalar_one()
     return StageCount(reached=total, accounted=int(accounted), foreign=int(foreign))
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, bindparam, case, func, select
 
 from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import Stage
@@ -100,12 +100,12 @@ def money(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Money]:
     return found
 
 
+_STAGE_MONEY = select(
+    func.coalesce(func.sum(LedgerEntryRow.amount_micros), 0), func.coalesce(func.sum(LedgerEntryRow.saved_micros), 0)
+).where(LedgerEntryRow.batch_id == bindparam("of_batch"), LedgerEntryRow.stage == bindparam("of_stage"))
+
+
 def stage_money(connection: Connection, batch_id: str, stage: Stage) -> tuple[int, int]:
     """Micro-USD of the ledger and micro-USD saved by reused answers, of one stage of a batch."""
-    amount, saved = connection.execute(
-        select(
-            func.coalesce(func.sum(LedgerEntryRow.amount_micros), 0),
-            func.coalesce(func.sum(LedgerEntryRow.saved_micros), 0),
-        ).where(LedgerEntryRow.batch_id == batch_id, LedgerEntryRow.stage == stage)
-    ).one()
+    amount, saved = connection.execute(_STAGE_MONEY, {"of_batch": batch_id, "of_stage": stage}).one()
     return int(amount), int(saved)

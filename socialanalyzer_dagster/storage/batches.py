@@ -73,14 +73,28 @@ class Batch:
 _COLUMNS = [getattr(LeadBatchRow, each.name) for each in fields(Batch)]
 _BY_KEY = select(*_COLUMNS).where(LeadBatchRow.partition_key == bindparam("key"))
 _BY_ID = select(*_COLUMNS).where(LeadBatchRow.batch_id == bindparam("id"))  # read many times in a run: built once
-_STAGES = table_of(BatchStageRow)
-_COUNT_DONE = (
-    update(_STAGES)
-    .where(_STAGES.c.batch_id == bindparam("of_batch"), _STAGES.c.stage == bindparam("of_stage"))
-    .values(
-        done=_STAGES.c.done + bindparam("leads"),
-        busy_milliseconds=_STAGES.c.busy_milliseconds + bindparam("busy"),
-    )
+_BATCHES, _STAGES = table_of(LeadBatchRow), table_of(BatchStageRow)
+_OF_BATCH = _BATCHES.c.batch_id == bindparam("of_batch")
+_UNCHANGED = update(_BATCHES).where(_OF_BATCH, _BATCHES.c.version == bindparam("as_read"))
+_TAKE_HOLD = (
+    update(_BATCHES)
+    .where(_OF_BATCH)
+    .values(run_id=bindparam("new_run"), holder=bindparam("new_holder"), heartbeat_at=bindparam("now"))
+)
+_LET_GO = update(_BATCHES).where(_OF_BATCH, _BATCHES.c.run_id == bindparam("of_run")).values(holder=None)
+_PROGRESS = select(
+    _STAGES.c.stage,
+    _STAGES.c.total,
+    _STAGES.c.done,
+    _STAGES.c.started_at,
+    _STAGES.c.finished_at,
+    _STAGES.c.busy_milliseconds,
+).where(_STAGES.c.batch_id == bindparam("of_batch"))
+_STAGE = update(_STAGES).where(_STAGES.c.batch_id == bindparam("of_batch"), _STAGES.c.stage == bindparam("of_stage"))
+_END_STAGE = _STAGE.values(finished_at=bindparam("now"))
+_COUNT_DONE = _STAGE.values(
+    done=_STAGES.c.done + bindparam("leads"),
+    busy_milliseconds=_STAGES.c.busy_milliseconds + bindparam("busy"),
 )
 
 
@@ -138,11 +152,8 @@ def running_with_fingerprint(connection: Connection, platform: PlatformKey, fing
 
 def compare_and_set(connection: Connection, batch: Batch, values: Mapping[str, Any]) -> bool:
     """Change a batch that is still the version read; False when somebody else changed it first (I-44)."""
-    changed = connection.execute(
-        update(LeadBatchRow)
-        .where(LeadBatchRow.batch_id == batch.batch_id, LeadBatchRow.version == batch.version)
-        .values(**values, version=batch.version + 1)
-    )
+    names = {"of_batch": batch.batch_id, "as_read": batch.version}
+    changed = connection.execute(_UNCHANGED.values(**values, version=batch.version + 1), names)
     return changed.rowcount == 1
 
 
@@ -153,11 +164,8 @@ def touch(connection: Connection, batch_id: str, now: datetime) -> None:
 
 def take_hold(connection: Connection, batch_id: str, *, run_id: str, holder: Mapping[str, Any], now: datetime) -> None:
     """Note who works on the batch; only the holder of its lock may."""
-    connection.execute(
-        update(LeadBatchRow)
-        .where(LeadBatchRow.batch_id == batch_id)
-        .values(run_id=run_id, holder=dict(holder), heartbeat_at=now)
-    )
+    taken = {"of_batch": batch_id, "new_run": run_id, "new_holder": dict(holder), "now": now}
+    connection.execute(_TAKE_HOLD, taken)
 
 
 def halt_run(connection: Connection, batch_id: str, run_id: str) -> None:
@@ -167,9 +175,7 @@ def halt_run(connection: Connection, batch_id: str, run_id: str) -> None:
 
 def let_go(connection: Connection, batch_id: str, run_id: str) -> None:
     """Note that nobody works on the batch any more."""
-    connection.execute(
-        update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id, LeadBatchRow.run_id == run_id).values(holder=None)
-    )
+    connection.execute(_LET_GO, {"of_batch": batch_id, "of_run": run_id})
 
 
 def write_summary(connection: Connection, batch_id: str, text: str) -> None:
@@ -223,16 +229,7 @@ class StageProgress:
 
 def stage_progress(connection: Connection, batch_id: str) -> dict[Stage, StageProgress]:
     """Counters of every stage that was begun."""
-    rows = connection.execute(
-        select(
-            BatchStageRow.stage,
-            BatchStageRow.total,
-            BatchStageRow.done,
-            BatchStageRow.started_at,
-            BatchStageRow.finished_at,
-            BatchStageRow.busy_milliseconds,
-        ).where(BatchStageRow.batch_id == batch_id)
-    )
+    rows = connection.execute(_PROGRESS, {"of_batch": batch_id})
     return {Stage(row.stage): StageProgress(**{**row._mapping, "stage": Stage(row.stage)}) for row in rows}  # noqa: SLF001
 
 
@@ -257,8 +254,4 @@ def count_done(connection: Connection, batch_id: str, stage: Stage, *, leads: in
 
 def end_stage(connection: Connection, batch_id: str, stage: Stage, now: datetime) -> None:
     """Mark a stage as gone through; a halted stage is not."""
-    connection.execute(
-        update(BatchStageRow)
-        .where(BatchStageRow.batch_id == batch_id, BatchStageRow.stage == stage)
-        .values(finished_at=now)
-    )
+    connection.execute(_END_STAGE, {"of_batch": batch_id, "of_stage": stage, "now": now})

@@ -106,50 +106,59 @@ def _of_leads(of: StageOf, leads: Sequence[LeadUid]) -> dict[str, Any]:
     return {"of_batch": of.batch_id, "of_stage": of.stage, "leads": list(leads)}
 
 
+_BOOKED = (
+    select(_LEDGER.c.lead_uid, _LEDGER.c.stage, func.sum(_LEDGER.c.amount_micros).label("paid"))
+    .where(_LEDGER.c.batch_id == bindparam("of_batch"), _LEDGER.c.lead_uid.is_not(None))
+    .group_by(_LEDGER.c.lead_uid, _LEDGER.c.stage)
+    .subquery()
+)
+_STATED = (
+    select(_OUTCOMES.c.lead_uid, _OUTCOMES.c.stage, func.sum(_OUTCOMES.c.cost_micros).label("stated"))
+    .where(_OUTCOMES.c.batch_id == bindparam("of_batch"))
+    .group_by(_OUTCOMES.c.lead_uid, _OUTCOMES.c.stage)
+    .subquery()
+)
+_MISSTATED = (
+    select(_STATED.c.lead_uid, _STATED.c.stage, (_BOOKED.c.paid - _STATED.c.stated).label("missing"))
+    .join(_BOOKED, (_BOOKED.c.lead_uid == _STATED.c.lead_uid) & (_BOOKED.c.stage == _STATED.c.stage))
+    .where(_BOOKED.c.paid != _STATED.c.stated)
+)
+_RESTATE = (
+    update(_OUTCOMES)
+    .where(
+        _OUTCOMES.c.batch_id == bindparam("of_batch"),
+        _OUTCOMES.c.lead_uid == bindparam("of_lead"),
+        _OUTCOMES.c.stage == bindparam("of_stage"),
+        _OUTCOMES.c.is_current,
+    )
+    .values(cost_micros=_OUTCOMES.c.cost_micros + bindparam("missing"))
+)
+
+
 def settle_costs(connection: Connection, batch_id: str) -> int:
     """Bring the current outcomes to what the ledger says now; returns how many changed.
 
     Costs move after an outcome was written when a vendor reports its final figure late (spec 12.4).
     """
-    ledger = (
-        select(LedgerEntryRow.lead_uid, LedgerEntryRow.stage, func.sum(LedgerEntryRow.amount_micros).label("paid"))
-        .where(LedgerEntryRow.batch_id == batch_id, LedgerEntryRow.lead_uid.is_not(None))
-        .group_by(LedgerEntryRow.lead_uid, LedgerEntryRow.stage)
-        .subquery()
-    )
-    stated = (
-        select(StageOutcomeRow.lead_uid, StageOutcomeRow.stage, func.sum(StageOutcomeRow.cost_micros).label("stated"))
-        .where(StageOutcomeRow.batch_id == batch_id)
-        .group_by(StageOutcomeRow.lead_uid, StageOutcomeRow.stage)
-        .subquery()
-    )
-    differences = connection.execute(
-        select(stated.c.lead_uid, stated.c.stage, (ledger.c.paid - stated.c.stated).label("missing"))
-        .join(ledger, (ledger.c.lead_uid == stated.c.lead_uid) & (ledger.c.stage == stated.c.stage))
-        .where(ledger.c.paid != stated.c.stated)
-    ).all()
-    for lead, stage, missing in differences:
-        connection.execute(
-            update(StageOutcomeRow)
-            .where(
-                StageOutcomeRow.batch_id == batch_id,
-                StageOutcomeRow.lead_uid == lead,
-                StageOutcomeRow.stage == stage,
-                StageOutcomeRow.is_current,
-            )
-            .values(cost_micros=StageOutcomeRow.cost_micros + missing)
-        )
-    return len(differences)
+    differences = connection.execute(_MISSTATED, {"of_batch": batch_id}).all()
+    changes = [
+        {"of_batch": batch_id, "of_lead": lead, "of_stage": stage, "missing": missing}
+        for lead, stage, missing in differences
+    ]
+    if changes:
+        connection.execute(_RESTATE, changes)
+    return len(changes)
+
+
+_TIMES = select(_OUTCOMES.c.started_at, _OUTCOMES.c.finished_at).where(
+    _OUTCOMES.c.batch_id == bindparam("of_batch"),
+    _OUTCOMES.c.stage == bindparam("of_stage"),
+    _OUTCOMES.c.is_current,
+    _OUTCOMES.c.result != Result.SKIPPED,
+)
 
 
 def seconds_per_lead(connection: Connection, batch_id: str, stage: Stage) -> list[float]:
     """Work time of the leads a stage judged; skipped ones took none."""
-    rows = connection.execute(
-        select(StageOutcomeRow.started_at, StageOutcomeRow.finished_at).where(
-            StageOutcomeRow.batch_id == batch_id,
-            StageOutcomeRow.stage == stage,
-            StageOutcomeRow.is_current,
-            StageOutcomeRow.result != Result.SKIPPED,
-        )
-    )
+    rows = connection.execute(_TIMES, {"of_batch": batch_id, "of_stage": stage})
     return [(finished - started).total_seconds() for started, finished in rows]

@@ -39,9 +39,12 @@ def insert_search(connection: Connection, search: Search) -> None:
     connection.execute(upsert(connection, SearchRow).values(row).on_conflict_do_nothing())
 
 
+_KIND = select(SearchRow.kind).where(SearchRow.fingerprint == bindparam("of_search"))
+
+
 def search_kind(connection: Connection, fingerprint: str) -> str:
     """Whether a stored search is filters or a list."""
-    return connection.execute(select(SearchRow.kind).where(SearchRow.fingerprint == fingerprint)).scalar_one()
+    return connection.execute(_KIND, {"of_search": fingerprint}).scalar_one()
 
 
 def insert_list_rows(connection: Connection, fingerprint: str, rows: Mapping[int, Mapping[str, Any]]) -> None:

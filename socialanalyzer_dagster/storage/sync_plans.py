@@ -81,11 +81,17 @@ class StoredRow:
         return self.state == RowState.PENDING or self.next_try_at is not None
 
 
+_NEWEST = (
+    select(*(getattr(SyncPlanRow, name) for name in Plan.__dataclass_fields__))
+    .where(SyncPlanRow.batch_id == bindparam("of_batch"))
+    .order_by(SyncPlanRow.number.desc())
+    .limit(1)
+)
+
+
 def newest_plan(connection: Connection, batch_id: str) -> Plan | None:
     """The batch's latest plan, None before the first."""
-    columns = [getattr(SyncPlanRow, name) for name in Plan.__dataclass_fields__]
-    statement = select(*columns).where(SyncPlanRow.batch_id == batch_id).order_by(SyncPlanRow.number.desc()).limit(1)
-    row = connection.execute(statement).mappings().one_or_none()
+    row = connection.execute(_NEWEST, {"of_batch": batch_id}).mappings().one_or_none()
     return None if row is None else Plan(**row)
 
 

@@ -165,7 +165,7 @@ class CrmWorld(World):
         """The key of a batch whose leads went through scored."""
         self.vendor.names = list(names)
         key = self.create(**request).key
-        await self.run(key)
+        await self.run_at_once(key)
         return key
 
     async def plan(self, key: str) -> PlanReport:

@@ -17,6 +17,7 @@ from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
 from socialanalyzer_dagster.pipeline.crm_writing import PartWriter
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
+from socialanalyzer_dagster.pipeline.provider_recovery import recover_batches
 from socialanalyzer_dagster.sandbox.faults import Fault
 
 
@@ -164,6 +165,27 @@ async def test_a_used_up_day_is_waited_out_without_counting_as_a_try(world_on_ea
     assert attend_plans(world_on_each.workplace) == [f"Batch {key} is queued: its sync goes on."]
     assert (await world_on_each.sync(key)).rows == {"created": 1}
     assert world_on_each.rows(key)["p1"].tries == 0
+
+
+async def test_a_day_used_up_while_a_plan_is_made_is_waited_out_and_the_batch_planned_by_itself(
+    world_on_each: CrmWorld,
+) -> None:
+    key = await world_on_each.scored("p1", "p2", canary=1)
+    world_on_each.faults(Fault("hubspot", "*", "daily_limit"))
+    report = await world_on_each.plan(key)
+    tomorrow = next_day(world_on_each.clock.now(), ZoneInfo("UTC"))
+    assert (report.status, report.plan_hash) == ("paused", None)
+    assert report.halt == (
+        "the rate limit of hubspot is used up; the batch goes on by itself when it is back, "
+        f"not before {tomorrow:%Y-%m-%d %H:%M} UTC"
+    )
+    assert world_on_each.codes(Stage.SCORED) == {"passed": 1}, "the lead that the canary holds back is not skipped"
+    world_on_each.faults()
+    assert recover_batches(world_on_each.workplace) == ["Waiting for hubspot: 1 batch."]
+    world_on_each.clock.at = tomorrow
+    assert recover_batches(world_on_each.workplace) == [f"hubspot can be called again: batch {key} is queued."]
+    assert (await world_on_each.plan(key)).actions == {"create": 1}
+    assert recover_batches(world_on_each.workplace) == ["No batch waits for a vendor that was away."]
 
 
 async def test_tries_put_off_by_a_vendor_that_is_away_go_on_under_the_same_approval(
