@@ -48,6 +48,7 @@ def _metadata(report: ReconcileReport) -> dict[str, dg.MetadataValue]:
         "owners_changed": report.owners_changed,
         "opted_out": report.opted_out,
         "edited": report.edited,
+        "first_contacts": report.first_contacts,
     }
     shown: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(number) for name, number in figures.items()}
     return {**shown, "outcomes": dg.MetadataValue.md(counts_table("outcome", report.outcomes))}

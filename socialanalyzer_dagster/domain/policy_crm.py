@@ -20,6 +20,11 @@ class CrmOutcome(StrEnum):
     WON = "won"
     LOST = "lost"
 
+    @property
+    def tells_of_contact(self) -> bool:
+        """True when sales must have written to the person; a lead may be given up without a word."""
+        return self is not CrmOutcome.LOST
+
 
 class OutcomeRule(Section):
     """A contact whose `property` has this `value` has this outcome."""

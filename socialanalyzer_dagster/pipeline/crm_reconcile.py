@@ -13,6 +13,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.suppression import canonical_identifier
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
 from socialanalyzer_dagster.pipeline.free_calls import free_calls
+from socialanalyzer_dagster.pipeline.notices import note_first_contacts
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.progress import Tell, tell_nobody
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
@@ -23,7 +24,7 @@ from socialanalyzer_dagster.storage.crm_standings import Standing
 from socialanalyzer_dagster.vendors.hubspot import HubSpot
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact
 
-_REASON, _SOURCE = "opted out in the CRM", "crm"
+_REASON, _SOURCE, _BY = "opted out in the CRM", "crm", "crm_reconciliation"
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class ReconcileReport:
     """People who went onto the suppression list now."""
     edited: int = 0
     """Contacts with properties that somebody edited since we wrote them."""
+    first_contacts: int = 0
+    """People whom sales wrote to, as their outcome says, and of whom nobody had recorded it (spec 19.1)."""
     outcomes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -46,7 +49,8 @@ class ReconcileReport:
         became = ", ".join(f"{number} {name}" for name, number in sorted(self.outcomes.items())) or "no outcome yet"
         return (
             f"{self.contacts} contacts read back: {became}; {self.merged} merged, {self.deleted} deleted, "
-            f"{self.owners_changed} with another owner, {self.edited} edited, {self.opted_out} opted out."
+            f"{self.owners_changed} with another owner, {self.edited} edited, {self.opted_out} opted out, "
+            f"{self.first_contacts} contacted for the first time."
         )
 
 
@@ -114,6 +118,8 @@ class _Reconciliation:
             ]
             crm_links.note_sightings(connection, seen, self._workplace.clock.now())
             crm_standings.save_standings(connection, standings)
+            contacted = [each.lead for each in standings if each.tells_of_contact]
+            self.report.first_contacts += note_first_contacts(connection, contacted, self._workplace.clock.now(), _BY)
 
     def _standing(self, link: Link, contact: Contact | None) -> Standing:
         now = self._workplace.clock.now()

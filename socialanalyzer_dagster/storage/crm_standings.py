@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from socialanalyzer_dagster.domain.policy_crm import CrmOutcome
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage.database import upsert
 from socialanalyzer_dagster.storage.leads import parts
@@ -24,6 +25,11 @@ class Standing:
     opted_out: bool
     deleted: bool
     read_at: datetime
+
+    @property
+    def tells_of_contact(self) -> bool:
+        """True when sales must have written to the person."""
+        return self.outcome is not None and CrmOutcome(self.outcome).tells_of_contact
 
 
 def standings_of(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, Standing]:

@@ -46,6 +46,15 @@ def record_notice(connection: Connection, event: NoticeEvent) -> None:
     )
 
 
+def not_contacted(connection: Connection, leads: Sequence[LeadUid]) -> list[LeadUid]:
+    """Those of the leads whose first contact nobody has recorded."""
+    rows = connection.execute(
+        select(NoticeRow.lead_uid).where(NoticeRow.lead_uid.in_(leads), NoticeRow.contacted_at.is_not(None))
+    )
+    recorded = set(rows.scalars())
+    return [lead for lead in leads if lead not in recorded]
+
+
 def _is_due(now: datetime) -> ColumnElement[bool]:
     return or_(LeadRow.notice_due_at <= now, NoticeRow.contacted_at <= now)
 

@@ -9,10 +9,12 @@ from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.suppression import identifier_hash
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.crm_reconcile import _Reconciliation
+from socialanalyzer_dagster.pipeline.notices import notice_report, overdue
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.vendors.hubspot_owners import OWNER_IDS
 from socialanalyzer_dagster.storage.crm_links import Link
 from socialanalyzer_dagster.storage.crm_standings import Standing, standings_of
+from socialanalyzer_dagster.storage.notices import Due
 from socialanalyzer_dagster.storage.suppressions import hashes
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact
 
@@ -41,6 +43,20 @@ async def test_what_sales_made_of_our_contacts_is_read_back(world_on_each: CrmWo
     assert world_on_each.link("p2").released == {"lead_score"}
     assert world_on_each.link("p3").aliases == {three.id}
     assert (await world_on_each.reconcile()).merged == 0
+
+
+async def test_a_contact_that_sales_wrote_to_is_owed_its_notice_from_then_on(world_on_each: CrmWorld) -> None:
+    await world_on_each.synced("p1", "p2", "p3")
+    for name, status in (("p1", "CONNECTED"), ("p2", "UNQUALIFIED")):
+        contact = world_on_each.contact(name)
+        assert contact is not None
+        world_on_each.change(contact, hs_lead_status=status)
+    assert notice_report(world_on_each.database, world_on_each.clock.now())["overdue"] == 0
+    assert (await world_on_each.reconcile()).first_contacts == 1, "who was given up may never have been written to"
+    read_at = world_on_each.clock.now()
+    world_on_each.clock.advance(days=1)
+    assert (await world_on_each.reconcile()).first_contacts == 0
+    assert overdue(world_on_each.database, world_on_each.clock.now()) == [Due(uid_of("p1"), read_at)]
 
 
 async def test_an_opt_out_goes_onto_the_suppression_list_as_keyed_hash_once(world: CrmWorld) -> None:
