@@ -7,7 +7,7 @@ import dagster as dg
 from socialanalyzer_dagster.domain.batch_facts import failed_by_reason, rejected_by_reason, skipped_by_reason
 from socialanalyzer_dagster.domain.markdown import cell
 from socialanalyzer_dagster.domain.money import usd_text
-from socialanalyzer_dagster.domain.reason_texts import reason_text
+from socialanalyzer_dagster.domain.reason_texts import outcome_text, reason_text
 from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
@@ -82,7 +82,7 @@ def examples_table(examples: Sequence[LeadExample]) -> str:
         return "none"
     rows = [
         f"| `{each.lead_uid}` | {each.audience_size if each.audience_size is not None else 'unknown'} "
-        f"| {each.result} | {cell(each.code)} | {each.lead_score or ''} | {cell(each.tier)} |"
+        f"| {each.result} | {cell(outcome_text(each.code))} | {each.lead_score or ''} | {cell(each.tier)} |"
         for each in examples
     ]
     return "\n".join(["| lead | audience | result | reason | score | tier |", "|---|---:|---|---|---:|---|", *rows])

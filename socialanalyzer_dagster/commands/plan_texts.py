@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import table
-from socialanalyzer_dagster.domain.reason_texts import REASONS
+from socialanalyzer_dagster.domain.reason_texts import outcome_text
 
 _SHOWN = ("email", "lead_score", "priority_tier", "email_verification_status")
 """Fields of a new contact that people look at first; `--fields` shows all."""
@@ -45,8 +45,8 @@ def _standing(plan: Mapping[str, Any]) -> str:
 
 
 def _why(row: Mapping[str, Any]) -> str | None:
-    reason = row["reason"]
-    texts = [REASONS.get(reason, reason)] if reason else []
+    reason = outcome_text(row["reason"])
+    texts = [reason] if reason else []
     if row["override"] is not None:
         texts.append(f"tier set by {row['override']['by']}: {row['override']['reason']}")
     if row["next_try_at"] is not None:

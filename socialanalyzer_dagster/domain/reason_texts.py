@@ -127,3 +127,8 @@ REMEDIES: Mapping[str, str] = {
 def reason_text(code: str) -> str:
     """The plain words of a code."""
     return REASONS[code]
+
+
+def outcome_text(code: str | None) -> str | None:
+    """The plain words of an outcome's code; one that is a word itself (`created`) stays, and so does none."""
+    return REASONS.get(code, code) if code else None

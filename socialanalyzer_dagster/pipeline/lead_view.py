@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.leads import LeadRecord
-from socialanalyzer_dagster.domain.reason_texts import REASONS
+from socialanalyzer_dagster.domain.reason_texts import outcome_text
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.lead_provenance import contact_provenance, country_known_from
 from socialanalyzer_dagster.storage import crm_links, crm_standings, lead_views, roster, tier_overrides
@@ -26,7 +26,7 @@ def lead_list(connection: Connection, page: LeadPage) -> dict[str, Any]:
 
 
 def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
-    named = {**row, "batch": row["partition_key"], "reason": _reason(row["code"])}
+    named = {**row, "batch": row["partition_key"], "reason": outcome_text(row["code"])}
     return {key: value for key, value in named.items() if key != "partition_key"}
 
 
@@ -106,7 +106,7 @@ def one_lead(connection: Connection, name: str) -> Any:  # noqa: ANN401 - a data
 
 
 def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
-    named = {"batch": row["partition_key"], **row, "reason": _reason(row["code"])}
+    named = {"batch": row["partition_key"], **row, "reason": outcome_text(row["code"])}
     return {key: value for key, value in named.items() if key != "partition_key"}
 
 
@@ -114,10 +114,6 @@ def _score(row: Any | None) -> dict[str, Any] | None:  # noqa: ANN401 - a databa
     if row is None:
         return None
     return {"batch": row.partition_key, "policy_hash": row.policy_hash, **row.record}
-
-
-def _reason(code: str | None) -> str | None:
-    return REASONS.get(code, code) if code else None
 
 
 def _rows(rows: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - database rows

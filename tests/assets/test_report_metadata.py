@@ -1,10 +1,11 @@
 """What a materialization shows: what became of the leads, by result, in words a reader of the leads knows."""
 
 from socialanalyzer_dagster.assets.plan_metadata import plan_metadata
-from socialanalyzer_dagster.assets.report_metadata import stage_metadata
+from socialanalyzer_dagster.assets.report_metadata import examples_table, stage_metadata
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.counters import StageCounters
 from socialanalyzer_dagster.pipeline.crm_plan import PlanReport
+from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 
@@ -41,4 +42,18 @@ def test_a_plan_tells_held_from_rejected(sqlite_database, tmp_path):
     assert rows_of(plan_metadata(report, workplace)["reasons"].value) == [
         "| held | no active sales representative | 2 |",
         "| rejected | asked not to be contacted | 1 |",
+    ]
+
+
+def test_example_leads_say_why_in_words() -> None:
+    common = {"audience_size": None, "lead_score": None, "tier": None}
+    leads = [
+        LeadExample(lead_uid="one", result="rejected", code="posting_gap", **common),
+        LeadExample(lead_uid="two", result="passed", code="created", **common),
+        LeadExample(lead_uid="three", result="passed", code=None, **common),
+    ]
+    assert [row.split("|")[4].strip() for row in examples_table(leads).splitlines()[2:]] == [
+        "long pauses between posts",
+        "created",
+        "",
     ]
