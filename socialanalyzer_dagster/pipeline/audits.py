@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.scoring import recompute
+from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import JsonValue, Stage
 from socialanalyzer_dagster.platforms.evidence_kinds import EVIDENCE_SCHEMAS
 from socialanalyzer_dagster.storage import audits
@@ -50,7 +51,7 @@ def outcomes_add_up(connection: Connection, batch: AuditedBatch, stage: Stage) -
         "foreign": count.foreign,
     }
     if count.foreign:
-        return Verdict(False, f"{count.foreign} leads have a {stage} outcome although they never reached it.", figures)
+        return Verdict(False, f"{leads(count.foreign)} with an outcome at {stage} never reached it.", figures)
     if count.pending and not batch.may_wait:
         return Verdict(
             False, f"{count.pending} of {count.reached} leads that reached {stage} have no outcome.", figures
