@@ -23,7 +23,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",  # what is erased leaves no trace in free pages of the file
     f"busy_timeout={BUSY_SECONDS * 1000}",
-    "cache_size=-32000",  # kibibytes: the indexes of a day's calls stay in memory
+    "cache_size=-16000",  # kibibytes of each connection: the indexes of a day's calls stay in memory
     "wal_autocheckpoint=8000",  # pages: a checkpoint waits for the disk, a commit does not
 )
 Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
