@@ -221,8 +221,8 @@ class _SyncRun:
         """
         batch = self._batch
         with batch.workplace.database.write() as connection:
-            rows = sync_plans.plan_rows(connection, self._plan.plan_id)
-            give_back(connection, self._plan, {row.planned.uid for row in rows if row.state == RowState.REJECTED})
+            refused = sync_plans.planned_leads(connection, self._plan.plan_id, state=RowState.REJECTED)
+            give_back(connection, self._plan, frozenset(refused))
             is_applied = sync_plans.change_plan_state(connection, self._plan.plan_id, to=PlanState.APPLIED)
             is_superseded = self._plan.state == PlanState.OPEN and not is_applied
             if is_superseded:

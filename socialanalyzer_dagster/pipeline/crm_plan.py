@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -187,19 +187,26 @@ def plan_report(batch: OpenBatch, *, changed: bool = False, halt: str | None = N
     row = batch.refresh()
     with batch.workplace.database.read() as connection:
         plan = sync_plans.newest_plan(connection, row.batch_id)
-        rows = sync_plans.plan_rows(connection, plan.plan_id) if plan is not None else []
+        found = sync_plans.row_figures(connection, plan.plan_id) if plan is not None else []
     if plan is None:
         return PlanReport(key=row.partition_key, status=row.status, halt=halt)
-    planned = [each.planned for each in rows]
     return PlanReport(
         key=row.partition_key,
         status=row.status,
         plan_hash=plan.plan_hash,
         expires_at=plan.expires_at,
-        actions=Counter(str(each.action) for each in planned),
-        reasons=Counter(each.reason for each in planned if each.reason is not None),
-        tiers=Counter(each.tier for each in planned if each.tier is not None and each.action in WRITTEN),
-        bdrs=Counter(each.bdr for each in planned if each.bdr is not None),
+        actions=_summed((str(each.action), each.rows) for each in found),
+        reasons=_summed((each.reason, each.rows) for each in found),
+        tiers=_summed((each.tier, each.rows) for each in found if each.action in WRITTEN),
+        bdrs=_summed((each.bdr, each.rows) for each in found),
         changed=changed,
         halt=halt,
     )
+
+
+def _summed(figures: Iterable[tuple[str | None, int]]) -> Counter[str]:
+    total = Counter[str]()
+    for name, rows in figures:
+        if name is not None:
+            total[name] += rows
+    return total

@@ -71,8 +71,8 @@ def _unplanned_leads(connection: Connection, batch_id: str) -> int:
     pending = Pending(batch_id=batch_id, stage=Stage.SYNCED)
     window = outcome_sets.pending_window(connection, pending, after=0, limit=LATEST_POSITION)
     plan = sync_plans.newest_plan(connection, batch_id)
-    planned = sync_plans.plan_rows(connection, plan.plan_id) if plan is not None else []
-    return len({uid for uid, _ in window} - {row.planned.uid for row in planned})
+    planned = sync_plans.planned_leads(connection, plan.plan_id) if plan is not None else []
+    return len({uid for uid, _ in window}.difference(planned))
 
 
 def close_batch(batch: OpenBatch) -> None:

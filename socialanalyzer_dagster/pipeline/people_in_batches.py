@@ -87,8 +87,7 @@ def _supersede_plan(connection: Connection, workplace: Workplace, batch: Batch, 
     plan = sync_plans.newest_plan(connection, batch.batch_id)
     if plan is None or plan.state != PlanState.OPEN or batch.status == BatchStatus.SYNCING:
         return
-    planned = {row.planned.uid for row in sync_plans.plan_rows(connection, plan.plan_id)}
-    if planned.isdisjoint(leads):
+    if set(leads).isdisjoint(sync_plans.planned_leads(connection, plan.plan_id)):
         return
     plan_ends.give_back(connection, plan, leads)
     sync_plans.change_plan_state(connection, plan.plan_id, to=PlanState.SUPERSEDED)

@@ -14,6 +14,7 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import approval_gates, crm_links, outcomes, roster, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import GateState
 from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, RowState
 
@@ -55,11 +56,10 @@ def expire_plan(connection: Connection, workplace: Workplace, plan: Plan) -> boo
 def skip_leads(connection: Connection, workplace: Workplace, batch: Batch, code: str) -> None:
     """Every lead of the batch's newest plan is skipped at synced with this code."""
     plan = sync_plans.newest_plan(connection, batch.batch_id)
-    rows = sync_plans.plan_rows(connection, plan.plan_id) if plan is not None else []
+    leads = sync_plans.planned_leads(connection, plan.plan_id) if plan is not None else []
     now, outcome = workplace.clock.now(), skipped(Stage.SYNCED, code)
     writes = [
-        OutcomeWrite(lead=row.planned.uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now)
-        for row in rows
+        OutcomeWrite(lead=uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now) for uid in leads
     ]
-    if writes:
-        outcomes.write_outcomes(connection, stage_of(batch, Stage.SYNCED), writes)
+    for part in parts(writes):
+        outcomes.write_outcomes(connection, stage_of(batch, Stage.SYNCED), part)

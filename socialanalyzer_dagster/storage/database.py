@@ -1,7 +1,7 @@
 """One database, SQLite or PostgreSQL, behind the same two doors: `write()` and `read()` (architecture section 7)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from socialanalyzer_dagster.storage.database_errors import hide_values
-from socialanalyzer_dagster.storage.json_text import stored_json
+from socialanalyzer_dagster.storage.json_text import parsed_json, stored_json
 
 BUSY_SECONDS = 30
 _PRAGMAS = (
@@ -26,6 +26,7 @@ _PRAGMAS = (
     "cache_size=-16000",  # kibibytes of each connection: the indexes of a day's calls stay in memory
     "wal_autocheckpoint=8000",  # pages: a checkpoint waits for the disk, a commit does not
 )
+_JSON: Mapping[str, Any] = {"json_serializer": stored_json, "json_deserializer": parsed_json}
 Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
 SharedTime: TypeAlias = Callable[[Connection], float]
 
@@ -167,7 +168,7 @@ def table_of(model: type[DeclarativeBase]) -> Table:
 def _sqlite_engine(url: URL) -> Engine:
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     connect_args = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(url, json_serializer=stored_json, connect_args=connect_args, hide_parameters=True)
+    engine = create_engine(url, connect_args=connect_args, hide_parameters=True, **_JSON)
     hide_values(engine)
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite_transaction)
@@ -196,8 +197,7 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
 
 def _postgres_engine(url: URL) -> Engine:
     options: dict[str, Any] = {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True, "hide_parameters": True}
-    options["json_serializer"] = stored_json
     options["executemany_mode"] = "values_plus_batch"  # many UPDATEs in one round trip
-    engine = create_engine(url, connect_args={"application_name": "socialanalyzer"}, **options)
+    engine = create_engine(url, connect_args={"application_name": "socialanalyzer"}, **_JSON, **options)
     hide_values(engine)
     return engine

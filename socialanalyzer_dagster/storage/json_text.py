@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from pydantic_core import from_json
+
 from socialanalyzer_dagster.domain.outside_text import storable
 from socialanalyzer_dagster.domain.types import JsonValue
 
@@ -13,6 +15,15 @@ def stored_json(value: JsonValue) -> str:
     """The text of a JSON column, whose texts and keys every database takes; raises TypeError for what is no JSON."""
     text = _ENCODE(value)
     return text if _is_storable(text) else _ENCODE(_storable(value))
+
+
+def parsed_json(text: str) -> JsonValue:
+    """The value of a JSON column: the parser of pydantic, which takes a quarter of the time of Python's own.
+
+    Whole numbers of any length come back exactly. Raises ValueError for what is no JSON.
+    """
+    found: JsonValue = from_json(text)
+    return found
 
 
 def _is_storable(text: str) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from socialanalyzer_dagster.domain.crm_diff import Action, Change, PlanRow
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage.database import table_of
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow, SyncPlanRow
 
 
@@ -133,6 +134,46 @@ def plan_rows(connection: Connection, plan_id: str) -> list[StoredRow]:
     statement = select(SyncPlanLeadRow.__table__).where(SyncPlanLeadRow.plan_id == plan_id)
     rows = connection.execute(statement.order_by(SyncPlanLeadRow.lead_uid)).mappings()
     return [_stored(dict(row)) for row in rows]
+
+
+def rows_by_id(connection: Connection, row_ids: Sequence[str]) -> list[StoredRow]:
+    """Some rows of plans, in a fixed order."""
+    found = [
+        _stored(dict(row))
+        for part in parts(row_ids)
+        for row in connection.execute(
+            select(SyncPlanLeadRow.__table__).where(SyncPlanLeadRow.row_id.in_(part))
+        ).mappings()
+    ]
+    return sorted(found, key=lambda row: row.planned.uid)
+
+
+def planned_leads(connection: Connection, plan_id: str, *, state: RowState | None = None) -> list[LeadUid]:
+    """The leads of a plan in a fixed order; of those, the ones whose row ended like this."""
+    query = select(SyncPlanLeadRow.lead_uid).where(SyncPlanLeadRow.plan_id == plan_id)
+    if state is not None:
+        query = query.where(SyncPlanLeadRow.state == state)
+    return [LeadUid(uid) for uid in connection.execute(query.order_by(SyncPlanLeadRow.lead_uid)).scalars()]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFigures:
+    """How many rows of a plan are alike in what is to be done, why, in which tier and for whom."""
+
+    action: Action
+    reason: str | None
+    tier: str | None
+    bdr: str | None
+    rows: int
+
+
+def row_figures(connection: Connection, plan_id: str) -> list[RowFigures]:
+    """The rows of a plan in figures, without reading what each of them writes."""
+    alike = (SyncPlanLeadRow.action, SyncPlanLeadRow.reason, SyncPlanLeadRow.tier, SyncPlanLeadRow.bdr)
+    found = connection.execute(
+        select(*alike, func.count()).where(SyncPlanLeadRow.plan_id == plan_id).group_by(*alike).order_by(*alike)
+    )
+    return [RowFigures(Action(action), reason, tier, bdr, rows) for action, reason, tier, bdr, rows in found]
 
 
 def _stored(row: Mapping[str, Any]) -> StoredRow:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow
-from socialanalyzer_dagster.storage.sync_plans import RowState, StoredRow, plan_rows
+from socialanalyzer_dagster.storage.sync_plans import RowState, StoredRow, rows_by_id
 
 UNKNOWN = "unknown"
 """What is stored before a call goes out: nobody can tell what became of one that has no answer."""
@@ -17,11 +17,11 @@ def claim(connection: Connection, plan_id: str) -> list[StoredRow]:
     """Written rows that nobody told about yet; whoever claims them tells, and nobody else does."""
     table = table_of(SyncPlanLeadRow)
     untold = (table.c.plan_id == plan_id, table.c.state.in_(_WRITTEN), table.c.webhook.is_(None))
-    ids = set(connection.execute(select(table.c.row_id).where(*untold).with_for_update()).scalars())
+    ids = connection.execute(select(table.c.row_id).where(*untold).with_for_update()).scalars().all()
     if not ids:
         return []
     connection.execute(update(table).where(*untold).values(webhook=UNKNOWN))
-    return [row for row in plan_rows(connection, plan_id) if row.row_id in ids]
+    return rows_by_id(connection, ids)
 
 
 def store_answers(connection: Connection, answers: Mapping[str, str | None]) -> None:
