@@ -13,8 +13,8 @@ from socialanalyzer_dagster.domain.types import JsonValue
 
 MIN_KEY_BYTES = 32
 _LONGEST_NAME = 500
-_KEPT = 1 << 15
-"""Spellings of a few thousand people, who are recognised anew at every stage: about 10 MB when full."""
+_KEPT = 1 << 16
+"""Spellings of some ten thousand people, who are recognised anew at every stage: about 20 MB when full."""
 
 
 class WeakKey(ValueError):

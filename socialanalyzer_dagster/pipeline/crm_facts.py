@@ -24,9 +24,9 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import LeadWork
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.suppression import identifiers_of_candidates, identifiers_of_record
-from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.pipeline.runner_work import load_works
+from socialanalyzer_dagster.pipeline.runner_work import load_findings
 from socialanalyzer_dagster.platforms.evidence_kinds import ENRICHMENT_SUMMARY, EnrichmentSummary
 from socialanalyzer_dagster.platforms.evidence_reading import body_of
 from socialanalyzer_dagster.storage import crm_facts, tier_overrides
@@ -78,7 +78,7 @@ def load_proposals(
     """
     row = batch.row
     leads = [uid for uid, _ in window]
-    works = load_works(connection, batch.of(Stage.SYNCED), window)
+    works = load_findings(connection, row.batch_id, window)
     contacts = crm_facts.contact_facts(connection, leads)
     of = ScoresOf(batch_id=row.batch_id, policy_hash=row.policy_hash)
     scores = crm_facts.live_scores(connection, of, leads)

@@ -55,21 +55,21 @@ def candidate_json(candidate: Candidate) -> dict[str, Any]:
 
 def candidate_from_json(stored: Mapping[str, Any]) -> Candidate:
     """The candidate of a stored step result."""
-    return _candidate({**stored, "fetched_at": datetime.fromisoformat(stored["fetched_at"])})
-
-
-def _candidate(row: Mapping[str, Any]) -> Candidate:
     return Candidate(
-        field=row["field"],
-        value=row["value"],
-        canonical=row["canonical"],
-        kind=CandidateKind(row["kind"]),
-        step=row["step"],
-        provider=row["provider"],
-        source_url=row["source_url"],
-        fetched_at=row["fetched_at"],
-        evidence_id=EvidenceId(row["evidence_id"]) if row["evidence_id"] else None,
+        field=stored["field"],
+        value=stored["value"],
+        canonical=stored["canonical"],
+        kind=CandidateKind(stored["kind"]),
+        step=stored["step"],
+        provider=stored["provider"],
+        source_url=stored["source_url"],
+        fetched_at=datetime.fromisoformat(stored["fetched_at"]),
+        evidence_id=_evidence_id(stored["evidence_id"]),
     )
+
+
+def _evidence_id(stored: str | None) -> EvidenceId | None:
+    return EvidenceId(stored) if stored else None
 
 
 def insert_candidates(connection: Connection, found: Mapping[LeadUid, Sequence[Candidate]]) -> None:
@@ -100,8 +100,21 @@ def load_candidates(connection: Connection, leads: Sequence[LeadUid]) -> dict[Le
     """All candidates of leads, in the order they were stored."""
     found: dict[LeadUid, list[Candidate]] = {uid: [] for uid in leads}
     for part in parts(leads):
-        for row in connection.execute(_OF_LEADS, {"leads": part}).mappings():
-            found[LeadUid(row["lead_uid"])].append(_candidate(dict(row)))
+        rows = connection.execute(_OF_LEADS, {"leads": part})
+        for lead, name, canonical, value, kind, step, provider, source_url, evidence_id, fetched_at in rows:
+            found[lead].append(
+                Candidate(
+                    field=name,
+                    value=value,
+                    canonical=canonical,
+                    kind=CandidateKind(kind),
+                    step=step,
+                    provider=provider,
+                    source_url=source_url,
+                    fetched_at=fetched_at,
+                    evidence_id=_evidence_id(evidence_id),
+                )
+            )
     return {uid: tuple(candidates) for uid, candidates in found.items()}
 
 

@@ -53,15 +53,17 @@ def load_evidence(connection: Connection, ids: Sequence[str]) -> dict[str, Evide
     """Evidence by id."""
     found: dict[str, Evidence] = {}
     for part in parts(dict.fromkeys(ids)):
-        for row in connection.execute(_BY_ID, {"ids": part}):
-            found[row.evidence_id] = Evidence(
-                lead=LeadUid(row.lead_uid),
-                kind=row.kind,
-                body=row.body,
-                source_url=row.source_url,
-                provider=row.provider,
-                model=row.model,
-                prompt_version=row.prompt_version,
+        for evidence_id, lead, kind, body, source_url, provider, model, prompt_version in connection.execute(
+            _BY_ID, {"ids": part}
+        ):
+            found[evidence_id] = Evidence(
+                lead=LeadUid(lead),
+                kind=kind,
+                body=body,
+                source_url=source_url,
+                provider=provider,
+                model=model,
+                prompt_version=prompt_version,
             )
     return found
 
