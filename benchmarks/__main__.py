@@ -9,17 +9,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import known, overhead, plan, realistic, rescore
+from benchmarks import import_list, known, overhead, plan, realistic, rescore
 from benchmarks.engines import ENGINES
 from benchmarks.figures import Figure, markdown_rows, text_table
 from benchmarks.options import Options
-
-
-def import_list(_options: Options) -> Iterator[Figure]:
-    """A creator list of up to a million rows."""
-    from benchmarks import import_list as lists
-
-    yield from (Figure(name=f"import, {name}", value=str(value)) for name, value in lists.measure().items())
 
 
 def throttled(_options: Options) -> Iterator[Figure]:
@@ -35,7 +28,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "known": known.measure,
     "rescore": rescore.measure,
     "plan": plan.measure,
-    "import": import_list,
+    "import": import_list.measure,
     "throttling": throttled,
 }
 

@@ -6,9 +6,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.figures import Figure
+from benchmarks.options import Options
+
 SIZES = (10_000, 100_000, 1_000_000)
+MOST_GROWTH = 1.1
 _MEASURED = """
 import resource, sys
 from socialanalyzer_dagster import cli
@@ -18,9 +23,11 @@ sys.exit(code)
 """
 
 
-def measure() -> dict[str, object]:
-    figures: dict[str, object] = {}
-    for rows in SIZES:
+def measure(options: Options) -> Iterator[Figure]:
+    """Figures of every size; the memory for many rows beside that for few."""
+    sizes = options.sizes or SIZES
+    peaks: dict[str, list[float]] = {}
+    for rows in sizes:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "list.csv"
             _write(file, rows)
@@ -29,11 +36,20 @@ def measure() -> dict[str, object]:
                 "SOCIALANALYZER_SANDBOX_URL": "http://127.0.0.1:9",
             }
             place = ("--platform", "patreon")
-            preview = _run(home, "list", "preview", str(file), *place)
-            create = ("batch", "create", "--list", str(file), *place, "--max-leads", "100", "--yes", "--stop-at-cap")
-            figures[f"{rows:,} rows, preview"] = preview
-            figures[f"{rows:,} rows, batch create"] = _run(home, *create)
-    return figures
+            commands = {
+                "preview": ("list", "preview", str(file), *place),
+                "batch create": (
+                    "batch", "create", "--list", str(file), *place, "--max-leads", "100", "--yes", "--stop-at-cap",
+                ),
+            }  # fmt: skip
+            for name, command in commands.items():
+                peak, seconds = _run(home, *command)
+                peaks.setdefault(name, []).append(peak)
+                yield Figure(name=f"import, {name}, {rows:,} rows: peak memory", value=peak, unit="MB")
+                yield Figure(name=f"import, {name}, {rows:,} rows: wall time", value=seconds, unit="s")
+    for name, (*_, before, last) in peaks.items() if len(sizes) > 1 else ():
+        what = f"import, {name}, {sizes[-2]:,} to {sizes[-1]:,} rows: peak memory"
+        yield Figure(name=what, value=last / before, unit="times", most=MOST_GROWTH)
 
 
 def _write(file: Path, rows: int) -> None:
@@ -45,9 +61,10 @@ def _write(file: Path, rows: int) -> None:
             out.write(f'"Creator {number}",{page},{number % 90_000},"{about}"\n')
 
 
-def _run(environment: dict[str, str], *arguments: str) -> str:
+def _run(environment: dict[str, str], *arguments: str) -> tuple[float, float]:
+    """Megabytes at most, and seconds."""
     started = time.perf_counter()
     command = [sys.executable, "-c", _MEASURED, *arguments, "--json"]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)  # noqa: S603 - our own command
     json.loads(done.stdout)
-    return f"{int(done.stderr.split()[-1]) / 1024:.0f} MB, {time.perf_counter() - started:.1f} s"
+    return int(done.stderr.split()[-1]) / 1024, time.perf_counter() - started

@@ -7,7 +7,7 @@ from functools import cache
 import typer
 
 from socialanalyzer_dagster.commands import sandbox
-from socialanalyzer_dagster.settings import name_database_driver
+from socialanalyzer_dagster.settings import load_env_file, name_database_driver
 
 _INTERRUPTED = 130
 
@@ -94,6 +94,7 @@ def _program_help() -> None:
 
 def main() -> None:
     """The console script."""
+    load_env_file()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -2,15 +2,21 @@
 
 import hashlib
 import hmac
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from socialanalyzer_dagster.settings_problems import (
+    SANDBOX_URL,
+    database_problems,
+    live_problems,
+    normalized_database_url,
+    sandbox_problems,
+)
 
 SECRETS = frozenset(
     {
@@ -55,18 +61,11 @@ PLAIN = frozenset(
     }
 )
 VARIABLES = tuple(sorted(SECRETS | PLAIN))
-LIVE_REQUIRED = ("DATABASE_URL", "OPENAI_API_KEY", "SUPPRESSION_HMAC_KEY", "BDR_ROSTER_PATH")
-_TOGETHER = (
-    ("INSIGHTIQ_CLIENT_ID", "INSIGHTIQ_SECRET"),
-    ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET_NAME", "R2_ENDPOINT_URL"),
-)
 _PREFIXED = ("ui_url", "sandbox_url", "sandbox_seed", "sandbox_speed", "sandbox_faults")
 _PLAIN_FIELDS = (
     "environment", "ui_url", "sandbox_seed", "sandbox_speed", "sandbox_faults", "log_level", "log_format",
     "policy_path", "bdr_roster_path", "hubspot_api_version", "digest_to", "console_secret_key", "console_auth_file",
 )  # fmt: skip
-_SHORTEST_HMAC_KEY = 32
-_SANDBOX_URL = "http://127.0.0.1:8321"
 _SANDBOX_UI_URL = "http://127.0.0.1:3000"
 _SANDBOX_KEY = "sandbox"
 _SANDBOX_HMAC_KEY = "a key for the sandbox only, it protects nobody"
@@ -158,7 +157,7 @@ class Settings(BaseModel):
         given = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
         values = {name: given[name] for name in VARIABLES if given.get(name)}
         is_live = values.get("SOCIALANALYZER_ENV", "sandbox") == "live"
-        problems = _database_problems(values) + (_live_problems(values) if is_live else _sandbox_problems(values))
+        problems = database_problems(values) + (live_problems(values) if is_live else sandbox_problems(values))
         fields = {**_places(values), **_plain_fields(values), "variables_set": frozenset(values)}
         fields.update(_live_fields(values) if is_live else _sandbox_fields(values))
         try:
@@ -189,6 +188,16 @@ class Settings(BaseModel):
         return {name: name in self.variables_set for name in VARIABLES}
 
 
+def load_env_file(file: Path = Path(".env")) -> None:
+    """Take from a `.env` of the working directory the variables that the environment does not hold.
+
+    Empty ones say nothing, and names that nothing here reads are left alone.
+    """
+    for name, value in dotenv_values(file, interpolate=False).items():
+        if value and name in VARIABLES:
+            os.environ.setdefault(name, value)
+
+
 def inherited_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with changes, for a child process."""
     return {**os.environ, **changes}
@@ -201,14 +210,6 @@ def name_database_driver() -> None:
     """
     if given := os.environ.get("DATABASE_URL", "").strip():
         os.environ["DATABASE_URL"] = normalized_database_url(given)
-
-
-def normalized_database_url(url: str) -> str:
-    """The URL with the driver the project uses: `postgres://` and `postgresql://` mean psycopg2 (architecture 7)."""
-    for prefix in ("postgres://", "postgresql://"):
-        if url.startswith(prefix):
-            return "postgresql+psycopg2://" + url.removeprefix(prefix)
-    return url
 
 
 def _places(values: Mapping[str, str]) -> dict[str, object]:
@@ -239,50 +240,12 @@ def _live_fields(values: Mapping[str, str]) -> dict[str, object]:
 
 
 def _sandbox_fields(values: Mapping[str, str]) -> dict[str, object]:
-    base = values.get("SOCIALANALYZER_SANDBOX_URL", _SANDBOX_URL).rstrip("/")
+    base = values.get("SOCIALANALYZER_SANDBOX_URL", SANDBOX_URL).rstrip("/")
     fields: dict[str, object] = {name.lower(): _SANDBOX_KEY for name in _SANDBOX_KEYS}
     fields.update({field: base + prefix for field, prefix in _SANDBOX_PREFIXES.items()})
     fields["ui_url"] = values.get("SOCIALANALYZER_UI_URL", _SANDBOX_UI_URL)
     key = values.get("SUPPRESSION_HMAC_KEY", _SANDBOX_HMAC_KEY)
     return {**fields, "sandbox_url": base, "suppression_hmac_key": key}
-
-
-def _database_problems(values: Mapping[str, str]) -> list[str]:
-    url = normalized_database_url(values.get("DATABASE_URL", "sqlite:///default"))
-    if re.fullmatch(r"postgresql\+psycopg2://.+|sqlite:///.+", url):
-        return []
-    return ["DATABASE_URL must be postgresql://user:password@host:port/name, or sqlite:///path"]
-
-
-def _live_problems(values: Mapping[str, str]) -> list[str]:
-    problems = [f"{name} is required in live mode" for name in LIVE_REQUIRED if name not in values]
-    for names in _TOGETHER:
-        missing = [name for name in names if name not in values]
-        if missing and len(missing) < len(names):
-            problems.append(
-                f"{', '.join(missing)} must be set together with the other {names[0].split('_')[0]} variables"
-            )
-    if "INSIGHTIQ_CLIENT_ID" not in values and "APIFY_API_TOKEN" not in values:
-        problems.append("INSIGHTIQ_CLIENT_ID with INSIGHTIQ_SECRET, or APIFY_API_TOKEN, is required to find creators")
-    if 0 < len(values.get("SUPPRESSION_HMAC_KEY", "")) < _SHORTEST_HMAC_KEY:
-        problems.append(f"SUPPRESSION_HMAC_KEY must have at least {_SHORTEST_HMAC_KEY} characters")
-    urls = {name: values.get(name, "https://") for name in ("INSIGHTIQ_API_URL", "HUBSPOT_WEBHOOK_URL")}
-    problems += [f"{name} must start with https://" for name, url in urls.items() if not url.startswith("https://")]
-    return problems
-
-
-def _sandbox_problems(values: Mapping[str, str]) -> list[str]:
-    parts = urlsplit(values.get("SOCIALANALYZER_SANDBOX_URL", _SANDBOX_URL))
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
-        return ["SOCIALANALYZER_SANDBOX_URL must be an http:// address of this machine"]
-    return []
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _readable(error: ValidationError) -> list[str]:

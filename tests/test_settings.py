@@ -1,22 +1,24 @@
 """Facts about the environment: what is read, what is refused, and what is never shown (spec 20, I-61, I-70)."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from socialanalyzer_dagster.commands.system import served_places
 from socialanalyzer_dagster.pipeline.doctor import READ_BY_NOTHING_YET
 from socialanalyzer_dagster.settings import (
-    LIVE_REQUIRED,
     SECRETS,
     VARIABLES,
     Settings,
     SettingsError,
     inherited_environment,
+    load_env_file,
     name_database_driver,
-    normalized_database_url,
 )
+from socialanalyzer_dagster.settings_problems import LIVE_REQUIRED, normalized_database_url
 
 ROOT = Path(__file__).parent.parent
 LIVE = {
@@ -45,8 +47,10 @@ def problems_of(environ) -> tuple[str, ...]:
 
 
 def example() -> dict[str, str]:
-    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    """The variables of the example file; one that is there to be uncommented has no value yet."""
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    lines = re.findall(r"^(# )?([A-Z][A-Z0-9_]+)=(.*)$", text, re.MULTILINE)
+    return {name: "" if is_comment else value for is_comment, name, value in lines}
 
 
 def test_the_example_file_lists_every_variable_and_no_other():
@@ -63,8 +67,8 @@ def test_every_variable_of_the_example_has_a_sentence_above_it():
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     groups = re.split(r"\n\n", text)
     for name in VARIABLES:
-        group = next(one for one in groups if re.search(rf"^{name}=", one, re.MULTILINE))
-        assert re.search(rf"^# [A-Za-z0-9].*\n(?:[A-Z0-9_]+=.*\n)*{name}=", group, re.MULTILINE), name
+        group = next(one for one in groups if re.search(rf"^(?:# )?{name}=", one, re.MULTILINE))
+        assert re.search(rf"^# [A-Za-z0-9].*\n(?:[A-Z0-9_]+=.*\n)*(?:# )?{name}=", group, re.MULTILINE), name
 
 
 def test_the_example_file_says_which_variables_nothing_reads_yet():
@@ -212,7 +216,7 @@ def test_the_boundary_secret_depends_on_the_installs_key_and_is_not_it():
         ("postgres://h/d", "postgresql+psycopg2://h/d"),
         ("postgresql://h/d", "postgresql+psycopg2://h/d"),
         ("postgresql+psycopg2://h/d", "postgresql+psycopg2://h/d"),
-        ("sqlite:///x.db", "sqlite:///x.db"),
+        ("sqlite:////srv/x.db", "sqlite:////srv/x.db"),
     ],
 )
 def test_database_urls_name_the_driver(url, normal):
@@ -238,3 +242,36 @@ def test_a_database_of_another_kind_is_refused_without_showing_its_url(url):
     (problem,) = problems_of({"DATABASE_URL": url})
     assert problem.startswith("DATABASE_URL must be")
     assert "hidden-word" not in problem
+
+
+def test_a_file_of_the_working_directory_fills_in_what_the_environment_does_not_say(tmp_path, monkeypatch):
+    file = tmp_path / ".env"
+    file.write_text("LOG_LEVEL=DEBUG\nPOLICY_PATH=from-file.yaml\nDIGEST_TO=\nNOBODY_READS_THIS=1\n", encoding="utf-8")
+    for name in ("LOG_LEVEL", "POLICY_PATH", "DIGEST_TO", "NOBODY_READS_THIS"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("POLICY_PATH", "from-environment.yaml")
+    load_env_file(file)
+    said = {name: os.environ.get(name) for name in ("LOG_LEVEL", "POLICY_PATH", "DIGEST_TO", "NOBODY_READS_THIS")}
+    assert said == {
+        "LOG_LEVEL": "DEBUG",
+        "POLICY_PATH": "from-environment.yaml",
+        "DIGEST_TO": None,
+        "NOBODY_READS_THIS": None,
+    }
+
+
+def test_an_unedited_copy_of_the_example_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = Settings.from_environment({})
+    assert Settings.from_environment(example()).model_dump(exclude={"variables_set"}) == before.model_dump(
+        exclude={"variables_set"}
+    )
+    raw = dotenv_values(ROOT / ".env.example")
+    assert "DAGSTER_HOME" not in raw, "Dagster reads the file itself and would take an empty one for a temporary home"
+
+
+def test_the_file_of_a_database_is_named_from_the_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert normalized_database_url("sqlite:///leads.db") == f"sqlite:///{tmp_path}/leads.db"
+    assert normalized_database_url("sqlite:////srv/leads.db") == "sqlite:////srv/leads.db"

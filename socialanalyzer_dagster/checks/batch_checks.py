@@ -94,6 +94,7 @@ def batch_checks() -> list[dg.AssetChecksDefinition]:
             audit=audits.contacts_have_provenance,
         ),
         CheckOf(name="score_recompute", asset=scored_leads, stage=Stage.SCORED, audit=audits.scores_recompute),
+        CheckOf(name="stages_hold", asset=crm_sync_plan, stage=Stage.SCORED, audit=audits.earlier_stages_hold),
         CheckOf(name="ledger_balanced", asset=crm_sync_plan, stage=Stage.SCORED, audit=audits.ledger_reconciles),
     ]
     of_the_sync = {

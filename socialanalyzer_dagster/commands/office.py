@@ -138,10 +138,8 @@ def _take_files(settings: Settings, database: Database) -> None:
     """POLICY_PATH becomes the active policy, BDR_ROSTER_PATH the roster of a home that has nobody on it yet."""
     now = datetime.now(UTC)
     if settings.policy_path is not None:
-        wanted = policy_file(settings.policy_path)
-        if wanted.digest != policies.active_policy(database).digest:
-            by = policies.Authorship(author="POLICY_PATH", note=settings.policy_path.name, at=now)
-            policies.activate(database, wanted, by)
+        by = policies.Authorship(author="POLICY_PATH", note=settings.policy_path.name, at=now)
+        policies.take_file(database, policy_file(settings.policy_path), by)
     if settings.bdr_roster_path is not None and not roster.loads(database, now):
         roster.load_roster(database, settings.bdr_roster_path, now=now, by="BDR_ROSTER_PATH")
 

@@ -119,7 +119,7 @@ def dev(*, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the
         command += ["-w", str(PROJECT / "workspace.yaml")]
         with interrupted_by(signal.SIGINT, signal.SIGTERM):
             child = subprocess.Popen(  # noqa: S603 - our own interpreter
-                command, cwd=PROJECT, env=inherited_environment(places), start_new_session=True
+                command, cwd=settings.home, env=inherited_environment(places), start_new_session=True
             )
             try:
                 return child.wait()
@@ -131,8 +131,13 @@ def dev(*, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the
 
 
 def served_places(settings: Settings, port: int) -> dict[str, str]:
-    """The variables that tell the served UI and daemon where they are; live contacts never link to this machine."""
+    """The variables that tell the served UI and daemon where they are; live contacts never link to this machine.
+
+    They work in the home, where no `.env` is: Dagster would let one win over the environment.
+    """
     places = {"DAGSTER_HOME": str(settings.dagster_home), "SOCIALANALYZER_HOME": str(settings.home)}
+    files = {"POLICY_PATH": settings.policy_path, "BDR_ROSTER_PATH": settings.bdr_roster_path}
+    places |= {name: str(path.absolute()) for name, path in files.items() if path is not None}
     if settings.is_sandbox and "SOCIALANALYZER_UI_URL" not in settings.variables_set:
         places["SOCIALANALYZER_UI_URL"] = f"http://127.0.0.1:{port}"
     return places

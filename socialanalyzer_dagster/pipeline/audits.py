@@ -1,6 +1,6 @@
 """Statements about a batch that must be true: each returns a verdict with its figures, read from the database alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.scoring import recompute
 from socialanalyzer_dagster.domain.sentences import leads
-from socialanalyzer_dagster.domain.types import JsonValue, Stage
+from socialanalyzer_dagster.domain.types import STAGES, JsonValue, Stage
 from socialanalyzer_dagster.platforms.evidence_kinds import EVIDENCE_SCHEMAS
 from socialanalyzer_dagster.storage import audits
 
@@ -152,3 +152,22 @@ def _fits(schema: type[BaseModel] | None, body: JsonValue) -> bool:
     except ValidationError:
         return False
     return True
+
+
+_BEFORE_THE_SYNC: Sequence[tuple[Audit, Stage]] = (
+    *((outcomes_add_up, stage) for stage in STAGES if stage is not Stage.SYNCED),
+    (no_lead_twice, Stage.DISCOVERED),
+    (evidence_conforms, Stage.SCREENED),
+    (contacts_have_provenance, Stage.ENRICHED),
+    (evidence_conforms, Stage.ANALYZED),
+    (evidence_conforms, Stage.SCORED),
+    (scores_recompute, Stage.SCORED),
+)
+
+
+def earlier_stages_hold(connection: Connection, batch: AuditedBatch, _stage: Stage) -> Verdict:
+    """Everything that must hold of the stages before the plan does; a failure keeps the plan from being written."""
+    verdicts = [(stage, audit(connection, batch, stage)) for audit, stage in _BEFORE_THE_SYNC]
+    wrong = [f"{stage}: {verdict.sentence}" for stage, verdict in verdicts if not verdict.holds]
+    figures = {"asked": len(verdicts), "failed": len(wrong)}
+    return Verdict(not wrong, " ".join(wrong) or f"All {len(verdicts)} statements hold.", figures)

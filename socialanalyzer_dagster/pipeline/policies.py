@@ -23,6 +23,7 @@ from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.policies import StoredPolicy
 
 SHIPPED = "shipped"
+_ACTIVATED = "policy.activate"
 _ABSENT = "(absent)"
 _KEPT = 16
 _PARSED: dict[str, Policy] = {}
@@ -94,6 +95,16 @@ def policy_of_hash(database: Database, policy_hash: str) -> Policy:
     return policy
 
 
+def take_file(database: Database, policy: Policy, by: Authorship) -> None:
+    """Activate the policy of a configured file, unless the author took exactly this one last time.
+
+    What people activated and confirmed since then stays until the file itself says something else.
+    """
+    with database.write() as connection:
+        if audit_log.last_subject(connection, actor=by.author, action=_ACTIVATED) != policy.digest:
+            _activate(connection, policy, by)
+
+
 def activate(database: Database, policy: Policy, by: Authorship) -> StoredPolicy:
     """Store the policy unless it is stored, and make it the active version; running batches keep theirs."""
     with database.write() as connection:
@@ -129,7 +140,7 @@ def _store(connection: Connection, policy: Policy, by: Authorship) -> str:
 def _activate(connection: Connection, policy: Policy, by: Authorship) -> StoredPolicy:
     digest = _store(connection, policy, by)
     rows.set_active(connection, digest)
-    audit_log.record(connection, at=by.at, actor=by.author, action="policy.activate", subject=digest, note=by.note)
+    audit_log.record(connection, at=by.at, actor=by.author, action=_ACTIVATED, subject=digest, note=by.note)
     stored = rows.by_hash(connection, digest)
     if stored is None:
         raise PolicyError(f"policy {digest[:12]} was not stored")

@@ -15,6 +15,12 @@ def record(connection: Connection, *, at: datetime, actor: str, action: str, sub
     connection.execute(insert(AuditEntryRow).values(**entry))
 
 
+def last_subject(connection: Connection, *, actor: str, action: str) -> str | None:
+    """What somebody did this to last; None when they never did."""
+    of_actor = select(AuditEntryRow.subject).where(AuditEntryRow.actor == actor, AuditEntryRow.action == action)
+    return connection.execute(of_actor.order_by(AuditEntryRow.id.desc()).limit(1)).scalar_one_or_none()
+
+
 def last_at(connection: Connection, *, action: str, subject: str) -> datetime | None:
     """When somebody did this to the subject last; None when nobody did."""
     found = select(func.max(AuditEntryRow.at)).where(AuditEntryRow.action == action, AuditEntryRow.subject == subject)

@@ -199,6 +199,24 @@ def test_files_named_by_the_environment_are_taken_at_upgrade(terminal, tmp_path,
     assert len(terminal.json("bdr", "list")) == 2
 
 
+def test_an_upgrade_takes_a_policy_file_once_and_leaves_what_people_changed_since(terminal, tmp_path, monkeypatch):
+    file, document = tmp_path / "policy.yaml", yaml.safe_load(terminal.run("policy", "show").out)
+
+    def upgraded(day_usd: str) -> str:
+        document["budgets"]["day_usd"] = day_usd
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        assert terminal.run("db", "upgrade").code == 0
+        return terminal.json("policy", "show")["document"]["budgets"]["day_usd"]
+
+    monkeypatch.setenv("POLICY_PATH", str(file))
+    assert upgraded("120.00") == "120.00"
+    document["budgets"]["day_usd"] = "90.00"
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert terminal.run("policy", "activate", str(tmp_path / "own.yaml"), "--by", "Mara").code == 0
+    assert upgraded("120.00") == "90.00", "the file says what it said before"
+    assert [upgraded("130.00"), upgraded("120.00")] == ["130.00", "120.00"]
+
+
 def test_wrong_settings_are_told_all_at_once_and_no_secret_is_printed(terminal, monkeypatch):
     secret = "sk-very-secret-value"
     monkeypatch.setenv("SOCIALANALYZER_ENV", "live")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import httpx
 import pytest
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from socialanalyzer_dagster.assets.stage_work import ATTEMPT_TAG
 from socialanalyzer_dagster.domain.types import STAGES, Stage
@@ -13,11 +13,12 @@ from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED
+from socialanalyzer_dagster.platforms.evidence_kinds import SCORE_ANSWERS
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor
 from socialanalyzer_dagster.sensors.sync_retries import sync_retry_sensor
 from socialanalyzer_dagster.storage.models_control import BudgetScopeRow, ProviderAttemptRow
-from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import EvidenceRow, StageOutcomeRow
 from tests.scenarios.house import STAGE_ASSETS, House, failures, open_house, set_up_crm
 
 SEARCH = {"search_keywords": ["travel", "hiking"], "max_results": 20}
@@ -116,6 +117,22 @@ def test_a_missing_outcome_fails_its_check_and_blocks_the_sync(house: House) -> 
     }
     assert "outcomes_complete" in failed
     assert "synced_leads" not in {step.key for step in blocked.get_asset_materialization_events() if step}
+
+
+def test_evidence_that_does_not_conform_blocks_the_sync_although_its_check_stands_on_an_earlier_asset(
+    house: House,
+) -> None:
+    set_up_crm(house)
+    key = house.create("patreon", SEARCH).key
+    assert house.run("lead_batch_job", key).success
+    approve(house.workplace, key, by="demo-approver")
+    with house.office.database.write() as connection:
+        spoiled = select(EvidenceRow.evidence_id).where(EvidenceRow.kind == SCORE_ANSWERS).limit(1).scalar_subquery()
+        connection.execute(update(EvidenceRow).where(EvidenceRow.evidence_id == spoiled).values(body={"no": "answer"}))
+    blocked = house.run("crm_sync_job", key)
+    assert "stages_hold" in {each.check_name for each in blocked.get_asset_check_evaluations() if not each.passed}
+    assert "synced_leads" not in {event.step_key for event in blocked.get_step_success_events()}
+    assert house.view(key)["stages"]["synced"]["passed"] == 0
 
 
 def test_a_key_without_batch_or_preset_is_refused_and_leaves_the_partition_set(house: House) -> None:
