@@ -99,11 +99,11 @@ def activate_budgets(connection: Connection, budgets: dict[str, Any]) -> str:
     return digest
 
 
-def stop_batch(database: Database, batch: BatchIdentity) -> None:
-    """Set the stop flag."""
+def stop_batch(database: Database, batch: BatchIdentity, *, stopped: bool = True) -> None:
+    """Set the stop flag, or take it back as a retry does."""
     with database.write() as connection:
         connection.execute(
-            update(LeadBatchRow).where(LeadBatchRow.batch_id == batch.batch_id).values(stop_requested=True)
+            update(LeadBatchRow).where(LeadBatchRow.batch_id == batch.batch_id).values(stop_requested=stopped)
         )
 
 

@@ -34,6 +34,7 @@ U = TypeVar("U")
 _LOG = logging.getLogger(__name__)
 Book = Callable[[Attempt, Sequence[JsonObject]], Awaitable[int]]
 """Books the items of a job one by one under attempts of their own; returns what of the reservation is left."""
+_LOOKS_AFTER_ABORT, _SECONDS_AFTER_ABORT = 3, 1.0
 _PASSING = frozenset({ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.UNKNOWN})
 
 
@@ -65,7 +66,10 @@ class JobRun(Generic[T]):
         self._waits_outside = job.outlives_runs or site.stage is Stage.DISCOVERED
 
     async def run(self, find: FindJob, rereads: Rereads) -> Answer[T]:
-        """All items, decoded; raises CallFailed, the refusals, and JobStillRunning in discovery."""
+        """All items, decoded; raises CallFailed, the refusals, and JobStillRunning in discovery.
+
+        Those of a job that ended early are handed over and called partial: they are paid for (vendor-contracts 4.1).
+        """
         history, resumed = await self._known(find)
         stored = history.job
         if resumed is None and stored is not None and stored.phase is JobPhase.READ and stored.settled:
@@ -76,7 +80,7 @@ class JobRun(Generic[T]):
             await self._settle_reported(bought.attempt, status, rereads)
             items = await self._items(bought.attempt, status, stored)
         cost = await self._settle_counted(bought.attempt, status, items)
-        if status.state is JobState.FAILED and not (items and self._site.stage is Stage.DISCOVERED):
+        if status.state is JobState.FAILED and not items:
             await self._save(bought.attempt, JobPhase.FAILED)
             raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, _reason(status) or ""))
         return Answer(
@@ -157,27 +161,33 @@ class JobRun(Generic[T]):
         raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "took_too_long"))
 
     async def _end(self, bought: Purchased, code: str) -> bool:
-        """Abort the job and book what it reports; without a report the worst case becomes unknown. True when booked.
+        """Abort the job and book what it reports once it has ended; True when booked, and the job is over.
 
-        The job stays open until the money is booked: a run killed in between leaves it to the next one.
+        One that cannot be aborted, or does not say what it cost, goes on and is billed: its worst case becomes unknown
+        and it stays open, so that the next run that wants it reads it and books it instead of buying another. So does
+        one whose run is killed in between.
         """
         status = await self._aborted(bought.status.job_id)
-        reported = status.reported_micros if status is not None else None
-        if reported is None:
+        if status is None or status.reported_micros is None:
             await self._desk.till.lose(bought.attempt, code)
-        else:
-            await self._desk.till.settle(bought.attempt, reported, error_code=code)
+            return False
+        await self._desk.till.settle(bought.attempt, status.reported_micros, error_code=code)
         await self._save(bought.attempt, JobPhase.FAILED)
-        return reported is not None
+        return True
 
     async def _aborted(self, job_id: str) -> JobStatus | None:
+        """The terminal status after an abort; None where there is none, or not soon: its figures are not final."""
+        if self._job.abort is None:
+            return None
         try:
-            if self._job.abort is not None:
-                await self._job.abort(job_id)
-            return await self._job.poll(job_id)
+            await self._job.abort(job_id)
+            for _ in range(_LOOKS_AFTER_ABORT):
+                if (status := await self._job.poll(job_id)).state is not JobState.RUNNING:
+                    return status
+                await self._parts.sleep(_SECONDS_AFTER_ABORT)
         except VendorError as error:
             _LOG.warning("a %s job could not be ended: %s", self._job.operation, error)
-            return None
+        return None
 
     async def _items(self, attempt: Attempt, status: JobStatus, stored: StoredVendorJob | None) -> list[JsonObject]:
         """Every item of the job, from the stored pages and the pages still to read."""

@@ -6,7 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from gate_world import VirtualTime, attempts, gate_over, handle, jobs, ledger, money_of, new_batch, policy_with, uid
+from gate_world import (
+    VirtualTime,
+    attempts,
+    gate_over,
+    handle,
+    jobs,
+    ledger,
+    money_of,
+    new_batch,
+    policy_with,
+    stop_batch,
+    uid,
+)
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -387,8 +399,8 @@ async def test_money_held_for_a_job_that_failed_is_no_open_job(database, policy,
     assert money_of(database) == (0, 0, 10 * PRICE)
 
 
-async def test_a_failed_job_is_charged_and_failed(database, policy, clock):
-    batch, actor = new_batch(database, policy), Actor(2, reported=777)
+async def test_a_failed_job_without_an_item_is_charged_and_failed(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(0, reported=777)
     actor.final = JobState.FAILED
     async with gate_over(database, policy, clock, **VirtualTime().options) as gate:
         stage = await bound(gate, batch, Stage.ENRICHED)
@@ -400,6 +412,18 @@ async def test_a_failed_job_is_charged_and_failed(database, policy, clock):
         await stage.run_job(actor.job(), leads=[uid(0), uid(1)], step="C")  # a new purchase
     assert len(actor.started) == 2
     assert ledger(database)["settled"][:2] == [(uid(0), 389, 0), (uid(1), 388, 0)]
+
+
+async def test_what_a_failed_run_of_a_step_read_until_then_is_handed_over_and_not_bought_again(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(3, reported=777)
+    actor.final = JobState.FAILED
+    async with gate_over(database, policy, clock, **VirtualTime().options) as gate:
+        stage = await bound(gate, batch, Stage.ENRICHED)
+        for _ in range(2):
+            answer = await stage.run_job(actor.job(), leads=[uid(0), uid(1)], step="C")
+            assert (len(answer.value), answer.partial) == (3, "timed_out")
+    assert len(actor.started) == 1
+    assert money_of(database) == (777, 0, 0)
 
 
 async def test_what_a_failed_search_found_until_then_is_kept_and_called_partial(database, policy, clock):
@@ -440,22 +464,59 @@ async def test_a_job_without_room_in_a_scope_is_not_bought(database, policy, clo
     assert jobs(database) == []
 
 
-async def test_stopping_the_batch_stops_the_meter(sqlite_database, policy, clock):
-    from gate_world import stop_batch
-
-    batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=55)
+async def stopped_while_it_runs(database, policy, clock, batch, job: Any) -> None:
+    """A run whose batch is stopped while it waits for the job."""
     time = VirtualTime()
 
     async def sleep(seconds: float) -> None:
-        stop_batch(sqlite_database, batch)
+        stop_batch(database, batch)
         await time.sleep(seconds + 2)
 
-    async with gate_over(sqlite_database, policy, clock, sleep=sleep, monotonic=time.monotonic) as gate:
+    async with gate_over(database, policy, clock, sleep=sleep, monotonic=time.monotonic) as gate:
         stage = await bound(gate, batch)
         with pytest.raises(BatchStopped):
-            await stage.run_job(actor.job(), leads=[], step="search")
+            await stage.run_job(job, leads=[], step="search")
+    stop_batch(database, batch, stopped=False)
+
+
+async def test_stopping_the_batch_stops_the_meter(sqlite_database, policy, clock):
+    batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=55)
+    await stopped_while_it_runs(sqlite_database, policy, clock, batch, actor.job())
     assert actor.aborted == 1
     assert money_of(sqlite_database) == (55, 0, 0)
+    assert [phase for phase, _ in jobs(sqlite_database)] == ["failed"]
+
+
+@pytest.mark.parametrize("has_abort", [False, True])
+async def test_a_job_that_goes_on_after_a_stop_is_read_by_the_retry_and_not_bought_again(
+    database, policy, clock, has_abort
+):
+    """Without an abort, as a search at InsightIQ, or without a figure of what the aborted part costs."""
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=2)
+    job = actor.job() if has_abort else replace(actor.job(), abort=None)
+    await stopped_while_it_runs(database, policy, clock, batch, job)
+    assert money_of(database) == (0, 0, 10 * PRICE)
+    assert jobs(database) == [("running", "run-1")]
+    actor.aborted = 0
+    answer = await run(database, policy, clock, batch, actor)
+    assert (len(answer.value), len(actor.started)) == (2, 1)
+    assert money_of(database) == (2 * PRICE, 0, 0)
+
+
+async def test_an_aborted_run_is_booked_at_its_last_figure_and_not_while_it_still_counts(
+    sqlite_database, policy, clock
+):
+    batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=55)
+    looks = iter([JobState.RUNNING, JobState.RUNNING, JobState.FAILED])
+    poll = actor.poll
+
+    async def ending(job_id: str) -> JobStatus:
+        return replace(await poll(job_id), state=next(looks)) if actor.aborted else await poll(job_id)
+
+    actor.poll = ending  # type: ignore[method-assign]
+    await stopped_while_it_runs(sqlite_database, policy, clock, batch, actor.job())
+    assert money_of(sqlite_database) == (55, 0, 0)
+    assert list(looks) == []
 
 
 async def test_another_batch_reuses_a_finished_job_inside_its_window(sqlite_database, policy, clock):
