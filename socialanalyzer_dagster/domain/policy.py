@@ -38,7 +38,7 @@ from socialanalyzer_dagster.domain.policy_money import (
     Price,
     RetriesPolicy,
 )
-from socialanalyzer_dagster.domain.policy_rules import missing_names, unusable_names
+from socialanalyzer_dagster.domain.policy_rules import missing_names, unusable_names, unusable_values
 from socialanalyzer_dagster.domain.policy_search import (
     DiscoveryPolicy,
     EmailsPolicy,
@@ -104,7 +104,8 @@ class Policy(Section):
     @model_validator(mode="after")
     def _is_complete(self, info: ValidationInfo) -> "Policy":
         is_new = info.context != _STORED
-        if problems := [*missing_names(self), *(unusable_names(self) if is_new else ())]:
+        unusable = [*unusable_names(self), *unusable_values(self)] if is_new else []
+        if problems := [*missing_names(self), *unusable]:
             raise ValueError("\n- ".join(problems))
         shipped_examples(self.categories.labels)
         return self

@@ -144,4 +144,5 @@ class RetriesPolicy(Section):
     backoff_cap_seconds: Decimal = Field(gt=0)
     longest_wait_seconds: Positive
     reissue_lost: Count
+    """How often a paid call whose answer was lost is sent again by itself: once, or never (spec 12.4)."""
     cost_reread_seconds: Count

@@ -57,6 +57,13 @@ def unusable_names(policy: "Policy") -> list[str]:
     return [problem for each in names for problem in each.problems()]
 
 
+def unusable_values(policy: "Policy") -> list[str]:
+    """Values that no batch may run under, although documents of before may be read with them."""
+    if policy.retries.reissue_lost > 1:
+        return ["retries.reissue_lost must be 0 or 1: a lost paid call is sent again at most once without a person"]
+    return []
+
+
 def _judgement_names(policy: "Policy") -> Iterator[_Names]:
     screening = policy.screening
     yield _Names("cache.reuse_days", policy.cache.reuse_days, OPERATIONS)

@@ -208,8 +208,15 @@ class Exchange(Generic[T]):
         except BaseException:  # cancelled or broken on our side while the request was out: it may have been billed
             await self._desk.till.lose(attempt, "interrupted", self._elapsed(began))
             raise
-        passage.answered(reply.quotas)
-        return await self._settled(attempt, reply, self._elapsed(began))
+        value = self._value(reply.body)
+        if isinstance(value, CallFailed):  # paid all the same; a vendor that answers everybody so is not well
+            unwell = VendorError(
+                self._operation.vendor, ErrorClass.TRANSIENT, value.error.code, quotas=tuple(reply.quotas)
+            )
+            passage.failed(unwell)
+        else:
+            passage.answered(reply.quotas)
+        return await self._settled(attempt, reply, value, self._elapsed(began))
 
     async def _failed(self, attempt: Attempt, error: VendorError, latency_milliseconds: int) -> Again:
         charge = await self._desk.till.fail(attempt, error, latency_milliseconds)
@@ -218,16 +225,17 @@ class Exchange(Generic[T]):
         _LOG.warning("whether %s was charged is not known after %s", self._operation.key, error)
         return Again(self._tries.backoff_seconds(), lost=error)
 
-    async def _settled(self, attempt: Attempt, reply: Reply, latency_milliseconds: int) -> Answer[T]:
+    async def _settled(
+        self, attempt: Attempt, reply: Reply, value: T | CallFailed, latency_milliseconds: int
+    ) -> Answer[T]:
         amount = self._desk.till.billed(lambda: self._parts.prices.settled(reply), attempt.reserved_micros)
         try:
             body: bytes | None = packed(reply.body)
         except (TypeError, ValueError):
             body = None
         await self._desk.till.settle(attempt, amount, body=body, latency_milliseconds=latency_milliseconds)
-        value = await self.decoded(attempt.attempt_key, reply.body)
         return Answer(
-            value=value,
+            value=await self._usable(attempt.attempt_key, value),
             attempt_key=attempt.attempt_key,
             cost_micros=amount,
             reused=False,
@@ -236,12 +244,20 @@ class Exchange(Generic[T]):
 
     async def decoded(self, attempt_key: str, body: JsonValue) -> T:
         """The typed answer of a settled sending; raises CallFailed, and marks the body so that nobody gets it again."""
+        return await self._usable(attempt_key, self._value(body))
+
+    def _value(self, body: JsonValue) -> T | CallFailed:
         try:
             return decoded(self._call.decode, self._operation.vendor, body)
         except CallFailed as failure:
-            mark = MarkUndecodable(attempt_key=attempt_key, error_code=failure.error.code)
+            return failure
+
+    async def _usable(self, attempt_key: str, value: T | CallFailed) -> T:
+        if isinstance(value, CallFailed):
+            mark = MarkUndecodable(attempt_key=attempt_key, error_code=value.error.code)
             await self._parts.writer.submit(mark)
-            raise
+            raise value
+        return value
 
     def _elapsed(self, began: float) -> int:
         return round((self._parts.monotonic() - began) * 1000)

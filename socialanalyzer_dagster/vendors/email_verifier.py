@@ -123,5 +123,5 @@ def classify(status: int, headers: Headers, body: JsonValue) -> VendorError | No
     if word in _PASSING_ERRORS:
         return VendorError(VENDOR, ErrorClass.TRANSIENT, word, status=status)
     if word and 200 <= status < 300:
-        return VendorError(VENDOR, ErrorClass.PERMANENT_ITEM, "error_in_answer", status=status)
+        return VendorError(VENDOR, ErrorClass.UNKNOWN, "error_in_answer", status=status)  # billed or not, nobody says
     return status_error(VENDOR, status, headers)

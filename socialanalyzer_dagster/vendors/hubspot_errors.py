@@ -74,7 +74,8 @@ def classify(status: int, headers: Headers, body: JsonValue) -> VendorError | No
     if status in _STOP_STATUSES:
         return VendorError(VENDOR, ErrorClass.PERMANENT_SERVICE, f"http_{status}", status=status)
     if 200 <= status < 300 and facts.get("status") == "error":
-        return VendorError(VENDOR, ErrorClass.PERMANENT_ITEM, code or "error_in_answer", status=status)
+        error_class = ErrorClass.PERMANENT_ITEM if code else ErrorClass.TRANSIENT  # only a category is about the record
+        return VendorError(VENDOR, error_class, code or "error_in_answer", status=status)
     if status in _REFUSED_STATUSES:
         return RefusedBatch(code or f"http_{status}", status, facts)
     return status_error(VENDOR, status, headers, code=code)

@@ -76,3 +76,10 @@ def test_all_problems_are_told_at_once():
 def test_the_letters_of_steps_are_those_of_the_steps_that_exist():
     assert set(STEPS) == set(STEP_LETTERS)
     assert {*PAGE_STEPS, *SEARCH_STEPS} < set(STEP_LETTERS)
+
+
+def test_a_lost_paid_call_cannot_be_repeated_more_than_once_without_a_person():
+    document = changed("retries.reissue_lost", 2)
+    with pytest.raises(PolicyError, match=r"retries\.reissue_lost must be 0 or 1"):
+        parse_policy(document)
+    assert stored_policy(document).retries.reissue_lost == 2, "what was stored stays readable"

@@ -40,7 +40,9 @@ QUESTION = ModelRequest(
     },
 )  # fmt: skip
 Ask = Callable[[Vendors, Any], Awaitable[Any]]
-SITUATIONS = ("success", "empty", "partial", "auth", "quota", "throttle", "5xx", "timeout", "200-with-error")
+SITUATIONS = (
+    "success", "empty", "partial", "auth", "quota", "throttle", "5xx", "timeout", "200-with-error", "error-body-in-200",
+)  # fmt: skip
 THROTTLED, TRANSIENT, UNKNOWN = ErrorClass.THROTTLED, ErrorClass.TRANSIENT, ErrorClass.UNKNOWN
 STOP, ITEM = ErrorClass.PERMANENT_SERVICE, ErrorClass.PERMANENT_ITEM
 
@@ -71,6 +73,7 @@ def _cases(lost: ErrorClass, failing: ErrorClass, **own: Case) -> dict[str, Case
     shared = {
         "auth": Case("unauthorized", STOP), "throttle": Case("rate_limited", THROTTLED),
         "5xx": Case("error_503", failing), "timeout": Case("slow", lost), "200-with-error": Case("malformed", lost),
+        "error-body-in-200": Case("error_200", lost),
     }  # fmt: skip
     return {**shared, **own}
 
@@ -158,7 +161,7 @@ PROVIDERS = {
             empty=Case(None, lambda got: isinstance(got, UnexpectedBodyError), _mailbox_of_a_silent_verifier),
             partial=Case("result_unknown", lambda got: got.result == "unknown"),
             quota=Case("out_of_credits", STOP),
-            **{"200-with-error": Case("unauthorized", STOP)},
+            **{"200-with-error": Case("unauthorized", STOP), "error-body-in-200": Case("error_200", TRANSIENT)},
         )),
         Provider("openai", _judgement, _cases(
             UNKNOWN, TRANSIENT,

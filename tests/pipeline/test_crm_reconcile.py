@@ -10,6 +10,7 @@ from socialanalyzer_dagster.domain.suppression import identifier_hash
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.crm_reconcile import _Reconciliation
 from socialanalyzer_dagster.pipeline.notices import notice_report, overdue
+from socialanalyzer_dagster.pipeline.vendor_health import reset_breaker
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.vendors.hubspot_owners import OWNER_IDS
 from socialanalyzer_dagster.storage.crm_links import Link
@@ -88,6 +89,7 @@ async def unanswered(world: CrmWorld, *names: str) -> str:
     world.when_asleep = lambda: world.faults(lost, Fault("hubspot", "batch_read", "error_200"))
     assert (await world.sync(key)).rows == {"failed": len(names)}
     world.faults()
+    reset_breaker(world.workplace, "hubspot", by="Mara")
     return key
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from gate_world import (
+    FETCH_MICROS,
     Vendor,
     VirtualTime,
     attempts,
@@ -31,7 +33,7 @@ from socialanalyzer_dagster.storage.breakers import (
 )
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.limiters import AskRate, AskSlots, FreeSlots
-from socialanalyzer_dagster.storage.service_health import AddFigures
+from socialanalyzer_dagster.storage.service_health import AddFigures, figures_since
 
 RULES = Rules(window=10, failure_share=0.5, failures_in_a_row=3, reset_seconds=300, probe_seconds=120)
 BAD, GOOD = CallResult(trip=0, code="http_500"), CallResult(trip=0)
@@ -286,6 +288,28 @@ async def test_a_rate_that_allows_a_call_too_late_makes_the_lead_wait_outside_th
             await gate.call(vendor.call("b"), leads=[uid(0)], step="s")
     assert away.value.retry_at is not None
     assert (away.value.retry_at - clock.now()).total_seconds() == pytest.approx(86_400, rel=1 / 50)
+
+
+async def test_answers_that_nobody_can_read_open_the_breaker_and_show_in_the_figures_though_they_are_paid(
+    database, policy, clock
+):
+    patient = slow(policy, wait_in=[])
+    batch, vendor = new_batch(database, patient), Vendor("odd", "odd", "odd")
+
+    def refuse(_body: Any) -> Any:
+        raise ValueError("another shape than the contract's")
+
+    async with stage_gate(database, patient, clock, batch) as gate:
+        for name in "abc":
+            with pytest.raises(CallFailed, match="undecodable_answer"):
+                await gate.call(vendor.call(name, decode=refuse), leads=[uid(0)], step="s")
+        with pytest.raises(ProviderUnavailable):
+            await gate.call(vendor.call("d"), leads=[uid(0)], step="s")
+    assert (stored(database).phase, vendor.sent) == (OPEN, 3)
+    assert money_of(database) == (3 * FETCH_MICROS, 0, 0)
+    with database.read() as connection:
+        figures = figures_since(connection, clock.now() - timedelta(minutes=1))["insightiq"]
+    assert figures.success_rate == 0
 
 
 async def test_failures_of_public_hosts_close_no_service(sqlite_database, policy, clock):

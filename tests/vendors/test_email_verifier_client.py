@@ -47,7 +47,7 @@ async def test_the_result_alone_decides(result, status):
         ("file_not_found", ErrorClass.PERMANENT_ITEM),
         ("No email specified", ErrorClass.PERMANENT_ITEM),
         ("Internal error", ErrorClass.TRANSIENT),
-        ("something else", ErrorClass.PERMANENT_ITEM),
+        ("something else", ErrorClass.UNKNOWN),
     ],
 )
 async def test_an_error_inside_a_200_is_an_error(text, error_class):

@@ -56,6 +56,7 @@ def states(body, inputs=INPUTS):
         (525, {}, {}, ErrorClass.PERMANENT_SERVICE, None),
         (526, {}, {}, ErrorClass.PERMANENT_SERVICE, None),
         (200, {"status": "error", "category": "VALIDATION_ERROR"}, {}, ErrorClass.PERMANENT_ITEM, None),
+        (200, {"status": "error", "message": "internal"}, {}, ErrorClass.TRANSIENT, None),
     ],
 )
 async def test_the_error_table(status, body, headers, error_class, wait):
