@@ -21,7 +21,7 @@ from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, i
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.pipeline.runner_waits import fill_rest, wait_for_provider
+from socialanalyzer_dagster.pipeline.runner_waits import fill_rest, wait_for_missed, wait_for_provider
 from socialanalyzer_dagster.storage import batch_figures, batches, found_items, outcome_sets, outcomes
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION
 from socialanalyzer_dagster.storage.statistics import refresh_statistics
@@ -91,6 +91,7 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
         batch.forget_cap()
     if ended.reason is None:
         forget_ended_wait(batch)
+        wait_for_missed(batch, stage)
     if halt is None and not counters[stage].goes_on and not batch.refresh().is_terminal:
         out_of_reach = batch.reach.out_of_reach and batch.row.waits_for is None
         halt = _wait_for_vendors(batch, stage) if out_of_reach else None

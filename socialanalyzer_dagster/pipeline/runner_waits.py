@@ -11,7 +11,7 @@ from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import outcome_fills
+from socialanalyzer_dagster.storage import outcome_fills, outcome_sets
 from socialanalyzer_dagster.storage.outcome_fills import Fill
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION
 
@@ -40,6 +40,19 @@ def wait_for_provider(
     batch.become(BatchStatus.PAUSED, sentence)
     batch.wait_for(away.vendor, until, sentence)
     return sentence
+
+
+def wait_for_missed(batch: OpenBatch, stage: Stage) -> None:
+    """Leads that the stage gave up one by one, because a vendor was away, wait for it too (spec 13.2)."""
+    with batch.workplace.database.read() as connection:
+        waits = outcome_sets.waits_of(connection, batch.row.batch_id, stage)
+    if not waits or batch.row.waits_for is not None:
+        return
+    vendor = str(waits[0].get("vendor"))
+    known = [datetime.fromisoformat(str(each["until"])) for each in waits if each.get("until")]
+    until = max(known, default=batch.workplace.clock.now())
+    why = f"{leads(len(waits))} could not be {stage}, because {vendor} was away"
+    batch.wait_for(vendor, until, f"{why}; they are done by themselves {_when(until)}.")
 
 
 def fill_rest(batch: OpenBatch, stage: Stage, outcome: Outcome, within: int, *, with_email: bool | None = None) -> int:

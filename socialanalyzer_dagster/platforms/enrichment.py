@@ -6,7 +6,7 @@ from socialanalyzer_dagster.domain.contact_choice import EMAIL, email_problem, r
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.leads import Candidate, Evidence, LeadRecord
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
-from socialanalyzer_dagster.domain.outcomes import Outcome, StepState, failed, passed, rejected
+from socialanalyzer_dagster.domain.outcomes import Outcome, StepState, passed, rejected, skipped
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, Stage
 from socialanalyzer_dagster.platforms.base import StageContext
@@ -97,14 +97,14 @@ def _outcome(lead: LeadInEnrichment, problem: str | None, status: EmailStatus | 
     if not lead.policy.enrichment.require_email:
         return passed(stage, email_status=None, email_problem=problem)
     if problem == "no_email" and (silent := _silent_provider(lead)) is not None:
-        return failed(stage, "internal_error", reason="provider_unavailable", vendor=silent)
+        return skipped(stage, "provider_unavailable", **silent, without_email=True)
     return rejected(stage, problem)
 
 
-def _silent_provider(lead: LeadInEnrichment) -> str | None:
-    """A vendor that could not be asked: then 'no e-mail' is not known, and the lead is tried again."""
+def _silent_provider(lead: LeadInEnrichment) -> dict[str, JsonValue] | None:
+    """Vendor, reason and earliest return of one that could not be asked: then 'no e-mail' is not known (13.2)."""
     results = (result for result in lead.steps.values() if result.state is StepState.PROVIDER_UNAVAILABLE)
-    return next((str(result.detail.get("vendor")) for result in results), None)
+    return next(({name: result.detail.get(name) for name in ("vendor", "reason", "until")} for result in results), None)
 
 
 def _summary(lead: LeadInEnrichment) -> Evidence:

@@ -204,7 +204,8 @@ def may_pass(failure: CallFailed) -> bool:
 
 
 def _silent_step(step: EnrichmentStep, refusal: ProviderUnavailable) -> StepResult:
-    detail: dict[str, JsonValue] = {"vendor": refusal.vendor, "reason": refusal.code}
+    until = refusal.retry_at.isoformat() if refusal.retry_at is not None else None
+    detail: dict[str, JsonValue] = {"vendor": refusal.vendor, "reason": refusal.code, "until": until}
     return StepResult(step=step.letter, state=StepState.PROVIDER_UNAVAILABLE, detail=detail)
 
 

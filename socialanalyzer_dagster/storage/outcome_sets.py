@@ -1,5 +1,6 @@
 """Which leads a stage works on, and how many ended how (spec 2.2, 2.3)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -198,6 +199,19 @@ def position_of_rank(connection: Connection, batch_id: str, stage: Stage, rank: 
     return connection.execute(
         select(arrived.c.position).order_by(arrived.c.position).offset(rank - 1).limit(1)
     ).scalar_one_or_none()
+
+
+_WAITS = select(StageOutcomeRow.detail).where(
+    StageOutcomeRow.batch_id == OF_BATCH,
+    StageOutcomeRow.stage == bindparam("of_stage"),
+    StageOutcomeRow.code == "provider_unavailable",
+    StageOutcomeRow.is_current,
+)
+
+
+def waits_of(connection: Connection, batch_id: str, stage: Stage) -> list[Mapping[str, Any]]:
+    """Details (vendor, reason, until) of the leads that a stage could not look at because a vendor was away."""
+    return list(connection.execute(_WAITS, {"of_batch": batch_id, "of_stage": stage}).scalars())
 
 
 def has_code(connection: Connection, batch_id: str, code: str) -> bool:

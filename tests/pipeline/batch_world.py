@@ -18,7 +18,7 @@ from socialanalyzer_dagster.domain.calls import JobPage, JobState, JobStatus, Re
 from socialanalyzer_dagster.domain.creator_lists import CreatorList, ListRow
 from socialanalyzer_dagster.domain.filters import SearchFilters
 from socialanalyzer_dagster.domain.leads import AudienceKind, Candidate, CandidateKind, Evidence, FoundItem, LeadRecord
-from socialanalyzer_dagster.domain.outcomes import StepState, passed, rejected
+from socialanalyzer_dagster.domain.outcomes import StepState, passed, rejected, skipped
 from socialanalyzer_dagster.domain.outside_text import storable
 from socialanalyzer_dagster.domain.policy import Policy, parse_policy
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork, StepResult
@@ -82,6 +82,8 @@ class BookVendor:
     hold: asyncio.Event | None = None
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     spoiled: set[str] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
+    """Nobody can look for an address of these people, because another vendor is away."""
     job_runs: bool = False
 
     @property
@@ -178,6 +180,10 @@ class BookVendor:
         for work in works:
             if (bug := self.bugs.get(f"{Stage.ENRICHED}:{work.record.handle}")) is not None:
                 raise bug
+            if work.record.handle in self.unseen:
+                away = {"vendor": "insightiq", "reason": "http_503", "until": None, "without_email": True}
+                yield LeadResult(uid=work.uid, outcome=skipped(Stage.ENRICHED, "provider_unavailable", **away))
+                continue
             found = work.steps["B"] if "B" in work.steps else results[work.uid]
             yield LeadResult(
                 uid=work.uid, outcome=passed(Stage.ENRICHED), values={"email": found.candidates[0]},

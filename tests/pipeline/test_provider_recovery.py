@@ -175,6 +175,31 @@ async def test_an_unfinished_look_for_contacts_ends_the_way_only_of_leads_withou
     assert world.codes(Stage.SCORED) == {"passed": 6}
 
 
+@pytest.mark.parametrize("away", [{"p1", "p2"}, {"p1", "p2", "p3", "p4", "p5", "p6"}])
+async def test_leads_for_whom_nobody_could_look_wait_for_that_vendor_and_none_fails(
+    database, policy, clock, tmp_path, away: set[str]
+):
+    world = world_with(database, policy, clock, tmp_path)
+    world.vendor.unseen = away
+    key = world.create().key
+    reports = await world.run(key)
+    assert reports[Stage.ENRICHED].counters.failed == 0
+    assert world.codes(Stage.ENRICHED)["provider_unavailable"] == len(away)
+    assert world.codes(Stage.SCORED)["passed"] == 6 - len(away)
+    batch = find_batch(world.workplace, key)
+    assert (batch.waits_for, batch.status) == ("insightiq", "completed" if len(away) == 6 else "scoring")
+    assert f"{len(away)} leads could not be enriched, because insightiq was away" in (batch.cause or "")
+    before = world.vendor.asked.copy()
+    world.vendor.unseen = set()
+    if batch.is_terminal:
+        assert len(reopened(world)) == 1
+    await world.run(key)
+    assert world.codes(Stage.SCORED) == {"passed": 6}
+    assert find_batch(world.workplace, key).waits_for is None
+    done = {name.partition(":")[2] for name in world.vendor.asked - before if name.startswith("scored:")}
+    assert done == away
+
+
 def waiting(vendor: str, until: datetime | None = None) -> WaitingBatch:
     return WaitingBatch(key=BatchKey(f"of-{vendor}"), vendor=vendor, until=until)
 

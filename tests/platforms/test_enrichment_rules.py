@@ -176,7 +176,13 @@ async def test_no_address_is_not_known_while_a_vendor_could_not_be_asked(bench: 
     work = work_of(record_of_someone())
     results = await run(enrich, [work], bench.context(platform("patreon")))
     outcome = results[work.uid].outcome
-    assert (outcome.result, outcome.code) == ("failed", "internal_error")
+    assert (outcome.result, outcome.code) == ("skipped", "provider_unavailable")
+    assert outcome.detail == {
+        "vendor": "apify",
+        "reason": "switched_off_by_the_test",
+        "until": None,
+        "without_email": True,
+    }
     assert outcome.retryable
 
 
