@@ -70,7 +70,7 @@ class LeadResult:
     """What a stage function says about one lead; everything in it is stored in one transaction.
 
     `record` replaces the lead's facts where the stage learned more; `values` are the resolved contact fields (field ->
-    chosen candidate) and `email_status` is the verified state of the chosen address.
+    chosen candidate) and `email_status` is the verified state of the chosen address, as of `email_verified_at`.
     """
 
     uid: LeadUid
@@ -80,6 +80,7 @@ class LeadResult:
     candidates: tuple[Candidate, ...] = ()
     values: Mapping[str, Candidate] = field(default_factory=dict)
     email_status: str | None = None
+    email_verified_at: datetime | None = None
     score: ScoreRecord | None = None
 
 

@@ -22,6 +22,7 @@ from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, close_batch, queue_sync, unfinished_leads
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, end_stage, forget_ended_wait, pause_cancelled
+from socialanalyzer_dagster.pipeline.verification_round import verify_due
 from socialanalyzer_dagster.storage import batches, outcome_sets, sync_plans
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Pending
@@ -83,6 +84,7 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
         return await asyncio.to_thread(plan_report, batch)
     policy = await asyncio.to_thread(planning_policy, batch)
     try:
+        away = await verify_due(batch, window)
         drafts = await _drafts(batch, policy, window)
     except CrmNotReady as error:
         await asyncio.to_thread(_pause, batch, str(error))
@@ -93,7 +95,7 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
         await asyncio.shield(asyncio.to_thread(pause_cancelled, batch))
         raise
     changed = await asyncio.to_thread(store_plan, batch, drafts, rules_hash(policy))
-    return await asyncio.to_thread(_closed, batch, changed)
+    return await asyncio.to_thread(_closed, batch, changed, away)
 
 
 async def dry_plan(batch: OpenBatch) -> list[PlanRow]:
@@ -160,8 +162,12 @@ def _away(batch: OpenBatch, error: VendorError) -> ProviderUnavailable:
     return ProviderUnavailable(error.vendor, error.code, retry_at=until)
 
 
-def _closed(batch: OpenBatch, changed: bool) -> PlanReport:
+def _closed(batch: OpenBatch, changed: bool, away: ProviderUnavailable | None) -> PlanReport:
     forget_ended_wait(batch)
+    if away is not None and away.retry_at is not None:
+        until = f"{away.retry_at:%Y-%m-%d %H:%M} UTC"
+        cause = f"{away.vendor} could not verify addresses; the plan is made again by itself, not before {until}"
+        batch.wait_for(away.vendor, away.retry_at, cause)
     with batch.workplace.database.read() as connection:
         plan = sync_plans.newest_plan(connection, batch.row.batch_id)
     if plan is None or plan.state != PlanState.OPEN:

@@ -76,7 +76,12 @@ class StoreResults(Write[None]):
             return
         contacts.replace_values(connection, chosen)
         states = [
-            EmailState(lead=uid, email_hash=self._email_hash(results[uid]), status=results[uid].email_status)
+            EmailState(
+                lead=uid,
+                email_hash=self._email_hash(results[uid]),
+                status=results[uid].email_status,
+                verified_at=results[uid].email_verified_at,
+            )
             for uid in chosen
         ]
         contacts.write_email_states(connection, states, now)

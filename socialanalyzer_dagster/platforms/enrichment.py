@@ -1,13 +1,14 @@
 """The enriched stage of every platform: the steps that its policy switches on, then one outcome per lead (spec 8)."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 
 from socialanalyzer_dagster.domain.contact_choice import EMAIL, email_problem, resolve
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.leads import Candidate, Evidence, LeadRecord
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.outcomes import Outcome, StepState, passed, rejected, skipped
-from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork
+from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork, StepResult
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, Stage
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.platforms.enrichment_leads import LeadInEnrichment, choice_context
@@ -16,7 +17,8 @@ from socialanalyzer_dagster.platforms.enrichment_steps_pages import PAGE_KINDS, 
 from socialanalyzer_dagster.platforms.enrichment_steps_profiles import instagram_step, twitter_step
 from socialanalyzer_dagster.platforms.enrichment_steps_search import bridge_queries, contact_queries, search_step
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, run_waves
-from socialanalyzer_dagster.platforms.evidence_kinds import ENRICHMENT_SUMMARY
+from socialanalyzer_dagster.platforms.evidence_kinds import EMAIL_VERIFICATION, ENRICHMENT_SUMMARY, EmailVerifications
+from socialanalyzer_dagster.platforms.evidence_reading import body_of
 from socialanalyzer_dagster.platforms.verification import STEP as VERIFICATION
 from socialanalyzer_dagster.platforms.verification import statuses_of, verification_step
 
@@ -87,7 +89,17 @@ def result_of(lead: LeadInEnrichment) -> LeadResult:
         candidates=found,
         values=values,
         email_status=status.value if status else None,
+        email_verified_at=_verified_at(lead.steps.get(VERIFICATION), chosen),
     )
+
+
+def _verified_at(result: StepResult | None, chosen: Candidate | None) -> datetime | None:
+    """When the verifier spoke of the chosen address: an answer that is given again keeps its day."""
+    if result is None or chosen is None:
+        return None
+    verified = body_of({each.kind: each for each in result.evidence}, EMAIL_VERIFICATION, EmailVerifications)
+    addresses = verified.addresses if verified is not None else ()
+    return next((each.verified_at for each in addresses if each.email == chosen.value), None)
 
 
 def _outcome(lead: LeadInEnrichment, problem: str | None, status: EmailStatus | None) -> Outcome:

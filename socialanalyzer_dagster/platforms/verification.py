@@ -1,17 +1,19 @@
 """Step L: the best addresses of a lead are verified one after the other until one is usable (spec 8.4, 8.6)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
-from socialanalyzer_dagster.domain.contact_choice import next_to_verify
+from socialanalyzer_dagster.domain.contact_choice import EMAIL, ChoiceContext, email_problem, next_to_verify, resolve
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.leads import Candidate, Evidence
 from socialanalyzer_dagster.domain.outcomes import StepState
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallFailed, StepResult
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
-from socialanalyzer_dagster.domain.types import JsonObject, JsonValue
+from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, LeadUid
 from socialanalyzer_dagster.platforms.base import StageContext
-from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView, choice_context
+from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadInEnrichment, LeadView, choice_context
 from socialanalyzer_dagster.platforms.enrichment_sources import unit_micros
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall, may_pass
 from socialanalyzer_dagster.platforms.evidence_kinds import EMAIL_VERIFICATION
@@ -62,7 +64,7 @@ async def _verify(view: LeadView, context: StageContext) -> Finding:
     cost = 0
     while candidate := next_to_verify(view.candidates, choice_context(view.record, statuses), context.policy):
         try:
-            row, micros = await _ask(verifier, candidate, view, context)
+            row, micros = await _ask(verifier, candidate, view.uid, context)
         except CallFailed as failure:
             statuses[candidate.canonical] = EmailStatus.UNVERIFIED
             return _unanswered(failure, statuses, cost)
@@ -79,10 +81,55 @@ async def _verify(view: LeadView, context: StageContext) -> Finding:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the verifier said about an address, and when."""
+
+    status: EmailStatus
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A lead's contact values chosen anew, and its address with its verdict; values lack an address nobody may use."""
+
+    values: Mapping[str, Candidate]
+    address: Candidate
+    verdict: Verdict
+
+
+async def verify_anew(
+    lead: LeadInEnrichment, known: Mapping[str, Verdict], context: StageContext, *, ordinal: int
+) -> Verified | None:
+    """Ask about the best addresses as step L does, but for those whose verdict still holds; None when none is left.
+
+    `known` is by canonical address; another `ordinal` asks again what the batch was told before. Raises CallFailed and
+    what the gate refuses with.
+    """
+    verifier, verdicts = context.vendors.email_verifier, dict(known)
+    candidates, asked = lead.candidates(), dict[str, Candidate]()
+
+    def choice() -> ChoiceContext:
+        return choice_context(lead.work.record, {address: each.status for address, each in verdicts.items()})
+
+    while verifier is not None and (found := next_to_verify(candidates, choice(), context.policy)):
+        row, _ = await _ask(verifier, found, lead.uid, context, ordinal)
+        at = datetime.fromisoformat(str(row["verified_at"]))
+        verdicts[found.canonical], asked[found.canonical] = Verdict(EmailStatus(str(row["status"])), at), found
+    values = resolve(candidates, choice(), context.policy)
+    if email_problem(candidates, choice(), context.policy) is not None:
+        values.pop(EMAIL, None)
+    address = values.get(EMAIL) or next(iter(reversed(asked.values())), None)
+    if address is None or address.canonical not in verdicts:
+        return None
+    return Verified(values=values, address=address, verdict=verdicts[address.canonical])
+
+
 async def _ask(
-    verifier: EmailVerifier, candidate: Candidate, view: LeadView, context: StageContext
+    verifier: EmailVerifier, candidate: Candidate, lead: LeadUid, context: StageContext, ordinal: int = 0
 ) -> tuple[JsonObject, int]:
-    answer = await context.gate.call(verifier.verify(candidate.value), leads=[view.uid], step=STEP)
+    call = verifier.verify(candidate.value)
+    answer = await context.gate.call(call, leads=[lead], step=STEP, ordinal=ordinal)
     verdict = answer.value
     row: JsonObject = {
         "email": candidate.value,

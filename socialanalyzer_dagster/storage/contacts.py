@@ -165,6 +165,8 @@ class EmailState:
     lead: LeadUid
     email_hash: str | None
     status: str | None
+    verified_at: datetime | None = None
+    """When the verifier said it; now where nobody knows."""
 
 
 def write_email_states(connection: Connection, states: Sequence[EmailState], now: datetime) -> None:
@@ -175,7 +177,7 @@ def write_email_states(connection: Connection, states: Sequence[EmailState], now
         _EMAIL_STATE, [{"uid": each.lead, "keyed": each.email_hash, "state": each.status} for each in states]
     )
     verified = [
-        {"email_hash": each.email_hash, "verified_at": now, "status": each.status}
+        {"email_hash": each.email_hash, "verified_at": each.verified_at or now, "status": each.status}
         for each in states
         if each.email_hash is not None and each.status is not None
     ]
