@@ -13,6 +13,7 @@ from socialanalyzer_dagster.domain.refusals import PersonSuppressed, Refusal
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_comparison import listed_lead
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
+from socialanalyzer_dagster.pipeline.crm_halves import is_refusal
 from socialanalyzer_dagster.pipeline.crm_verdicts import Verdict, broken, refused, refused_properties, through
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage.sync_plans import RowState, StoredRow
@@ -23,7 +24,6 @@ from socialanalyzer_dagster.vendors.hubspot_errors import RefusedBatch
 STEP = "crm_write"
 SUPPRESSED, CHANGED = "suppressed", "plan_changed"
 _CONFLICT, _NOT_FOUND = 409, 404
-_REFUSALS = range(400, 500)
 _LOOKED_UP = frozenset({WriteState.UNKNOWN, WriteState.CONFLICT})
 
 
@@ -57,7 +57,7 @@ class Sender:
             except CallFailed as failure:
                 if failure.error.error_class is ErrorClass.THROTTLED:
                     raise
-                if _is_refusal(failure.error):
+                if is_refusal(failure.error):
                     return await self._divided(waiting, wanted, ended, failure.error, by_id=by_id)
                 tries -= 1
                 waiting = await self._read_back(waiting, wanted, ended)
@@ -192,10 +192,6 @@ def already_there(batch: OpenBatch, row: StoredRow, contact_id: str | None) -> V
 def written_state(row: StoredRow) -> RowState:
     """How a row ends whose values stand in the CRM: a contact that this row made in a lost call is no update."""
     return RowState.CREATED if row.planned.action is Action.CREATE else RowState.UPDATED
-
-
-def _is_refusal(error: VendorError) -> bool:
-    return error.error_class is ErrorClass.PERMANENT_ITEM and error.status in _REFUSALS
 
 
 def _input(row: StoredRow, *, by_id: bool) -> WriteInput:

@@ -14,6 +14,7 @@ from socialanalyzer_dagster.pipeline.approvals import person_of
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_comparison import listed_lead
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
+from socialanalyzer_dagster.pipeline.crm_halves import written_in_halves
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls, free_calls
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
@@ -186,7 +187,7 @@ class _Undo:
             return list(found)
         with self._workplace.database.write() as connection:
             undo_rows.begin_undo(connection, [each.trace_id for each in inputs], self._workplace.clock.now())
-        results = await self._calls.send(self._hubspot.batch_update(inputs))
+        results = await written_in_halves(lambda part: self._calls.send(self._hubspot.batch_update(part)), inputs)
         states = {result.trace_id: result.state for result in results}
         return [_after(each, states.get(each.row.row_id)) for each in found]
 

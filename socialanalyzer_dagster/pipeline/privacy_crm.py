@@ -1,5 +1,6 @@
 """A person in the CRM: found, shown, erased or marked, with free calls outside any batch (spec 19.4)."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,12 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_contacts import Asker
+from socialanalyzer_dagster.pipeline.crm_halves import written_in_halves
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.vendors.hubspot_batches import Contact, WriteInput, WriteState
 from socialanalyzer_dagster.vendors.hubspot_privacy import PrivacyHubSpot
 
+_LOG = logging.getLogger(__name__)
 EMAIL = "email"
 _OUTREACH = "email_outreach"
 _TAKEN = frozenset({WriteState.UPDATED, WriteState.ABSENT})
@@ -81,8 +84,10 @@ class PrivacyCrm:
                 WriteInput(trace_id=lead, id=contact, properties={_OUTREACH: EMAIL_NOT_ALLOWED})
                 for lead, contact in part
             ]
-            results = await self._calls.send(self._client.batch_set(inputs))
+            results = await written_in_halves(lambda part: self._calls.send(self._client.batch_set(part)), inputs)
             done |= {LeadUid(each.trace_id) for each in results if each.state in _TAKEN}
+            if left := sum(each.state not in _TAKEN for each in results):
+                _LOG.warning("%d contacts could not be marked as not to be written to; tried again tomorrow", left)
         return frozenset(done)
 
     async def last_changes(self, contact_ids: Sequence[str]) -> dict[str, datetime]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from batch_world import KEY, BookVendor, World, book_policy, candidate, quiet
 from sqlalchemy import select
 
@@ -28,7 +29,8 @@ from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.serve import SandboxServer
 from socialanalyzer_dagster.sandbox.vendors.hubspot import crm_of
-from socialanalyzer_dagster.sandbox.vendors.hubspot_contacts import Contact
+from socialanalyzer_dagster.sandbox.vendors.hubspot_contacts import Contact, ContactBook
+from socialanalyzer_dagster.sandbox.vendors.hubspot_properties import invalid
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import crm_links, roster, sync_plans
 from socialanalyzer_dagster.storage.database import Database
@@ -134,6 +136,18 @@ class CrmWorld(World):
     def change(self, contact: Contact, **values: str) -> None:
         """A rep edits a contact."""
         self.crm.contacts.update(contact, values, now=self.clock.now())
+
+    def refuses(self, contact: Contact, patch: pytest.MonkeyPatch) -> None:
+        """From now on the CRM refuses whatever is written to a contact, and the whole call that holds it."""
+        check = ContactBook.check
+
+        def checked(book: ContactBook, values: Any, *, owner: str | None) -> Any:
+            if owner == contact.id:
+                raise invalid("The account does not allow this value", about="lead_score")
+            return check(book, values, owner=owner)
+
+        patch.setattr(ContactBook, "check", checked)
+        self.faults(Fault("hubspot", "*", "whole_refusal"))
 
     def person(self, email: str, **values: str) -> Contact:
         """A rep makes a contact."""

@@ -45,6 +45,25 @@ async def test_an_undo_restores_what_nobody_edited_since(world_on_each: CrmWorld
         assert connection.execute(query).first() == ("Mara", key)
 
 
+async def test_a_contact_that_the_crm_refuses_stops_no_other_from_being_taken_back(
+    world_on_each: CrmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, names = world_on_each, ("p1", "p2", "p3")
+    first = await world.synced(*names)
+    key = await world.synced(*names)
+    contacts = {name: contact for name in names if (contact := world.contact(name)) is not None}
+    world.refuses(contacts["p2"], monkeypatch)
+    report = await world.undo(key, yes=True)
+    assert {name: each.value("lead_batch_id") for name, each in contacts.items()} == {
+        "p1": first,
+        "p2": key,
+        "p3": first,
+    }
+    kept = {report.handles[each.row.planned.uid]: set(each.fields.kept.values()) for each in report.rows}
+    assert "refused by the CRM" in kept["p2"]
+    assert "refused by the CRM" not in kept["p1"] | kept["p3"]
+
+
 async def test_a_contact_the_sync_made_is_emptied_and_never_deleted(world: CrmWorld) -> None:
     key = await world.synced("p1")
     contact = world.contact("p1")

@@ -56,6 +56,25 @@ async def test_a_synced_person_who_objects_is_marked_in_the_crm_and_nothing_is_d
     assert world.writes == writes
 
 
+async def test_a_contact_that_the_crm_refuses_stops_no_other_objection(
+    world_on_each: CrmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, names = world_on_each, ("walker1", "walker2", "walker3")
+    await synced(world, *names)
+    contacts = {name: contact for name in names if (contact := world.contact(name)) is not None}
+    for name in names:
+        suppress(world, email(f"{name}@example.org"))
+    world.refuses(contacts["walker2"], monkeypatch)
+    assert await rechecked(world) == {"leads_listed": 3, "crm_waiting": 1}
+    assert {name: each.value("email_outreach") for name, each in contacts.items()} == {
+        "walker1": "not_allowed", "walker2": "allowed", "walker3": "not_allowed",
+    }  # fmt: skip
+    monkeypatch.undo()
+    world.faults()
+    assert await rechecked(world) == {"leads_listed": 1}, "tried again the next day"
+    assert contacts["walker2"].value("email_outreach") == "not_allowed"
+
+
 async def test_a_person_in_an_open_batch_who_objects_leaves_it_and_its_plan(world_on_each: CrmWorld) -> None:
     world = world_on_each
     key = await world.scored("walker1", "walker2")
