@@ -56,4 +56,6 @@ def sync_metadata(report: SyncReport, examples: Sequence[LeadExample], version: 
     """The stage's figures, and the plan's rows by how their write ended."""
     rows = dg.MetadataValue.md(counts_table("row", report.rows))
     shown = {**stage_metadata(report.stage, examples, version), "plan_rows": rows}
+    if report.untold:
+        shown["workflow_not_told"] = dg.MetadataValue.int(report.untold)
     return shown if report.plan_hash is None else {**shown, "plan_hash": dg.MetadataValue.text(report.plan_hash)}

@@ -40,6 +40,7 @@ def _sync(sync: Mapping[str, Any]) -> list[tuple[str, object]]:
         "goes on": sync["resume_at"],
         "next try": sync["next_try_at"],
         **{f"rows {state}": number for state, number in sync["rows"].items()},
+        "workflow not told": sync["untold"] or None,
     }
     return [(name, value) for name, value in facts.items() if value is not None]
 

@@ -51,6 +51,8 @@ def _why(row: Mapping[str, Any]) -> str | None:
         texts.append(f"tier set by {row['override']['by']}: {row['override']['reason']}")
     if row["next_try_at"] is not None:
         texts.append(f"tried again at {row['next_try_at']}")
+    if row["untold"] is not None:
+        texts.append(f"the workflow was not told: {row['untold']}")
     return "; ".join([*texts, *row["notes"], *([row["error"]] if row["error"] else [])]) or None
 
 

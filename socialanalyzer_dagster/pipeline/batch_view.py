@@ -14,7 +14,7 @@ from socialanalyzer_dagster.pipeline.launch_queue import held_batches, providers
 from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
 from socialanalyzer_dagster.pipeline.summaries import read_facts
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batch_figures, batches, sync_plans
+from socialanalyzer_dagster.storage import batch_figures, batches, sync_plans, webhook_rows
 from socialanalyzer_dagster.storage.batches import Batch, BatchPage
 
 
@@ -27,6 +27,7 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         plan = sync_plans.newest_plan(connection, batch.batch_id)
         rows = sync_plans.state_counts(connection, plan.plan_id) if plan is not None else {}
         due = sync_plans.first_try(connection, plan.plan_id) if plan is not None else None
+        untold = webhook_rows.untold_count(connection, plan.plan_id) if plan is not None else 0
     held = _held_in_queue(workplace, [batch])
     return {
         "key": batch.partition_key,
@@ -57,6 +58,7 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
             "state": plan.state,
             "expires_at": _time(plan.expires_at),
             "rows": rows,
+            "untold": untold,
             "next_try_at": _time(due),
             "resume_at": _time(plan.resume_at),
         },

@@ -32,7 +32,7 @@ from socialanalyzer_dagster.pipeline.runner_end import (
     pause_cancelled,
     stage_report,
 )
-from socialanalyzer_dagster.storage import batches, sync_plans
+from socialanalyzer_dagster.storage import batches, sync_plans, webhook_rows
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, RowState, StoredRow
 
@@ -48,6 +48,8 @@ class SyncReport:
     stage: StageReport
     plan_hash: str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
+    untold: int = 0
+    """Written contacts that the workflow of the CRM was not told about, or may not have been."""
 
     @property
     def sentence(self) -> str:
@@ -244,4 +246,5 @@ def sync_report(batch: OpenBatch, worked: int, *, halt: str | None = None) -> Sy
         if plan is None:
             return SyncReport(stage=shown)
         rows = sync_plans.state_counts(connection, plan.plan_id)
-    return SyncReport(stage=shown, plan_hash=plan.plan_hash, rows=rows)
+        untold = webhook_rows.untold_count(connection, plan.plan_id)
+    return SyncReport(stage=shown, plan_hash=plan.plan_hash, rows=rows, untold=untold)

@@ -14,7 +14,6 @@ from socialanalyzer_dagster.vendors.hubspot_workflow import Workflow
 
 _LOG = logging.getLogger(__name__)
 _STEP = "crm_webhook"
-_ACCEPTED = "accepted"
 
 
 async def tell_workflow(batch: OpenBatch, gate: Gate, workflow: Workflow, plan: Plan) -> None:
@@ -61,8 +60,8 @@ async def _told(batch: OpenBatch, gate: Gate, workflow: Workflow, row: StoredRow
         await gate.call(workflow.tell(facts), leads=[planned.uid], step=_STEP)
     except PersonSuppressed as refusal:
         listed_lead(refusal)
-        return "failed: suppressed"
+        return f"{webhook_rows.FAILED}suppressed"
     except CallFailed as failure:
         _LOG.warning("the workflow was not told about a contact of %s: %s", batch.row.partition_key, failure)
-        return f"failed: {failure.error.code}"
-    return _ACCEPTED
+        return f"{webhook_rows.FAILED}{failure.error.code}"
+    return webhook_rows.ACCEPTED

@@ -13,7 +13,7 @@ from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import leads, sync_plans, tier_overrides
+from socialanalyzer_dagster.storage import leads, sync_plans, tier_overrides, webhook_rows
 from socialanalyzer_dagster.storage.approval_gates import GateDecision
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.sync_plans import PlanState, StoredRow
@@ -107,6 +107,7 @@ def _row(row: StoredRow, properties: Mapping[str, CrmProperty], *, hide: bool) -
         "error": HIDDEN if hide and row.error is not None else row.error,
         "tries": row.tries,
         "next_try_at": _time(row.next_try_at),
+        "untold": webhook_rows.untold_reason(row.webhook),
         "override": None,
         "changes": {
             name: {

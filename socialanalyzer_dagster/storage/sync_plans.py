@@ -75,6 +75,8 @@ class StoredRow:
     error: str | None = None
     tries: int = 0
     next_try_at: datetime | None = None
+    webhook: str | None = None
+    """What became of telling the workflow: accepted, unknown, or "failed: " and why; None when nobody told it."""
 
     @property
     def is_waiting(self) -> bool:
@@ -196,6 +198,7 @@ def _stored(row: Mapping[str, Any]) -> StoredRow:
         error=row["error"],
         tries=row["tries"],
         next_try_at=row["next_try_at"],
+        webhook=row["webhook"],
     )
 
 

@@ -31,7 +31,7 @@ class Workflow:
                 ) from None
             status = response.status_code
             if not response.is_success:
-                raise VendorError(VENDOR, ErrorClass.PERMANENT_ITEM, f"http_{status}", status=status)
+                raise VendorError(VENDOR, _class_of(status), f"http_{status}", status=status)
             return Reply(body=status)
 
         return VendorCall(
@@ -41,6 +41,13 @@ class Workflow:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def _class_of(status: int) -> ErrorClass:
+    """Throttling was surely not accepted; a server error may have come after the work (8.4)."""
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return ErrorClass.THROTTLED
+    return ErrorClass.UNKNOWN if status >= httpx.codes.INTERNAL_SERVER_ERROR else ErrorClass.PERMANENT_ITEM
 
 
 def _status(body: object) -> int:

@@ -12,8 +12,10 @@ from socialanalyzer_dagster.domain.refusals import BatchStopped
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import crm_webhook
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
+from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.plan_view import plan_view
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.vendors.hubspot_workflow import triggered
@@ -62,6 +64,21 @@ async def test_anything_but_a_success_is_a_recorded_failure_and_is_not_repeated(
     assert answers(told) == [answer]
     assert told.server is not None
     assert told.server.state.calls["hubspot.webhook"] == 1
+    assert batch_view(told.workplace, key)["sync"]["untold"] == 1
+    (row,) = plan_view(told.workplace, key)["rows"]
+    assert row["untold"] == answer.removeprefix("failed: ")
+
+
+async def test_a_workflow_that_asks_for_a_break_is_told_after_it_and_one_that_never_takes_it_shows(
+    told: CrmWorld,
+) -> None:
+    told.faults(Fault("hubspot", "webhook", "rate_limited_bare", "nth", 1))
+    await told.synced("p1")
+    assert answers(told) == ["accepted"]
+    told.faults(Fault("hubspot", "webhook", "rate_limited_bare"))
+    key = await told.synced("p2")
+    (row,) = plan_view(told.workplace, key)["rows"]
+    assert row["untold"] == "http_429"
 
 
 async def test_a_call_without_a_known_end_is_never_made_again(told: CrmWorld) -> None:
