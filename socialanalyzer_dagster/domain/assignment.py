@@ -38,8 +38,8 @@ def deal(leads: Sequence[tuple[LeadUid, str]], selection: Iterable[R], counts: C
     """Give each (lead, tier), in order, to the active BDR of the selection with the lowest count for that tier.
 
     Ties go by position, then name. While batches have the same selection, the counts of one epoch differ by at most 1
-    per tier (I-47); what is given back, because a plan was rejected or the CRM refused a lead, is evened out by the next
-    deals.
+    per tier (I-47); what is given back, because a plan was rejected or the CRM refused a lead, is evened out by the
+    next deals.
     """
     active = sorted((bdr for bdr in selection if bdr.is_active), key=lambda bdr: (bdr.position, bdr.name))
     if not active:

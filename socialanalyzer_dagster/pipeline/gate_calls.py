@@ -17,7 +17,7 @@ from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_flight import Flight, let_settle
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, GateParts, Sending
 from socialanalyzer_dagster.pipeline.gate_till import Till
-from socialanalyzer_dagster.pipeline.retries import Charge, Tries
+from socialanalyzer_dagster.pipeline.retries import Charge, Tries, throttle_seconds
 from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory, MarkUndecodable, packed
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 
@@ -158,7 +158,8 @@ class Exchange(Generic[T]):
         self._site = site
         self._keys = keys
         self._operation = OPERATIONS[call.operation]
-        self._tries = Tries(self._parts.policy.retries)
+        policy = self._parts.policy
+        self._tries = Tries(policy.retries, throttle_seconds=throttle_seconds(self._operation, policy))
 
     async def run(self, history: CallHistory) -> Answer[T]:
         """The answer, settled and stored; raises CallFailed and the refusals."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.operations import Operation, Repeat
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_money import RetriesPolicy
 
 _RANDOM = random.SystemRandom()
@@ -34,11 +35,27 @@ def charge_of(operation: Operation, error: VendorError) -> Charge:
     return Charge.UNKNOWN
 
 
-class Tries:
-    """Counts the sendings of one call and says how long to wait before the next one, or that there is none."""
+def throttle_seconds(operation: Operation, policy: Policy) -> float | None:
+    """The operation's own wait after a throttling (spec 9.2); None where the common one holds."""
+    is_transcription = operation.key == "openai.transcription"
+    return float(policy.analysis.transcription_wait_seconds) if is_transcription else None
 
-    def __init__(self, policy: RetriesPolicy, *, jitter: Callable[[], float] = _RANDOM.random) -> None:
+
+class Tries:
+    """Counts the sendings of one call and says how long to wait before the next one, or that there is none.
+
+    `throttle_seconds` is the first wait after a throttling that names none, which grows by itself each time.
+    """
+
+    def __init__(
+        self,
+        policy: RetriesPolicy,
+        *,
+        throttle_seconds: float | None = None,
+        jitter: Callable[[], float] = _RANDOM.random,
+    ) -> None:
         self._policy = policy
+        self._throttle_seconds = throttle_seconds
         self._jitter = jitter
         self._failures = 0
         self._throttles = 0
@@ -70,6 +87,8 @@ class Tries:
     def _wait_seconds(self, error: VendorError, tries: int) -> float:
         if error.retry_after_seconds:
             return error.retry_after_seconds
+        if error.error_class is ErrorClass.THROTTLED and self._throttle_seconds is not None:
+            return self._throttle_seconds * (tries + 1)
         grown = float(self._policy.backoff_seconds) * float(self._policy.backoff_factor) ** min(tries, 32)
         ceiling = min(grown, float(self._policy.backoff_cap_seconds))
         if error.error_class is ErrorClass.THROTTLED:

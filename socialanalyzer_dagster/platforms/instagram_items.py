@@ -150,11 +150,8 @@ async def _transcript(scene: _Scene) -> str | None:
         try:
             answer = await scene.context.gate.call(call, leads=[scene.work.uid], step="transcription")
         except CallFailed as failure:
-            if failure.outcome_unknown or attempt == analysis.transcription_tries:
-                return None
-            if failure.error.error_class is ErrorClass.THROTTLED:
-                await asyncio.sleep(float(analysis.transcription_wait_seconds) * attempt)
-            elif failure.error.error_class is not ErrorClass.TRANSIENT:
+            is_passing = failure.error.error_class is ErrorClass.TRANSIENT and not failure.outcome_unknown
+            if attempt == analysis.transcription_tries or not is_passing:
                 return None
         else:
             return answer.value.text.strip() or None

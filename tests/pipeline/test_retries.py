@@ -5,7 +5,7 @@ import pytest
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.policy import Policy, shipped_policy
-from socialanalyzer_dagster.pipeline.retries import Charge, Tries, charge_of
+from socialanalyzer_dagster.pipeline.retries import Charge, Tries, charge_of, throttle_seconds
 
 T, R, I, S, U = (  # noqa: E741 - a table
     ErrorClass.THROTTLED, ErrorClass.TRANSIENT, ErrorClass.PERMANENT_ITEM, ErrorClass.PERMANENT_SERVICE,
@@ -87,3 +87,11 @@ def test_throttling_is_no_attempt_but_ends_with_the_time_spent(default):
 def test_throttling_without_a_stated_wait_backs_off_and_ends(default):
     assert waits(default, error(T, status=429), 7) == [1, 2, 4, 8, 16, None, None]
     assert waits(default, error(T, status=429, retry_after_seconds=0), 2) == [1, 2]
+
+
+def test_a_throttled_transcription_waits_longer_each_time_as_the_policy_says(default: Policy) -> None:
+    tries = Tries(default.retries, throttle_seconds=throttle_seconds(OPERATIONS["openai.transcription"], default))
+    slow_down = VendorError("openai", ErrorClass.THROTTLED, "http_429", status=429)
+    waited = [tries.wait_before_next(OPERATIONS["openai.transcription"], slow_down) for _ in range(4)]
+    assert waited == [10.0, 20.0, 30.0, None]
+    assert throttle_seconds(OPERATIONS["openai.chat"], default) is None

@@ -206,7 +206,7 @@ async def test_a_video_without_usable_audio_is_judged_by_its_thumbnail(bench: Be
     body = ready.evidence[CONTENT_ITEMS].body
     videos = [item["item_id"] for item in body["items"] if item["kind"] == "video"][:3]
     triage = replace(ready.evidence[TRIAGE], body={**ready.evidence[TRIAGE].body, "selected": videos})
-    bench.gate.failing["openai.transcription"] = VendorError("openai", ErrorClass.THROTTLED, "rate_limit", status=429)
+    bench.gate.failing["openai.transcription"] = VendorError("openai", ErrorClass.TRANSIENT, "http_503", status=503)
     result = await analyzed(bench, replace(ready, evidence={**ready.evidence, TRIAGE: triage}))
     assert result.outcome.result == "passed"
     assert result.outcome.detail["transcript_missing"] == len(videos) > 0
