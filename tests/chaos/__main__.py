@@ -104,7 +104,8 @@ def _described(what: Round, report: Report) -> str:
     vendors = "hostile" if what.is_hostile else "calm"
     caps = ", caps too low" if what.is_capped else ""
     return (
-        f"{len(report.killed)} kills, {report.starts} runs, vendors {vendors} ({report.hits} faults){caps}; "
+        f"{len(report.killed)} kills, {report.starts} runs, {report.stops} stopped, "
+        f"vendors {vendors} ({report.hits} faults){caps}; "
         f"{report.compared} of {report.leads} leads untouched and equal, {report.unknown_micros:,} micro-USD unknown"
     )
 

@@ -17,6 +17,7 @@ Databases = Callable[[], AbstractContextManager[str]]
 """The URL of a migrated, empty database while the block runs."""
 _WORLDS = 1_000
 _TOO_LOW_USD = 0.12
+_STOP_SECONDS = (0.2, 2.0)
 _SPARE_KILLS = 2
 """Drawn for each batch beyond its share, in place of those at events that do not come."""
 
@@ -36,6 +37,7 @@ class Report:
 
     killed: tuple[Kill, ...]
     starts: int
+    stops: int
     hits: int
     leads: int
     compared: int
@@ -67,6 +69,8 @@ class Arena:
             if what.is_hostile:
                 self._vendors.rage(dice)
             lanes = [Lane(key, draw_kills(dice, what.kills // len(SEARCHES) + _SPARE_KILLS)) for key in house.keys]
+            if what.is_hostile:
+                dice.choice(lanes).stop_after = dice.uniform(*_STOP_SECONDS)
             Supervisor(house, lanes, most_kills=what.kills).run()
             self._vendors.calm()
             result = result_of(house)
@@ -75,6 +79,7 @@ class Arena:
         return Report(
             killed=tuple(kill for lane in lanes for kill in lane.killed),
             starts=sum(lane.starts for lane in lanes),
+            stops=sum(lane.stopped for lane in lanes),
             hits=len(self._vendors.hits()),
             leads=len(self.expected.leads),
             compared=compared,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import Any
 
-from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, has_work_left, retry
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, has_work_left, retry, stop
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused
 from tests.chaos.installation import Installation
 from tests.chaos.kills import Kill
@@ -30,6 +30,9 @@ class Lane:
 
     key: str
     kills: list[Kill]
+    stop_after: float | None = None
+    """Seconds of a worker after which somebody stops the batch, once."""
+    stopped: bool = False
     killed: list[Kill] = field(default_factory=list)
     worker: Any = None
     kill: Kill | None = None
@@ -70,6 +73,8 @@ class Supervisor:
         if lane.kill is not None and lane.kill.after_seconds is not None and alive >= lane.kill.after_seconds:
             os.kill(lane.worker.pid, signal.SIGKILL)
             lane.worker.join()
+        if lane.stop_after is not None and not lane.stopped and alive >= lane.stop_after:
+            self._stop(lane)
         assert alive < _STUCK_SECONDS, f"the run of {lane.key} does not end: {self._said(lane)}"
         if not lane.worker.is_alive():
             lane.worker.join()
@@ -117,6 +122,14 @@ class Supervisor:
             retry(self._house.workplace, lane.key, _OPERATOR)
         except StatusRefused:
             lane.is_over = True
+
+    def _stop(self, lane: Lane) -> None:
+        """A person stops the batch amid its run; whoever looks after it retries it as any batch that waits."""
+        try:
+            stop(self._house.workplace, lane.key, _OPERATOR)
+        except StatusRefused:
+            return
+        lane.stopped = True
 
     def _check_caps(self) -> None:
         assert self._house.rows(_OVER_CAP) == [], "a cap was passed"
