@@ -105,7 +105,7 @@ def forget_ended_wait(batch: OpenBatch) -> None:
     if batch.row.waits_for is None:
         return
     with batch.workplace.database.read() as connection:
-        still_waits = outcome_sets.has_code(connection, batch.row.batch_id, "provider_unavailable")
+        still_waits = outcome_sets.waits_for_vendor(connection, batch.row.batch_id)
     if not still_waits:
         batch.forget_wait()
 

@@ -10,6 +10,7 @@ from socialanalyzer_dagster.domain.calls import VendorError
 from socialanalyzer_dagster.domain.contact_choice import EMAIL
 from socialanalyzer_dagster.domain.emails import EmailStatus
 from socialanalyzer_dagster.domain.leads import Candidate, Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.outcomes import passed
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BudgetExceeded, PersonSuppressed, ProviderUnavailable, UnknownPrice
 from socialanalyzer_dagster.domain.suppression import identifier_hash
@@ -25,6 +26,7 @@ from socialanalyzer_dagster.storage import contacts, email_verifications, outcom
 from socialanalyzer_dagster.storage.contacts import EmailState
 from socialanalyzer_dagster.storage.email_verifications import AddressStanding
 from socialanalyzer_dagster.storage.leads import parts
+from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
 
 _LOG = logging.getLogger(__name__)
 _OPERATION = "email_verifier.single"
@@ -146,7 +148,16 @@ def _store(batch: OpenBatch, answers: Sequence[tuple[_Due, Verified]]) -> None:
         contacts.insert_candidates(connection, {due.lead.uid: due.lead.candidates() for due, _ in kept})
         contacts.add_values(connection, {due.lead.uid: _chosen(due, found) for due, found in kept})
         contacts.write_email_states(connection, [_state(batch, due, found) for due, found in kept], now)
+        looked = [_looked(due, found, now) for due, found in kept if due.is_unfinished]
+        if looked:
+            outcomes.write_outcomes(connection, batch.of(Stage.ENRICHED), looked)
         outcomes.settle_costs(connection, batch.row.batch_id)
+
+
+def _looked(due: _Due, found: Verified, now: datetime) -> OutcomeWrite:
+    """The look for contacts that a vendor's absence had left open is done."""
+    outcome = passed(Stage.ENRICHED, email_status=found.verdict.status.value)
+    return OutcomeWrite(lead=due.lead.uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now)
 
 
 def _chosen(due: _Due, found: Verified) -> Mapping[str, Candidate]:

@@ -214,6 +214,7 @@ def waits_of(connection: Connection, batch_id: str, stage: Stage) -> list[Mappin
     return list(connection.execute(_WAITS, {"of_batch": batch_id, "of_stage": stage}).scalars())
 
 
-def has_code(connection: Connection, batch_id: str, code: str) -> bool:
-    """True when a lead of the batch has this outcome now."""
-    return any(count.code == code for count in outcome_counts(connection, batch_id))
+def waits_for_vendor(connection: Connection, batch_id: str) -> bool:
+    """True when a lead of the batch ends where a vendor was away; one that went on all the same waits no more (2.3)."""
+    counts = outcome_counts(connection, batch_id)
+    return any(count.code == "provider_unavailable" and count.leads > count.goes_on for count in counts)

@@ -17,6 +17,8 @@ Databases = Callable[[], AbstractContextManager[str]]
 """The URL of a migrated, empty database while the block runs."""
 _WORLDS = 1_000
 _TOO_LOW_USD = 0.12
+_LEFT_OPEN = "select lead_uid from stage_outcomes where is_current and code in ('budget_stopped', 'batch_stopped')"
+"""What a stop left open meets the cap when it is retried, and keeps its reason."""
 _STOP_SECONDS = (0.2, 2.0)
 _SPARE_KILLS = 2
 """Drawn for each batch beyond its share, in place of those at events that do not come."""
@@ -91,8 +93,7 @@ class Arena:
         platforms = {lead: facts[0]["platform"] for lead, facts in self.expected.leads.items()}
         touched = touched_leads(house, self._vendors.hits(), platforms)
         if what.is_capped:
-            stopped = house.rows("select lead_uid from stage_outcomes where is_current and code = 'budget_stopped'")
-            touched |= {lead for (lead,) in stopped}
+            touched |= {lead for (lead,) in house.rows(_LEFT_OPEN)}
             touched |= set(self.expected.leads) - set(result.leads)  # searches that there was no money for
         elif not what.is_hostile:
             assert touched == set()

@@ -197,6 +197,8 @@ async def test_a_lead_whose_look_for_contacts_was_not_finished_gets_its_address_
     assert mailboxes.asked == ["p1@example.org"]
     assert world.actions(key) == {"p1": ("create", None)}
     assert world.rows(key)["p1"].planned.changes["email"].new == "p1@example.org"
+    assert world.codes(Stage.ENRICHED) == {"passed": 1}
+    assert_books_agree(world, key, calls=1)
 
 
 def test_only_usable_addresses_with_an_old_verdict_and_those_without_one_are_due() -> None:
