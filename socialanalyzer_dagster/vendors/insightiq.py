@@ -34,6 +34,7 @@ from socialanalyzer_dagster.vendors.insightiq_exports import (
     checked_max_results,
     export_status,
     export_units,
+    is_failed_export,
     total_results,
 )
 from socialanalyzer_dagster.vendors.job_status import job_status_call
@@ -268,7 +269,12 @@ def decode_contents(body: JsonValue) -> Contents:
 
 
 def classify(status: int, headers: Headers, body: JsonValue) -> VendorError | None:
-    """Contracts 3.5: the status decides; an error object inside a 2xx is read by the status it names."""
+    """Contracts 3.5: the status decides; an error object inside a 2xx is read by the status it names.
+
+    A search that says it failed is an answer, whatever else it says: it is over.
+    """
+    if 200 <= status < 300 and is_failed_export(as_object(body)):
+        return None
     problem = as_object(body).get("error") or as_object(body).get("errors")
     code = known_code(as_object(problem).get("code"), _CODES)
     if not problem or not 200 <= status < 300:

@@ -6,6 +6,7 @@ from socialanalyzer_dagster.vendors.http import HttpAnswer, as_object, unreadabl
 
 VENDOR = "insightiq"
 MOST_RESULTS = 4000
+_FAILED = frozenset({"FAILED", "FAILURE"})
 
 
 def checked_max_results(body: JsonObject) -> int:
@@ -30,9 +31,13 @@ def export_status(answer: HttpAnswer, operation: str) -> JobStatus:
     return JobStatus(job_id=job_id, state=state, reason=_failure_word(word) if state is JobState.FAILED else None)
 
 
+def is_failed_export(body: JsonObject) -> bool:
+    """True for the answer about a search that ended in vain."""
+    return isinstance(body.get("id"), str) and str(body.get("status")).upper() in _FAILED
+
+
 def _failure_word(word: JsonValue) -> str:
-    known = {"FAILED", "FAILURE"}
-    return str(word).lower() if str(word).upper() in known else "unknown_status"
+    return str(word).lower() if str(word).upper() in _FAILED else "unknown_status"
 
 
 def total_results(body: JsonObject, items: list[JsonValue]) -> int | None:

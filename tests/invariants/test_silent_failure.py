@@ -131,7 +131,7 @@ PROVIDERS = {
             empty=Case(None, lambda got: (got[0].state, got[1]) == (JobState.SUCCEEDED, ()), _search_for_nobody),
             partial=Case("short_page", lambda got: len(got[1]) == 6),
             quota=Case("forbidden", STOP),
-            **{"200-with-error": Case("job_failed", UNKNOWN)},
+            **{"200-with-error": Case("job_failed", lambda got: (got[0].state, got[1]) == (JobState.FAILED, ()))},
         )),
         Provider("insightiq contents_fetch", _contents, _cases(
             UNKNOWN, UNKNOWN,
