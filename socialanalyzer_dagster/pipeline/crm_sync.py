@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
-from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
+from socialanalyzer_dagster.pipeline.batch_finish import Ending
 from socialanalyzer_dagster.pipeline.batch_status import (
     CANARY_IS_THROUGH,
     RUNNING,
@@ -92,7 +92,7 @@ def close_batch(batch: OpenBatch) -> None:
         return
     cause = row.cause if row.capped else None
     ending = Ending(status=BatchStatus.COMPLETED, cause=cause, now=batch.workplace.clock.now())
-    batch.row = finish_batch(batch.workplace, row, ending)
+    batch.finish(ending)
 
 
 def go_on_at(batch: OpenBatch, at: datetime | None) -> None:

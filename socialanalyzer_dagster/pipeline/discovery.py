@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.reason_texts import REMEDIES
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, Refusal
 from socialanalyzer_dagster.domain.suppression import identity_hash
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
+from socialanalyzer_dagster.pipeline.batch_finish import Ending
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_lookup import foreign_contacts
 from socialanalyzer_dagster.pipeline.discovery_privacy import Listed, forget_suppressed
@@ -214,5 +214,5 @@ def _record(batch: OpenBatch) -> None:
 
 def _fail(batch: OpenBatch, cause: str) -> None:
     ending = Ending(status=BatchStatus.FAILED, cause=cause, now=batch.workplace.clock.now())
-    batch.row = finish_batch(batch.workplace, batch.refresh(), ending)
+    batch.finish(ending)
     batch.halt()

@@ -21,7 +21,7 @@ from socialanalyzer_dagster.domain.refusals import BatchStopped
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_entry import Entered
-from socialanalyzer_dagster.pipeline.batch_finish import stage_of
+from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, stage_of
 from socialanalyzer_dagster.pipeline.batch_status import (
     RUNNING,
     BatchStatus,
@@ -246,6 +246,16 @@ class OpenBatch:
             raise LookupError(f"batch {self.row.partition_key} is gone")
         self.row = found
         return found
+
+    def finish(self, ending: Ending) -> None:
+        """End the batch, also when somebody asked for a stop or another cap in that moment; raises StatusRefused."""
+        for _ in range(_TRIES):
+            try:
+                self.row = finish_batch(self.workplace, self.refresh(), ending)
+            except ChangedMeanwhile:
+                continue
+            return
+        raise ChangedMeanwhile(f"batch {self.row.partition_key} keeps changing")
 
     def _change(self, act: Callable[[Connection, Batch], Batch]) -> None:
         for _ in range(_TRIES):

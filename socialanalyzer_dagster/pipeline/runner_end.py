@@ -17,7 +17,7 @@ from socialanalyzer_dagster.domain.refusals import (
 )
 from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import STAGES, Stage
-from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch, is_still_capped
+from socialanalyzer_dagster.pipeline.batch_finish import Ending, is_still_capped
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
@@ -161,7 +161,7 @@ def _stop(batch: OpenBatch, reason: BatchStopped) -> str:
     if not row.stop_requested:  # the run lost its lock: whoever has it now decides about the batch
         return str(reason)
     ending = Ending(status=BatchStatus.STOPPED, cause=row.cause, now=batch.workplace.clock.now())
-    batch.row = finish_batch(batch.workplace, row, ending)
+    batch.finish(ending)
     return batch.row.cause or str(reason)
 
 
@@ -187,7 +187,7 @@ def _finish_empty(batch: OpenBatch) -> None:
     has_more = row.capped or row.waits_for is not None
     status = BatchStatus.COMPLETED if has_more else BatchStatus.COMPLETED_EMPTY
     ending = Ending(status=status, cause=row.cause, now=batch.workplace.clock.now())
-    batch.row = finish_batch(batch.workplace, row, ending)
+    batch.finish(ending)
     batch.halt()
 
 
@@ -201,7 +201,7 @@ def pause_cancelled(batch: OpenBatch) -> None:
         return
     if row.stop_requested:
         ending = Ending(status=BatchStatus.STOPPED, cause=row.cause, now=batch.workplace.clock.now())
-        batch.row = finish_batch(batch.workplace, row, ending)
+        batch.finish(ending)
         return
     batch.become(BatchStatus.PAUSED, CANCELLED)
 

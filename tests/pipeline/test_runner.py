@@ -1,21 +1,26 @@
 """The stage runner: what becomes of leads when all goes well, and when it does not (spec 2.2, architecture 5)."""
 
 import asyncio
+from datetime import datetime
 
 import pytest
 from batch_world import FETCH_MICROS, FOUND_MICROS, KEY, LEAD_STAGES, PLATFORM, World, book_policy, quiet
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.suppression import identifier_hash
 from socialanalyzer_dagster.domain.types import Stage, lead_uid
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, release_canary, retry, set_cap, stop
+from socialanalyzer_dagster.pipeline.batch_finish import Ending
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.discovery import discover
 from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint, run_stage
-from socialanalyzer_dagster.storage import suppressions
+from socialanalyzer_dagster.storage import outcome_fills, suppressions
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
+from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
+from socialanalyzer_dagster.storage.outcomes import StageOf
 from socialanalyzer_dagster.storage.suppressions import Suppression
 
 BAD_KEY = VendorError("insightiq", ErrorClass.PERMANENT_SERVICE, "bad_key", status=401, sent=True)
@@ -309,3 +314,26 @@ async def test_text_that_databases_refuse_is_stored_without_it(world):
     key = world.create().key
     report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
     assert sum(report.items.values()) == 3
+
+
+async def test_a_batch_ends_although_somebody_changes_it_in_that_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = world.create().key
+    fill, changed = outcome_fills.fill_upstream, list[str]()
+
+    def meanwhile(connection: Connection, of: StageOf, now: datetime) -> None:
+        fill(connection, of, now)
+        if not changed:
+            changed.append(key)
+            connection.execute(update(LeadBatchRow).values(version=LeadBatchRow.version + 1))
+
+    async with world.opened(key) as batch:
+        batch.begin(Stage.DISCOVERED)
+        monkeypatch.setattr(outcome_fills, "fill_upstream", meanwhile)
+        batch.finish(Ending(status=BatchStatus.FAILED, cause="the search failed", now=world.clock.now()))
+    assert changed
+    assert (find_batch(world.workplace, key).status, find_batch(world.workplace, key).cause) == (
+        "failed",
+        "the search failed",
+    )
