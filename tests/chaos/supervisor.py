@@ -1,5 +1,6 @@
 """Who starts workers, kills them, starts them again at once, and does what an operator does when a batch waits."""
 
+import contextlib
 import os
 import signal
 import time
@@ -71,7 +72,8 @@ class Supervisor:
             return
         alive = time.monotonic() - lane.began
         if lane.kill is not None and lane.kill.after_seconds is not None and alive >= lane.kill.after_seconds:
-            os.kill(lane.worker.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself in this moment
+                os.kill(lane.worker.pid, signal.SIGKILL)
             lane.worker.join()
         if lane.stop_after is not None and not lane.stopped and alive >= lane.stop_after:
             self._stop(lane)
