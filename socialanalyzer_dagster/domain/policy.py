@@ -137,11 +137,22 @@ def stored_policy(document: Mapping[str, Any]) -> Policy:
 
 
 def _parsed(document: Mapping[str, Any], context: Mapping[str, bool] | None) -> Policy:
+    whole = _in_order(upgraded(document, _shipped_document(DEFAULT_POLICY)))
     try:
-        return Policy.model_validate(upgraded(document, _shipped_document(DEFAULT_POLICY)), context=context)
+        return Policy.model_validate(whole, context=context)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, issue['loc'])) or 'policy'}: {issue['msg']}" for issue in error.errors()]
         raise PolicyError("the policy was refused:\n" + "\n".join(f"- {problem}" for problem in problems)) from error
+
+
+def _in_order(value: Any) -> Any:
+    """The same mappings in the order of their names, whatever order a file or a database engine had them in.
+
+    Prompts list names in the order of the policy, so the same version asks the same question everywhere.
+    """
+    if isinstance(value, Mapping):
+        return {key: _in_order(value[key]) for key in sorted(value, key=str)}
+    return [_in_order(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def read_policy_file(path: Path) -> Policy:

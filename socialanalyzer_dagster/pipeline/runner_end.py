@@ -91,6 +91,7 @@ def end_stage(batch: OpenBatch, stage: Stage, ended: StageEnd) -> StageReport:
         batch.forget_cap()
     if ended.reason is None:
         forget_ended_wait(batch)
+    if halt is None:
         wait_for_missed(batch, stage)
     if halt is None and not counters[stage].goes_on and not batch.refresh().is_terminal:
         out_of_reach = batch.reach.out_of_reach and batch.row.waits_for is None

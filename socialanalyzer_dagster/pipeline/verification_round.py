@@ -31,6 +31,7 @@ from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
 _LOG = logging.getLogger(__name__)
 _OPERATION = "email_verifier.single"
 _TOGETHER = 25
+_LEAVES_HELD = (ProviderUnavailable, BudgetExceeded, UnknownPrice)
 _ANSWERED = frozenset({EmailStatus.VALID, EmailStatus.CATCH_ALL, EmailStatus.UNKNOWN})
 
 
@@ -56,15 +57,23 @@ async def verify_due(batch: OpenBatch, window: Window) -> ProviderUnavailable | 
     context = batch.context(Stage.ENRICHED)
     try:
         for part in parts(window, _TOGETHER):
-            due = await asyncio.to_thread(_due, batch, part)
-            found = await asyncio.gather(*(_asked(context, each, missed) for each in due))
-            answers = [(each, one) for each, one in zip(due, found, strict=True) if one is not None]
-            await asyncio.to_thread(_store, batch, answers)
+            if due := await asyncio.to_thread(_due, batch, part):
+                await _verify_part(batch, context, due, missed)
     except ProviderUnavailable as away:
         return away
     except (BudgetExceeded, UnknownPrice) as refused:
         _LOG.warning("addresses of the plan could not be verified: %s", refused)
     return _soon(batch, missed[0]) if missed else None
+
+
+async def _verify_part(batch: OpenBatch, context: StageContext, due: Sequence[_Due], missed: list[VendorError]) -> None:
+    """What was said is stored and what it cost is booked before a refusal of other leads' calls is raised."""
+    found = await asyncio.gather(*(_asked(context, each, missed) for each in due), return_exceptions=True)
+    answers = [(each, one) for each, one in zip(due, found, strict=True) if isinstance(one, Verified)]
+    await asyncio.to_thread(_store, batch, answers)
+    refused = [one for one in found if isinstance(one, BaseException)]
+    if refused:
+        raise min(refused, key=lambda error: isinstance(error, _LEAVES_HELD))
 
 
 def _soon(batch: OpenBatch, error: VendorError) -> ProviderUnavailable:
@@ -139,8 +148,6 @@ async def _asked(context: StageContext, due: _Due, missed: list[VendorError]) ->
 
 def _store(batch: OpenBatch, answers: Sequence[tuple[_Due, Verified]]) -> None:
     """Choices, states and verdicts; the outcomes of enriched cost what the ledger says of them now."""
-    if not answers:
-        return
     now = batch.workplace.clock.now()
     with batch.workplace.database.write() as connection:
         erased = person_rows.erased_leads(connection, [due.lead.uid for due, _ in answers])

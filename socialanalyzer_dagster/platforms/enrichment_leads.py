@@ -105,7 +105,7 @@ class LeadInEnrichment:
     """Set when there was no money for a step: the lead stays pending with the steps it has."""
 
     def __post_init__(self) -> None:
-        self.steps.update(self.work.steps)
+        self.steps.update(_that_stand(self.work.steps))
 
     @property
     def uid(self) -> LeadUid:
@@ -170,6 +170,13 @@ def choice_context(record: LeadRecord, statuses: Mapping[str, EmailStatus] | Non
     """What the resolver knows of a lead beside its candidates (spec 8.4)."""
     names = tuple(name for name in (record.display_name,) if name)
     return ChoiceContext(names=names, website=record.links.get(WEBSITE), email_statuses=statuses or {})
+
+
+def _that_stand(stored: Mapping[str, StepResult]) -> Mapping[str, StepResult]:
+    """Stored steps; where a vendor was away, what seemed unneeded without its answer is decided anew."""
+    if all(result.state is not StepState.PROVIDER_UNAVAILABLE for result in stored.values()):
+        return stored
+    return {letter: result for letter, result in stored.items() if result.state is not StepState.NOT_NEEDED}
 
 
 def _number(value: JsonValue) -> int:

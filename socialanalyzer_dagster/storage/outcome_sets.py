@@ -201,17 +201,20 @@ def position_of_rank(connection: Connection, batch_id: str, stage: Stage, rank: 
     ).scalar_one_or_none()
 
 
-_WAITS = select(StageOutcomeRow.detail).where(
-    StageOutcomeRow.batch_id == OF_BATCH,
-    StageOutcomeRow.stage == bindparam("of_stage"),
-    StageOutcomeRow.code == "provider_unavailable",
-    StageOutcomeRow.is_current,
-)
+@cache
+def _waits(stage: Stage) -> Select[Any]:
+    return select(StageOutcomeRow.detail).where(
+        StageOutcomeRow.batch_id == OF_BATCH,
+        StageOutcomeRow.stage == stage,
+        StageOutcomeRow.code == "provider_unavailable",
+        StageOutcomeRow.is_current,
+        ~goes_on(StageOutcomeRow, stage),
+    )
 
 
 def waits_of(connection: Connection, batch_id: str, stage: Stage) -> list[Mapping[str, Any]]:
-    """Details (vendor, reason, until) of the leads that a stage could not look at because a vendor was away."""
-    return list(connection.execute(_WAITS, {"of_batch": batch_id, "of_stage": stage}).scalars())
+    """Details (vendor, reason, until) of the leads whose way ended at a stage because a vendor was away."""
+    return list(connection.execute(_waits(stage), {"of_batch": batch_id}).scalars())
 
 
 def waits_for_vendor(connection: Connection, batch_id: str) -> bool:

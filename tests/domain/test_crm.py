@@ -154,7 +154,7 @@ def test_values_are_text_and_unknown_facts_are_absent(policy: Policy) -> None:
     assert desired["primary_category"] == "Entertainment"
     assert desired["profile_presence"] == "Speaks to the camera on nearly every walk."
     assert desired["has_community_platform"] == "true"
-    assert desired["community_platforms_detected"] == "Email List;Discord"
+    assert desired["community_platforms_detected"] == "Discord;Email List"
     assert (desired["items_analyzed"], desired["analyzed_at"]) == ("3", "2026-11-16T13:05:07Z")
     assert desired["enrichment_status"] == "success"
     assert desired["notice_due_at"] == "2026-12-16T12:00:00Z"

@@ -28,7 +28,7 @@ from socialanalyzer_dagster.domain.judgements import InvalidAnswer, Violation
 from socialanalyzer_dagster.domain.keyword_ideas import keyword_ideas_prompt
 from socialanalyzer_dagster.domain.leads import Evidence, LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy
-from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter, boundary, repair_text
+from socialanalyzer_dagster.domain.prompts import PromptText, PromptWriter, boundary, repair_text, slot_texts
 from socialanalyzer_dagster.domain.score_prompts import score_prompt, without_audience_counts
 from socialanalyzer_dagster.domain.types import PlatformKey, lead_uid
 from socialanalyzer_dagster.platforms.facebook_judgement import (
@@ -379,3 +379,16 @@ def test_evidence_of_another_lead_is_seen() -> None:
     other = Evidence(lead=lead_uid(PlatformKey("instagram"), "somebody"), kind="triage", body={})
     assert foreign_evidence(uid, [own]) == ()
     assert foreign_evidence(uid, [own, other]) == (other.evidence_id,)
+
+
+def test_a_policy_asks_the_same_questions_in_whatever_order_its_names_were_kept(policy: Policy) -> None:
+    def turned(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: turned(each) for key, each in reversed(value.items())}
+        return value
+
+    document = turned(policy.document())
+    assert isinstance(document, dict)
+    again = parse_policy(document)
+    assert slot_texts(again) == slot_texts(policy)
+    assert again.digest == policy.digest

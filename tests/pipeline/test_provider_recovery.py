@@ -6,14 +6,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from batch_world import World, book_policy
+from batch_world import FETCH_MICROS, World, book_policy
 from sqlalchemy import select
 
 from socialanalyzer_dagster.definitions import build_definitions
 from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.types import BatchKey, Stage
-from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, set_cap
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.provider_recovery import WaitingBatch, decide_recovery, recover_batches
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
@@ -198,6 +198,23 @@ async def test_leads_for_whom_nobody_could_look_wait_for_that_vendor_and_none_fa
     assert find_batch(world.workplace, key).waits_for is None
     done = {name.partition(":")[2] for name in world.vendor.asked - before if name.startswith("scored:")}
     assert done == away
+
+
+async def test_a_cap_reached_later_in_the_stage_does_not_hide_that_leads_wait_for_a_vendor(
+    database, policy, clock, tmp_path
+):
+    in_pairs = policy.model_copy(update={"enrichment": policy.enrichment.model_copy(update={"chunk_size": 2})})
+    world = world_with(database, in_pairs, clock, tmp_path)
+    world.vendor.unseen = {"p1", "p2"}
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED, Stage.SCREENED)
+    spent = batch_view(world.workplace, key)["spend_micros"]
+    set_cap(world.workplace, key, Deed(by="Mara"), cap_micros=spent + FETCH_MICROS)
+    await world.run(key, Stage.ENRICHED)
+    assert world.codes(Stage.ENRICHED) == {"provider_unavailable": 2, "budget_stopped": 4}
+    batch = find_batch(world.workplace, key)
+    assert (batch.capped, batch.waits_for) == (True, "insightiq")
+    assert "cap" in (batch.cause or "")
 
 
 def waiting(vendor: str, until: datetime | None = None) -> WaitingBatch:

@@ -1,5 +1,6 @@
 """Addresses without a verdict, and those whose verdict is too old, are verified before a plan (spec 8.6, 11.2)."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from sqlalchemy import delete, select, update
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.audits import AuditedBatch, ledger_reconciles
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, set_cap
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
@@ -40,10 +42,11 @@ class Mailboxes:
     known: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     is_down: bool = False
+    silent_about: set[str] = field(default_factory=set)
 
     def verify(self, email: str) -> VendorCall[Any]:
         async def send() -> Reply:
-            if self.is_down:
+            if self.is_down or email in self.silent_about:
                 raise DOWN
             self.asked.append(email)
             return Reply(body={"result": self.known.get(email, "ok")}, units={OPERATION: 1})
@@ -177,6 +180,39 @@ async def test_a_full_cap_leaves_the_address_held_and_the_others_planned(
     await world.plan(key)
     assert mailboxes.asked == []
     assert world.actions(key) == {"p1": ("held", "held_email_unverified"), "p2": ("create", None)}
+
+
+@pytest.mark.parametrize("room", [1, 2])
+async def test_a_cap_reached_amid_the_round_keeps_and_books_the_verdicts_that_were_paid(
+    world_on_each: CrmWorld, mailboxes: Mailboxes, room: int
+) -> None:
+    world = world_on_each
+    names = [f"p{n}" for n in range(1, 5)]
+    world.vendor.statuses = dict.fromkeys(names, "unverified")
+    key = await world.scored(*names)
+    spent = batch_view(world.workplace, key)["spend_micros"]
+    set_cap(world.workplace, key, Deed(by="Mara"), cap_micros=spent + room * PRICE)
+    await world.plan(key)
+    assert len(mailboxes.asked) == room
+    assert_books_agree(world, key, calls=room)
+    assert Counter(action for action, _ in world.actions(key).values()) == {"create": room, "held": 4 - room}
+    approve(world.workplace, key, by="Mara")
+    await world.sync(key)
+    assert len(world.ours()) == room
+
+
+async def test_a_verdict_paid_for_before_the_verifier_fell_silent_is_booked(
+    world_on_each: CrmWorld, mailboxes: Mailboxes
+) -> None:
+    world = world_on_each
+    world.vendor.emails = {"p1": "second@example.org"}
+    world.vendor.statuses = {"p1": "unverified"}
+    mailboxes.known, mailboxes.silent_about = {"p1@example.org": "invalid"}, {"second@example.org"}
+    key = await world.scored("p1", "p2")
+    await world.plan(key)
+    assert mailboxes.asked == ["p1@example.org"]
+    assert world.actions(key)["p1"] == ("held", "held_email_unverified")
+    assert_books_agree(world, key, calls=1)
 
 
 async def test_a_lead_whose_look_for_contacts_was_not_finished_gets_its_address_chosen_and_verified(

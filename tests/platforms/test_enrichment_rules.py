@@ -186,6 +186,27 @@ async def test_no_address_is_not_known_while_a_vendor_could_not_be_asked(bench: 
     assert outcome.retryable
 
 
+@pytest.mark.parametrize("vendor", ["apify", "apollo"])
+async def test_leads_looked_at_again_when_their_vendor_is_back_end_as_if_it_had_been_there(
+    vendor: str, bench: Bench
+) -> None:
+    chosen = platform("facebook")
+    works = await group_leads(bench, 40)
+    calm = await run(enrich, works, bench.context(chosen))
+    bench.gate = replace(bench.gate, sent=[], jobs=[], asked=[], unavailable={vendor}, _answers={})
+    bench.checkpoint.steps.clear()
+    first = await run(enrich, works, bench.context(chosen))
+    waited = [
+        replace(work, steps=dict(bench.checkpoint.steps[work.uid]))
+        for work in works
+        if first[work.uid].outcome.code == "provider_unavailable"
+    ]
+    assert waited
+    bench.gate.unavailable.clear()
+    again = await run(enrich, waited, bench.context(chosen))
+    assert {uid: each.outcome for uid, each in again.items()} == {work.uid: calm[work.uid].outcome for work in waited}
+
+
 async def test_a_lead_without_address_is_rejected_unless_the_policy_does_not_require_one(bench: Bench) -> None:
     steps = {**bench.policy.enrichment.steps, "patreon": ("L",)}
     work = work_of(record_of_someone())
