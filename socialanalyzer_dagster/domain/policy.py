@@ -145,7 +145,7 @@ def _parsed(document: Mapping[str, Any], context: Mapping[str, bool] | None) -> 
         raise PolicyError("the policy was refused:\n" + "\n".join(f"- {problem}" for problem in problems)) from error
 
 
-def _in_order(value: Any) -> Any:
+def _in_order(value: object) -> object:
     """The same mappings in the order of their names, whatever order a file or a database engine had them in.
 
     Prompts list names in the order of the policy, so the same version asks the same question everywhere.

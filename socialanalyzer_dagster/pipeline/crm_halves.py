@@ -6,13 +6,14 @@ from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.vendors.hubspot_batches import WriteInput, WriteResult, WriteState
 
-_NOT_FOUND = 404
+_NOT_FOUND, _NO_RECORD = 404, "object_not_found"
 _REFUSALS = range(400, 500)
 
 
 def is_refusal(error: VendorError) -> bool:
-    """True when the CRM refused what was written, and did nothing."""
-    return error.error_class is ErrorClass.PERMANENT_ITEM and error.status in _REFUSALS
+    """True when the CRM refused what was written, and did nothing; a 404 is about a record only where it says so."""
+    is_elsewhere = error.status == _NOT_FOUND and error.code != _NO_RECORD
+    return error.error_class is ErrorClass.PERMANENT_ITEM and error.status in _REFUSALS and not is_elsewhere
 
 
 async def written_in_halves(

@@ -29,6 +29,7 @@ from socialanalyzer_dagster.vendors.hubspot_batches import WriteInput, WriteStat
 
 SUPPRESSED, REFUSED = "asked not to be contacted", "refused by the CRM"
 UNANSWERED = "no answer; run the undo again"
+_UNANSWERED = frozenset({WriteState.RETRY, WriteState.UNKNOWN})
 
 
 class UndoRefused(ValueError):
@@ -242,7 +243,7 @@ async def _is_listed(listed: SuppressionList, lead: LeadUid) -> bool:
 def _after(each: UndoneRow, state: WriteState | None) -> UndoneRow:
     if state is None or state is WriteState.UPDATED:
         return each
-    is_ended = state not in (WriteState.RETRY, WriteState.UNKNOWN)
-    left = dict.fromkeys(each.fields.restored, REFUSED if is_ended else UNANSWERED)
+    is_ended = state is WriteState.ABSENT
+    left = dict.fromkeys(each.fields.restored, UNANSWERED if state in _UNANSWERED else REFUSED)
     fields = replace(each.fields, restored={}, kept={**each.fields.kept, **left})
     return replace(each, fields=fields, is_ended=is_ended)

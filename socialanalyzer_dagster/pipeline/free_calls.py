@@ -4,14 +4,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
+from socialanalyzer_dagster.domain.calls import ErrorClass, VendorCall, VendorError
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_money import RetriesPolicy
 from socialanalyzer_dagster.domain.ports import CallFailed, Clock
-from socialanalyzer_dagster.pipeline.gate_calls import decoded
+from socialanalyzer_dagster.pipeline.gate_calls import free_answer, unwell
 from socialanalyzer_dagster.pipeline.gate_doors import DoorParts, Doors, PermitLapsed, doors_of
 from socialanalyzer_dagster.pipeline.limits import Limits
 from socialanalyzer_dagster.pipeline.retries import Tries
@@ -37,18 +37,16 @@ class _Sender(ABC):
         tries = Tries(self._retries)
         while True:
             try:
-                reply = await self._sent(operation, call)
+                return await self._sent(operation, call)
             except VendorError as error:
                 wait = tries.wait_before_next(operation, error)
                 if wait is None:
                     raise CallFailed(error) from error
                 await asyncio.sleep(wait)
-            else:
-                return decoded(call.decode, operation.vendor, reply.body)
 
     @abstractmethod
-    async def _sent(self, operation: Operation, call: VendorCall[Any]) -> Reply:
-        """One sending; raises VendorError."""
+    async def _sent(self, operation: Operation, call: VendorCall[T]) -> T:
+        """One sending; raises VendorError, and CallFailed for an answer that nobody can read."""
 
 
 class FreeCalls(_Sender):
@@ -61,7 +59,7 @@ class FreeCalls(_Sender):
         super().__init__(retries)
         self._doors = doors
 
-    async def _sent(self, operation: Operation, call: VendorCall[Any]) -> Reply:
+    async def _sent(self, operation: Operation, call: VendorCall[T]) -> T:
         while True:
             async with await self._doors.passage(operation, None, _nobody_stops) as passage:
                 try:
@@ -70,14 +68,17 @@ class FreeCalls(_Sender):
                     passage.not_made()
                     continue
                 try:
-                    reply = await call.send()
+                    answer = await free_answer(call)
+                except CallFailed as unreadable:
+                    passage.failed(unwell(unreadable))
+                    raise
                 except VendorError as error:
                     passage.failed(error)
                     if error.error_class is ErrorClass.THROTTLED and error.retry_after_seconds:
                         self._doors.limits.pause(operation.bucket, error.retry_after_seconds)
                     raise
-                passage.answered(reply.quotas)
-                return reply
+                passage.answered(answer.quotas)
+                return answer.value
 
 
 class Knocks(_Sender):
@@ -91,10 +92,10 @@ class Knocks(_Sender):
         super().__init__(policy.retries)
         self._limits = Limits(policy.limits)
 
-    async def _sent(self, operation: Operation, call: VendorCall[Any]) -> Reply:
+    async def _sent(self, operation: Operation, call: VendorCall[T]) -> T:
         longest = self._retries.longest_wait_seconds
         async with await self._limits.acquire(operation.bucket, longest_wait_seconds=longest):
-            return await call.send()
+            return (await free_answer(call)).value
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -16,7 +17,7 @@ from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer, Clock, StoredJob
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
-from socialanalyzer_dagster.pipeline.gate_calls import Desk, Exchange, decoded
+from socialanalyzer_dagster.pipeline.gate_calls import Desk, Exchange, decoded, free_answer
 from socialanalyzer_dagster.pipeline.gate_doors import DoorParts, doors_of
 from socialanalyzer_dagster.pipeline.gate_parts import (
     BatchIdentity,
@@ -209,9 +210,9 @@ class CallWindow:
 
     async def _free(self, call: VendorCall[T], site: CallSite, keys: CallKeys) -> Answer[T]:
         operation = OPERATIONS[call.operation]
-        reply = await self._desk.read(operation, site, call.send)
+        free = await self._desk.read(operation, site, partial(free_answer, call))
         return Answer(
-            value=decoded(call.decode, operation.vendor, reply.body),
+            value=free.value,
             attempt_key=keys.call_key,
             cost_micros=0,
             reused=False,

@@ -1,13 +1,13 @@
 """One call through the gate: permits, money, sending, repeating, settling (architecture section 4, steps 3 to 7)."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
-from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
+from socialanalyzer_dagster.domain.calls import ErrorClass, Quota, Reply, VendorCall, VendorError
 from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation
 from socialanalyzer_dagster.domain.ports import Answer, CallFailed
@@ -17,7 +17,7 @@ from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_flight import Flight, let_settle
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, GateParts, Sending
 from socialanalyzer_dagster.pipeline.gate_till import Till
-from socialanalyzer_dagster.pipeline.retries import Charge, Tries, throttle_seconds
+from socialanalyzer_dagster.pipeline.retries import Charge, Tries, throttles_of
 from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory, MarkUndecodable, packed
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 
@@ -49,6 +49,26 @@ def decoded(decode: Callable[[JsonValue], T], vendor: str, body: JsonValue) -> T
         return decode(body)
     except ValueError as error:
         raise CallFailed(VendorError(vendor, ErrorClass.PERMANENT_ITEM, "undecodable_answer")) from error
+
+
+def unwell(unreadable: CallFailed, quotas: Sequence[Quota] = ()) -> VendorError:
+    """What breaker and health are told of an answer that nobody can read: a vendor that gives such is not well."""
+    error = unreadable.error
+    return VendorError(error.vendor, ErrorClass.TRANSIENT, error.code, quotas=tuple(quotas))
+
+
+@dataclass(frozen=True, slots=True)
+class FreeAnswer(Generic[T]):
+    """A free answer that could be read, and what the vendor said of its limits."""
+
+    value: T
+    quotas: Sequence[Quota]
+
+
+async def free_answer(call: VendorCall[T]) -> FreeAnswer[T]:
+    """One sending; raises VendorError, and CallFailed for an answer that nobody can read."""
+    reply = await call.send()
+    return FreeAnswer(decoded(call.decode, OPERATIONS[call.operation].vendor, reply.body), reply.quotas)
 
 
 class Desk:
@@ -107,11 +127,14 @@ class Desk:
                     raise
                 try:
                     answer = await send()
+                except CallFailed as unreadable:
+                    passage.failed(unwell(unreadable))
+                    raise
                 except VendorError as error:
                     passage.failed(error)
                     wait = self.judge(operation, site, error, tries)
                 else:
-                    passage.answered(answer.quotas if isinstance(answer, Reply) else ())
+                    passage.answered(answer.quotas if isinstance(answer, Reply | FreeAnswer) else ())
                     return answer
             await self.parts.sleep(wait)
             await self.parts.stop_flags.check(site.batch.batch_id)
@@ -132,7 +155,7 @@ class Desk:
         wait = tries.wait_before_next(operation, error)
         if error.error_class is ErrorClass.THROTTLED:
             longest = float(self.parts.policy.retries.longest_wait_seconds)
-            pause = error.retry_after_seconds or wait or longest
+            pause = error.retry_after_seconds or (longest if wait is None else wait)
             self.parts.doors.limits.pause(operation.bucket, pause)
             if wait is None and site.stage is not Stage.SYNCED:  # the CRM write answers for its rows itself
                 retry_at = self.parts.clock.now() + timedelta(seconds=pause)
@@ -159,7 +182,7 @@ class Exchange(Generic[T]):
         self._keys = keys
         self._operation = OPERATIONS[call.operation]
         policy = self._parts.policy
-        self._tries = Tries(policy.retries, throttle_seconds=throttle_seconds(self._operation, policy))
+        self._tries = Tries(policy.retries, throttles=throttles_of(self._operation, policy))
 
     async def run(self, history: CallHistory) -> Answer[T]:
         """The answer, settled and stored; raises CallFailed and the refusals."""
@@ -210,11 +233,8 @@ class Exchange(Generic[T]):
             await self._desk.till.lose(attempt, "interrupted", self._elapsed(began))
             raise
         value = self._value(reply.body)
-        if isinstance(value, CallFailed):  # paid all the same; a vendor that answers everybody so is not well
-            unwell = VendorError(
-                self._operation.vendor, ErrorClass.TRANSIENT, value.error.code, quotas=tuple(reply.quotas)
-            )
-            passage.failed(unwell)
+        if isinstance(value, CallFailed):  # paid all the same
+            passage.failed(unwell(value, reply.quotas))
         else:
             passage.answered(reply.quotas)
         return await self._settled(attempt, reply, value, self._elapsed(began))

@@ -15,6 +15,8 @@ from socialanalyzer_dagster.storage.ledger import RecordReuse
 from socialanalyzer_dagster.storage.money import Finish, Reserve, SuppressionsChanged
 
 _LOG = logging.getLogger(__name__)
+_MOST_REPEATS = 1
+"""Of a lost paid call without a person (spec 12.4), also under a policy that was stored when more was allowed."""
 
 
 class Till:
@@ -109,7 +111,7 @@ class Till:
         is never repeated blindly. When a person asks for the batch again, every lost call may be sent once, unless the
         policy forbids repeats altogether; that a batch was queued by itself, as after a crash, allows nothing.
         """
-        repeats = self._parts.policy.retries.reissue_lost
+        repeats = min(self._parts.policy.retries.reissue_lost, _MOST_REPEATS)
         if history.lost == 0 or (repeats > 0 and history.lost_since_asked == 0):
             return True
         return history.lost <= repeats and operation.repeat is not Repeat.ASK_FIRST

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
@@ -35,27 +36,37 @@ def charge_of(operation: Operation, error: VendorError) -> Charge:
     return Charge.UNKNOWN
 
 
-def throttle_seconds(operation: Operation, policy: Policy) -> float | None:
-    """The operation's own wait after a throttling (spec 9.2); None where the common one holds."""
-    is_transcription = operation.key == "openai.transcription"
-    return float(policy.analysis.transcription_wait_seconds) if is_transcription else None
+@dataclass(frozen=True, slots=True)
+class Throttles:
+    """An operation's own rule after a throttling: the first wait, which grows by itself each time, and all sendings."""
+
+    seconds: float
+    tries: int
+
+
+def throttles_of(operation: Operation, policy: Policy) -> Throttles | None:
+    """The rule of transcriptions (spec 9.2); None where the common one holds."""
+    if operation.key != "openai.transcription":
+        return None
+    analysis = policy.analysis
+    return Throttles(float(analysis.transcription_wait_seconds), analysis.transcription_tries)
 
 
 class Tries:
     """Counts the sendings of one call and says how long to wait before the next one, or that there is none.
 
-    `throttle_seconds` is the first wait after a throttling that names none, which grows by itself each time.
+    `throttles` stands for the common rule after a throttling, which backs off until the longest wait is used up.
     """
 
     def __init__(
         self,
         policy: RetriesPolicy,
         *,
-        throttle_seconds: float | None = None,
+        throttles: Throttles | None = None,
         jitter: Callable[[], float] = _RANDOM.random,
     ) -> None:
         self._policy = policy
-        self._throttle_seconds = throttle_seconds
+        self._own = throttles
         self._jitter = jitter
         self._failures = 0
         self._throttles = 0
@@ -78,6 +89,8 @@ class Tries:
             return wait if self._failures < self._policy.attempts else None
         self._throttles += 1
         self._throttled_seconds += wait
+        if self._own is not None and self._throttles >= self._own.tries:
+            return None
         return wait if self._throttled_seconds <= self._policy.longest_wait_seconds else None
 
     def backoff_seconds(self) -> float:
@@ -87,8 +100,8 @@ class Tries:
     def _wait_seconds(self, error: VendorError, tries: int) -> float:
         if error.retry_after_seconds:
             return error.retry_after_seconds
-        if error.error_class is ErrorClass.THROTTLED and self._throttle_seconds is not None:
-            return self._throttle_seconds * (tries + 1)
+        if error.error_class is ErrorClass.THROTTLED and self._own is not None:
+            return self._own.seconds * (tries + 1)
         grown = float(self._policy.backoff_seconds) * float(self._policy.backoff_factor) ** min(tries, 32)
         ceiling = min(grown, float(self._policy.backoff_cap_seconds))
         if error.error_class is ErrorClass.THROTTLED:

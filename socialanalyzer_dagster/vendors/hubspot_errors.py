@@ -24,17 +24,8 @@ _REFUSED_STATUSES = {400, 409, 422}
 _STOP_STATUSES = {522, 525, 526}
 _EXISTING_ID = re.compile(r"Existing ID:\s*(\d+)")
 _PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
-_CODES = frozenset(
-    {
-        "validation_error",
-        "invalid_authentication",
-        "expired_authentication",
-        "missing_scopes",
-        "conflict",
-        "object_not_found",
-        "rate_limits",
-    }
-)
+_SERVICE_CODES = frozenset({"invalid_authentication", "expired_authentication", "missing_scopes"})
+_CODES = _SERVICE_CODES | {"validation_error", "conflict", "object_not_found", "rate_limits"}
 
 
 class RefusedBatch(VendorError):
@@ -74,11 +65,19 @@ def classify(status: int, headers: Headers, body: JsonValue) -> VendorError | No
     if status in _STOP_STATUSES:
         return VendorError(VENDOR, ErrorClass.PERMANENT_SERVICE, f"http_{status}", status=status)
     if 200 <= status < 300 and facts.get("status") == "error":
-        error_class = ErrorClass.PERMANENT_ITEM if code else ErrorClass.TRANSIENT  # only a category is about the record
-        return VendorError(VENDOR, error_class, code or "error_in_answer", status=status)
+        return VendorError(VENDOR, _class_in_answer(code), code or "error_in_answer", status=status)
     if status in _REFUSED_STATUSES:
         return RefusedBatch(code or f"http_{status}", status, facts)
     return status_error(VENDOR, status, headers, code=code)
+
+
+def _class_in_answer(code: str | None) -> ErrorClass:
+    """A success that says error means what its category says; without one it says nothing of any record."""
+    if code is None:
+        return ErrorClass.TRANSIENT
+    if code == "rate_limits":
+        return ErrorClass.THROTTLED
+    return ErrorClass.PERMANENT_SERVICE if code in _SERVICE_CODES else ErrorClass.PERMANENT_ITEM
 
 
 def quotas(headers: Headers) -> tuple[Quota, ...]:

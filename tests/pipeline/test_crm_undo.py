@@ -62,6 +62,10 @@ async def test_a_contact_that_the_crm_refuses_stops_no_other_from_being_taken_ba
     kept = {report.handles[each.row.planned.uid]: set(each.fields.kept.values()) for each in report.rows}
     assert "refused by the CRM" in kept["p2"]
     assert "refused by the CRM" not in kept["p1"] | kept["p3"]
+    monkeypatch.undo()
+    again = await world.undo(key, yes=True)
+    assert [again.handles[each.row.planned.uid] for each in again.rows] == ["p2"], "a repaired cause can be made good"
+    assert contacts["p2"].value("lead_batch_id") == first
 
 
 async def test_a_contact_the_sync_made_is_emptied_and_never_deleted(world: CrmWorld) -> None:

@@ -1,9 +1,10 @@
 """Free calls of commands and nightly work obey what all processes share, and tell it what they meet (I-46, 13.2)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from gate_world import Vendor, gate_over, policy_with, vendor_error
+from gate_world import Vendor, gate_over, new_batch, policy_with, stage_gate, vendor_error
 
 from socialanalyzer_dagster.domain.breaker import BreakerPhase, CallResult, Rules
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorCall
@@ -77,3 +78,31 @@ async def test_whoever_sets_up_sees_that_a_vendor_is_well_again_before_its_break
 ):
     refuses(sqlite_database, steady, is_permanent=True)
     assert await Knocks(steady).send(read(Vendor("well"))) == "well"
+
+
+async def test_free_answers_that_nobody_can_read_open_the_breaker(database, steady, clock):
+    def unreadable(_body: Any) -> Any:
+        raise ValueError("no list of results")
+
+    vendor = Vendor()
+    async with free_calls(database, steady, clock) as calls:
+        for _ in range(3):
+            with pytest.raises(CallFailed, match="undecodable_answer"):
+                await calls.send(replace(read(vendor), decode=unreadable))
+        with pytest.raises(ProviderUnavailable, match="undecodable_answer"):
+            await calls.send(read(vendor))
+    assert vendor.sent == 3
+
+
+async def test_free_answers_of_a_batch_that_nobody_can_read_open_the_breaker(database, steady, clock):
+    def unreadable(_body: Any) -> Any:
+        raise ValueError("no list of results")
+
+    vendor = Vendor()
+    batch = new_batch(database, steady)
+    async with stage_gate(database, steady, clock, batch) as gate:
+        for _ in range(3):
+            with pytest.raises(CallFailed, match="undecodable_answer"):
+                await gate.call(replace(read(vendor), decode=unreadable), leads=[], step="s")
+    with database.read() as connection:
+        assert load_breakers(connection)["hubspot"].state.phase is BreakerPhase.OPEN

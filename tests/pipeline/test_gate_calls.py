@@ -24,6 +24,7 @@ from gate_world import (
 )
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall
+from socialanalyzer_dagster.domain.policy import stored_policy
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, ProviderUnavailable, UnknownPrice
 
@@ -383,6 +384,31 @@ async def test_a_lost_call_is_sent_again_when_a_person_asks_and_by_no_run_of_its
     batch = replace(batch, asked_at=clock.now())
     async with stage_gate(database, policy, clock, batch, **VirtualTime().options) as gate:
         assert (await gate.call(vendor.call(), leads=[uid(0)], step="fetch")).value == {"data": 1}
+
+
+async def test_a_lost_call_is_sent_again_once_also_under_a_stored_policy_that_said_more(sqlite_database, policy, clock):
+    document = policy.document()
+    lavish = stored_policy(document | {"retries": document["retries"] | {"reissue_lost": 5}})
+    batch, vendor = new_batch(sqlite_database, lavish), Vendor(*[LOST] * 9)
+    async with stage_gate(sqlite_database, lavish, clock, batch, **VirtualTime().options) as gate:
+        with pytest.raises(CallFailed):
+            await gate.call(vendor.call(), leads=[uid(0)], step="fetch")
+    assert vendor.sent == 2
+
+
+@pytest.mark.parametrize(("wait", "longest"), [("0", 0.0), ("10", 30.0)])
+async def test_a_transcription_that_is_always_throttled_is_given_up_after_three_tries(
+    sqlite_database, policy, clock, wait, longest
+):
+    patient = policy_with(policy, analysis={"transcription_wait_seconds": wait})
+    batch, time = new_batch(sqlite_database, patient), VirtualTime()
+    vendor = Vendor(*[vendor_error(ErrorClass.THROTTLED, "http_429", status=429)] * 9)
+    call = replace(vendor.call(), operation="openai.transcription", max_units={"openai.whisper-1": 1}, tokens=None)
+    async with stage_gate(sqlite_database, patient, clock, batch, **time.options) as gate:
+        with pytest.raises(ProviderUnavailable, match="rate_limit_reached"):
+            await gate.call(call, leads=[uid(0)], step="transcription")
+    assert vendor.sent == 3
+    assert time.seconds - 1000.0 <= longest
 
 
 async def test_without_reissue_a_lost_answer_is_final(sqlite_database, policy, clock):

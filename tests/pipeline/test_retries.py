@@ -5,7 +5,7 @@ import pytest
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.policy import Policy, shipped_policy
-from socialanalyzer_dagster.pipeline.retries import Charge, Tries, charge_of, throttle_seconds
+from socialanalyzer_dagster.pipeline.retries import Charge, Tries, charge_of, throttles_of
 
 T, R, I, S, U = (  # noqa: E741 - a table
     ErrorClass.THROTTLED, ErrorClass.TRANSIENT, ErrorClass.PERMANENT_ITEM, ErrorClass.PERMANENT_SERVICE,
@@ -90,8 +90,8 @@ def test_throttling_without_a_stated_wait_backs_off_and_ends(default):
 
 
 def test_a_throttled_transcription_waits_longer_each_time_as_the_policy_says(default: Policy) -> None:
-    tries = Tries(default.retries, throttle_seconds=throttle_seconds(OPERATIONS["openai.transcription"], default))
+    tries = Tries(default.retries, throttles=throttles_of(OPERATIONS["openai.transcription"], default))
     slow_down = VendorError("openai", ErrorClass.THROTTLED, "http_429", status=429)
     waited = [tries.wait_before_next(OPERATIONS["openai.transcription"], slow_down) for _ in range(4)]
-    assert waited == [10.0, 20.0, 30.0, None]
-    assert throttle_seconds(OPERATIONS["openai.chat"], default) is None
+    assert waited == [10.0, 20.0, None, None], "three tries (spec 9.2)"
+    assert throttles_of(OPERATIONS["openai.chat"], default) is None

@@ -1,12 +1,14 @@
 """The daily re-check: an objection takes effect within a day in open batches and in the CRM (spec 19.2, 19.4)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from crm_world import CrmWorld, uid_of
 from privacy_world import email, erased, handle, places_of, privacy_parts
 from sqlalchemy import select
 
+from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.approvals import approve
@@ -21,6 +23,7 @@ from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage import sync_plans
 from socialanalyzer_dagster.storage.leads import Collection, insert_leads, load_records
 from socialanalyzer_dagster.storage.models_leads import LeadRow
+from socialanalyzer_dagster.vendors.hubspot import HubSpot
 
 
 def suppress(world: CrmWorld, who: Identifier) -> None:
@@ -73,6 +76,22 @@ async def test_a_contact_that_the_crm_refuses_stops_no_other_objection(
     world.faults()
     assert await rechecked(world) == {"leads_listed": 1}, "tried again the next day"
     assert contacts["walker2"].value("email_outreach") == "not_allowed"
+
+
+async def test_a_crm_that_is_not_where_it_was_marks_nobody(world: CrmWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    await synced(world, "walker1", "walker2")
+    for name in ("walker1", "walker2"):
+        suppress(world, email(f"{name}@example.org"))
+    moved = VendorError("hubspot", ErrorClass.PERMANENT_ITEM, "http_404", status=404)
+
+    def elsewhere(_client: object, inputs: object) -> VendorCall[Any]:
+        async def send() -> Reply:
+            raise moved
+
+        return VendorCall(operation="hubspot.set", request={}, max_units={}, send=send, decode=lambda _: [])
+
+    monkeypatch.setattr(HubSpot, "batch_set", elsewhere)
+    assert await rechecked(world) == {"leads_listed": 2, "crm_waiting": 2}
 
 
 async def test_a_person_in_an_open_batch_who_objects_leaves_it_and_its_plan(world_on_each: CrmWorld) -> None:

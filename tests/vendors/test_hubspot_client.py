@@ -56,6 +56,8 @@ def states(body, inputs=INPUTS):
         (525, {}, {}, ErrorClass.PERMANENT_SERVICE, None),
         (526, {}, {}, ErrorClass.PERMANENT_SERVICE, None),
         (200, {"status": "error", "category": "VALIDATION_ERROR"}, {}, ErrorClass.PERMANENT_ITEM, None),
+        (200, {"status": "error", "category": "RATE_LIMITS"}, {}, ErrorClass.THROTTLED, None),
+        (200, {"status": "error", "category": "EXPIRED_AUTHENTICATION"}, {}, ErrorClass.PERMANENT_SERVICE, None),
         (200, {"status": "error", "message": "internal"}, {}, ErrorClass.TRANSIENT, None),
     ],
 )
