@@ -49,7 +49,8 @@ async def verify_due(batch: OpenBatch, window: Window) -> ProviderUnavailable | 
     """Ask about the addresses of these leads that need it, and store what is said.
 
     Nothing fails: whose address gets no verdict stays held (spec 11.2). Returns why the verifier could not be asked,
-    None when it could. The calls belong to the enriched stage. Raises BatchStopped and what the database raises.
+    None when it could. The calls belong to the enriched stage. Raises ProviderUnavailable when a person has to act,
+    BatchStopped, and what the database raises.
     """
     if batch.vendors.email_verifier is None:
         return None
@@ -60,6 +61,8 @@ async def verify_due(batch: OpenBatch, window: Window) -> ProviderUnavailable | 
             if due := await asyncio.to_thread(_due, batch, part):
                 await _verify_part(batch, context, due, missed)
     except ProviderUnavailable as away:
+        if away.retry_at is None:  # a refused key or used-up credits: a person has to act (spec 8.6)
+            raise
         return away
     except (BudgetExceeded, UnknownPrice) as refused:
         _LOG.warning("addresses of the plan could not be verified: %s", refused)

@@ -31,6 +31,7 @@ from socialanalyzer_dagster.storage.models_results import ContactValueRow, Email
 from socialanalyzer_dagster.vendors.email_verifier import decode_verification
 
 PRICE = 3_700
+NO_CREDITS = VendorError("email_verifier", ErrorClass.PERMANENT_SERVICE, "insufficient_credits", status=402)
 OPERATION = "email_verifier.single"
 DOWN = VendorError("email_verifier", ErrorClass.TRANSIENT, "http_503", status=503, sent=False)
 
@@ -43,9 +44,12 @@ class Mailboxes:
     asked: list[str] = field(default_factory=list)
     is_down: bool = False
     silent_about: set[str] = field(default_factory=set)
+    says: VendorError | None = None
 
     def verify(self, email: str) -> VendorCall[Any]:
         async def send() -> Reply:
+            if self.says is not None:
+                raise self.says
             if self.is_down or email in self.silent_about:
                 raise DOWN
             self.asked.append(email)
@@ -113,6 +117,20 @@ async def test_while_the_verifier_is_away_the_lead_is_held_and_verified_when_it_
     assert recover_batches(world.workplace) == [f"email_verifier can be called again: batch {key} is queued."]
     await world.plan(key)
     assert find_batch(world.workplace, key).waits_for is None
+    assert world.actions(key) == {"p1": ("create", None), "p2": ("create", None)}
+
+
+async def test_a_verifier_that_refuses_its_key_pauses_the_batch_until_a_person_acts(
+    world: CrmWorld, mailboxes: Mailboxes
+) -> None:
+    world.vendor.statuses, mailboxes.says = {"p1": "unverified"}, NO_CREDITS
+    key = await world.scored("p1", "p2")
+    report = await world.plan(key)
+    assert (report.status, report.plan_hash) == ("paused", None)
+    assert "email_verifier cannot be used now: insufficient_credits" in (report.halt or "")
+    mailboxes.says = None
+    reset_breaker(world.workplace, "email_verifier", by="Mara")
+    await world.plan(key)
     assert world.actions(key) == {"p1": ("create", None), "p2": ("create", None)}
 
 
