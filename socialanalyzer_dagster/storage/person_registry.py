@@ -11,7 +11,7 @@ from sqlalchemy import Table
 
 from socialanalyzer_dagster.storage import models_control as control
 from socialanalyzer_dagster.storage import models_crm as crm
-from socialanalyzer_dagster.storage import models_health, models_leads, models_people, models_results
+from socialanalyzer_dagster.storage import models_decisions, models_health, models_leads, models_people, models_results
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.scores import REDUCED
@@ -184,6 +184,12 @@ RULES: tuple[TableRule, ...] = (
         models_health.LogEntryRow,
         "message",
         "id batch_id at level logger exception stage platform step provider lead_uid attempt_key",
+    ),
+    _searched(
+        models_decisions.DecisionRow,
+        "condition alternatives parameters reason result_detail",
+        "id dedup_key at kind actor platform day lineage batch_id stage subject action expected_micros actual_micros "
+        "result result_at",
     ),
     _nobody(control.BdrRow, "name owner_id is_active position"),
     _nobody(control.BdrEpochRow, "epoch active_names started_at"),

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from socialanalyzer_dagster.storage import (  # noqa: F401  (registers the tables)
     models_control,
     models_crm,
+    models_decisions,
     models_health,
     models_leads,
     models_people,

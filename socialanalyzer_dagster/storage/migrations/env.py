@@ -5,6 +5,7 @@ from alembic import context
 from socialanalyzer_dagster.storage import (  # noqa: F401  (registers the tables)
     models_control,
     models_crm,
+    models_decisions,
     models_health,
     models_leads,
     models_people,
