@@ -17,7 +17,8 @@ class Candidate:
     """A saved search that could run.
 
     `novelty` is the share of new leads in its newest complete run, None when it never ran; `left` how many leads nobody
-    has seen the search seems to hold still, None when that is not known; `barred` says in words why it cannot run now.
+    has seen the search seems to hold still, None when that is not known; `barred` says in words why it cannot run now,
+    `advice` what would make it worth running.
     """
 
     preset_id: str
@@ -26,6 +27,7 @@ class Candidate:
     novelty: float | None = None
     left: int | None = None
     barred: str | None = None
+    advice: str = ""
 
     @property
     def scored_per_usd(self) -> float:
