@@ -62,6 +62,7 @@ def program() -> typer.Typer:
         privacy,
         rescoring,
         searches,
+        simulating,
         system,
     )
 
@@ -71,6 +72,7 @@ def program() -> typer.Typer:
     system.register(app)
     searches.register(app)
     app.command("demo")(demo.demo)
+    app.command("simulate")(simulating.simulate)
     app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
     batch_logs.register(batches.app)

@@ -36,11 +36,11 @@ from socialanalyzer_dagster.sensors.top_ups import daily_target_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
 
 
-def default_resources() -> dict[str, object]:
-    """Every resource, configured from the settings when it is used."""
+def default_resources(pipeline_type: type[PipelineResource] = PipelineResource) -> dict[str, object]:
+    """Every resource, configured from the settings when it is used; a simulation has a pipeline of its own."""
     vendors = vendor_resources()
     database = DatabaseResource()
-    pipeline = PipelineResource(database=database, vendors=vendors["vendors"])
+    pipeline = pipeline_type(database=database, vendors=vendors["vendors"])
     return {
         **vendors,
         "database": database,

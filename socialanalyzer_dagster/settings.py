@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -203,6 +204,21 @@ def load_env_file(file: Path = Path(".env")) -> None:
 def schedules_are_on() -> bool:
     """True where SOCIALANALYZER_SCHEDULES says so: the schedules and the top-up of days run without being started."""
     return os.environ.get("SOCIALANALYZER_SCHEDULES", "").strip() == "on"
+
+
+@contextmanager
+def environment_with(changes: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment with changes while the block runs, as settings read it."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def inherited_environment(changes: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from datetime import date
 from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
 from socialanalyzer_dagster.domain.policy_metrics import TargetsPolicy, Weekday
 from socialanalyzer_dagster.domain.search_rates import SearchRates
-from socialanalyzer_dagster.domain.sentences import leads
+from socialanalyzer_dagster.domain.sentences import joined, leads
 from socialanalyzer_dagster.domain.types import PlatformKey
 
 
@@ -42,7 +42,7 @@ class DayFacts:
 
     `expected` are the scored leads that open batches will probably still bring, `budget_micros` what the tightest cap
     leaves beside them, `budget_name` its name; `batches` were planned for the day already; `most_results` is what one
-    batch of the platform may ask for.
+    batch of the platform may ask for; `away` are vendors of the platform that cannot be called now.
     """
 
     day: date
@@ -55,6 +55,7 @@ class DayFacts:
     budget_name: str
     batches: int
     most_results: int
+    away: tuple[str, ...] = ()
 
     @property
     def missing(self) -> float:
@@ -119,6 +120,8 @@ def _considered(candidate: Candidate, now: DayFacts, targets: TargetsPolicy) -> 
         return candidate.barred
     if now.missing <= 0:
         return "not needed: the target is covered" if now.target else "not needed: the day has no target"
+    if now.away:
+        return f"not now: {joined(now.away)} cannot be called"
     if now.batches >= targets.batches_a_day:
         return f"not today: {targets.batches_a_day} batches a day are planned at most"
     return _sized(candidate, now, targets)

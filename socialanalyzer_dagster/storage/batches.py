@@ -11,7 +11,8 @@ from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
 from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
 
-TERMINAL = frozenset({"completed", "completed_empty", "failed", "stopped"})
+COMPLETED = ("completed", "completed_empty")
+TERMINAL = frozenset({*COMPLETED, "failed", "stopped"})
 """Statuses in which nobody works on a batch; only an explicit retry leaves them (spec 2.4)."""
 
 

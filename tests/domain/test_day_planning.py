@@ -195,6 +195,12 @@ def test_a_day_has_no_more_batches_than_the_policy_allows(targets: TargetsPolicy
     assert "12 batches a day are planned at most" in plan.why
 
 
+def test_while_a_vendor_is_away_nothing_is_bought(targets: TargetsPolicy) -> None:
+    plan = plan_searches(facts(away=("apify", "openai")), [search("one")], targets)
+    assert not plan.choices
+    assert plan.why.endswith("nothing can be planned: not now: apify and openai cannot be called.")
+
+
 def test_a_search_that_brings_nobody_is_not_paid_for(targets: TargetsPolicy) -> None:
     hopeless = SearchRates(passing=PASSING | {Stage.SCREENED: 0.0}, usd=COSTS)
     plan = plan_searches(facts(), [Candidate(preset_id="x", name="x", rates=hopeless)], targets)
