@@ -79,7 +79,7 @@ class JobRun(Generic[T]):
             status = await self._ended_or_stopped(bought, rereads)
             await self._settle_reported(bought.attempt, status, rereads)
             items = await self._items(bought.attempt, status, stored)
-        cost = await self._settle_counted(bought.attempt, status, items)
+        cost = await self._settle_counted(bought.attempt, status, items, rereads)
         if status.state is JobState.FAILED and not items:
             await self._save(bought.attempt, JobPhase.FAILED)
             if stored is not None and stored.error_code == _STOPPED:  # by a person, who asks for it again now
@@ -222,9 +222,11 @@ class JobRun(Generic[T]):
         if status.reported_micros is not None:
             if not await self._desk.till.settle(attempt, status.reported_micros, error_code=_reason(status)):
                 await self._desk.till.correct(attempt, status.reported_micros)
-            rereads.plan(cast("VendorJob[object]", self._job), self._site, attempt, status.job_id)
+            self._read_cost_again(attempt, status, rereads)
 
-    async def _settle_counted(self, attempt: Attempt, status: JobStatus, items: Sequence[JsonObject]) -> int:
+    async def _settle_counted(
+        self, attempt: Attempt, status: JobStatus, items: Sequence[JsonObject], rereads: Rereads
+    ) -> int:
         """What the job itself cost: as reported, else the price of its items, beside those that are booked apart."""
         if status.reported_micros is not None:
             return status.reported_micros
@@ -233,7 +235,12 @@ class JobRun(Generic[T]):
         units = self._job.units(len(items))
         cost = self._desk.till.billed(lambda: self._parts.prices.price(units), attempt.reserved_micros)
         await self._desk.till.settle(attempt, cost, error_code=_reason(status))
+        self._read_cost_again(attempt, status, rereads)
         return cost
+
+    def _read_cost_again(self, attempt: Attempt, status: JobStatus, rereads: Rereads) -> None:
+        if self._job.reports_cost:
+            rereads.plan(cast("VendorJob[object]", self._job), self._site, attempt, status.job_id)
 
     async def _reused(self, stored: StoredVendorJob) -> Answer[T]:
         items = await asyncio.to_thread(self._load, stored.attempt.attempt_key)

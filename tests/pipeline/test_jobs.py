@@ -67,6 +67,7 @@ class Actor:
             decode=list,
             find=self.find if can_find else None,
             abort=self.abort,
+            reports_cost=self.reported is not None,
         )
 
     async def start(self, max_micros: int) -> JobStatus:
