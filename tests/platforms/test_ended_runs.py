@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from gate_world import VirtualTime, gate_over, jobs, ledger, money_of, new_batch, policy_with, stop_batch
+from gate_world import KEY, VirtualTime, gate_over, jobs, ledger, money_of, new_batch, policy_with, stop_batch
 from sqlalchemy import text
 
 from socialanalyzer_dagster.domain.leads import FoundItem
@@ -16,8 +17,12 @@ from socialanalyzer_dagster.domain.ports import LeadWork, StepResult
 from socialanalyzer_dagster.domain.refusals import BatchStopped, JobStillRunning
 from socialanalyzer_dagster.domain.suppression import identifiers_of_record
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
-from socialanalyzer_dagster.pipeline.gate import SpendingGate
+from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate
 from socialanalyzer_dagster.pipeline.gate_parts import BatchIdentity
+from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
+from socialanalyzer_dagster.pipeline.late_costs import late_costs, read_late_costs
+from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts
+from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.platforms.enrichment import enrich
 from socialanalyzer_dagster.platforms.registry import platform
 from socialanalyzer_dagster.sandbox.faults import Fault
@@ -52,6 +57,21 @@ class Lab:
     def billed(self) -> int:
         return self.world.state.bill.total_micros(self.vendor) - self._before
 
+    @property
+    def workplace(self) -> Workplace:
+        clock, home = self.bench.clock, Path("no files")
+        return Workplace(
+            database=self.database, platforms={}, clock=clock, home=home, mode="sandbox", suppression_key=KEY
+        )
+
+    @property
+    def session(self) -> PipelineSession:
+        gate = GateOptions(clock=self.bench.clock, suppression_key=KEY)
+        parts = SessionParts(
+            workplace=self.workplace, vendors=self.bench.vendors, gate=gate, boundary_secret=b"boundary"
+        )
+        return PipelineSession(parts)
+
     def switch(self, *faults: Fault) -> None:
         self.world.state.faults.set(list(faults))
 
@@ -60,6 +80,7 @@ class Lab:
 
         async def sleep(seconds: float) -> None:
             stop_batch(self.database, self.batch, stopped=stops)
+            self.bench.clock.advance(seconds=seconds)
             await time.sleep(seconds + 2)
 
         options = time.options | {"sleep": sleep}
@@ -97,7 +118,10 @@ class Lab:
 def lab_of(world: SandboxServer, bench: Bench, sqlite_database: Database, policy: Policy) -> Iterator[Any]:
     def made(key: str = "patreon", vendor: str = "apify") -> Lab:
         only_e = policy_with(
-            policy, discovery={"poll_seconds": 60}, enrichment={"steps": {**policy.enrichment.steps, "patreon": ["E"]}}
+            policy,
+            discovery={"poll_seconds": 60},
+            enrichment={"steps": {**policy.enrichment.steps, "patreon": ["E"]}},
+            retries={"cost_reread_seconds": 60, "attempts": 1},
         )
         batch = new_batch(sqlite_database, only_e, platform=PlatformKey(key))
         return Lab(world, bench, sqlite_database, only_e, batch, vendor)
@@ -220,3 +244,41 @@ async def test_profiles_of_an_export_that_failed_are_kept_and_paid_for(lab_of: A
         assert [item.record is not None for item in await lab.discover()] == [True] * 6
     assert [phase for phase, _ in jobs(lab.database)] == ["read"]
     assert (money_of(lab.database), lab.billed) == ((6 * 20_000, 0, 0), 6 * 20_000)
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_a_cost_that_its_run_could_not_read_again_is_read_by_the_sensor(
+    lab_of: Any, world: SandboxServer, monkeypatch: pytest.MonkeyPatch, is_cancelled: bool
+) -> None:
+    lab = lab_of()
+    lab.switch(Fault("apify", "actor_run", "usage_lags", "nth", 1))
+    if is_cancelled:
+        monkeypatch.setattr(Rereads, "plan", lambda *_: None)
+    await lab.enrich(with_instagram(world, 4))
+    assert (money_of(lab.database)[0] < lab.billed) == is_cancelled
+    assert late_costs(lab.workplace) == [], "its run may be about to read it"
+    lab.bench.clock.advance(minutes=3)
+    late = late_costs(lab.workplace)
+    async with lab.session as session:
+        told = await read_late_costs(session, late)
+    assert told == (["The final cost of 1 of 1 ended jobs was read: under $0.01 more than was booked."] * is_cancelled)
+    assert money_of(lab.database) == (lab.billed, 0, 0)
+    assert late_costs(lab.workplace) == []
+
+
+async def test_a_cost_that_nobody_can_read_now_is_left_to_the_next_tick(
+    lab_of: Any, world: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = lab_of()
+    monkeypatch.setattr(Rereads, "plan", lambda *_: None)
+    await lab.enrich(with_instagram(world, 2))
+    lab.bench.clock.advance(minutes=3)
+    lab.switch(Fault("apify", "actor_run", "error_503"))
+    async with lab.session as session:
+        await read_late_costs(session, late_costs(lab.workplace))
+        assert len(late_costs(lab.workplace)) == 1
+        lab.switch()
+        await read_late_costs(session, late_costs(lab.workplace))
+    assert late_costs(lab.workplace) == []
+    lab.bench.clock.advance(hours=25)
+    assert late_costs(lab.workplace) == []
