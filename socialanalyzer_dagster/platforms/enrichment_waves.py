@@ -133,7 +133,8 @@ async def _groups(step: EnrichmentStep, due: Sequence[LeadInEnrichment], context
         members = [lead for lead in rest if lead.uid in job.leads and not lead.is_left_out_of(step.letter, job.key)]
         if members:
             groups.append(_Group(members, job))
-            rest = [lead for lead in rest if lead not in members]
+            taken = {lead.uid for lead in members}
+            rest = [lead for lead in rest if lead.uid not in taken]
     size = step.leads_per_call(context.policy) if step.leads_per_call else max(len(rest), 1)
     return [*groups, *(_Group(rest[start : start + size]) for start in range(0, len(rest), size))]
 
@@ -213,7 +214,7 @@ def _silent_step(step: EnrichmentStep, refusal: ProviderUnavailable) -> StepResu
 
 
 def _failed_step(step: EnrichmentStep, lead: LeadInEnrichment, error: Exception) -> StepResult:
-    tries = lead.tries(step.letter) + 1
+    tries, spent = lead.tries(step.letter) + 1, lead.spent_on(step.letter)
     if isinstance(error, CallFailed):
         vendor, code = error.error.vendor, error.error.code
         detail: dict[str, JsonValue] = {
@@ -221,9 +222,10 @@ def _failed_step(step: EnrichmentStep, lead: LeadInEnrichment, error: Exception)
             "reason": code,
             "may_pass": may_pass(error),
             "tries": tries,
+            "cost_micros": spent,
         }
         return StepResult(step=step.letter, state=StepState.ERROR, detail=detail)
-    detail = {"reason": type(error).__name__, "may_pass": False, "tries": tries}
+    detail = {"reason": type(error).__name__, "may_pass": False, "tries": tries, "cost_micros": spent}
     return StepResult(step=step.letter, state=StepState.ERROR, detail=detail)
 
 

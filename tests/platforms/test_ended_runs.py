@@ -40,7 +40,10 @@ PROFILE_MICROS = 2_600
 
 @dataclass
 class Lab:
-    """A batch of one platform on a database of its own, with as many runs as a test makes, beside the vendors' bill."""
+    """A batch of one platform on a database of its own, with as many runs as a test makes, beside the vendors' bill.
+
+    Its enrichment has one step.
+    """
 
     world: SandboxServer
     bench: Bench
@@ -48,6 +51,7 @@ class Lab:
     policy: Policy
     batch: BatchIdentity
     vendor: str
+    letter: str
     checkpoint: MemoryCheckpoint = field(default_factory=MemoryCheckpoint)
 
     def __post_init__(self) -> None:
@@ -97,13 +101,13 @@ class Lab:
             return [item async for item in platform(key).discover(there)]
 
     async def enrich(self, works: Sequence[LeadWork], *, stops: bool = False) -> dict[LeadUid, StepResult]:
-        """How step E stands after one run over the leads, by lead."""
+        """How the step stands after one run over the leads, by lead."""
         stop_batch(self.database, self.batch, stopped=False)
         async with self._gate(stops=stops) as gate:
             await gate.recover(self.batch.batch_id)
             stored = [replace(work, steps=self.checkpoint.steps.get(work.uid, {})) for work in works]
             await self._enrich(gate, stored)
-        return {uid: steps["E"] for uid, steps in self.checkpoint.steps.items() if "E" in steps}
+        return {uid: steps[self.letter] for uid, steps in self.checkpoint.steps.items() if self.letter in steps}
 
     async def _enrich(self, gate: SpendingGate, works: Sequence[LeadWork]) -> None:
         stage = gate.bind(self.batch, Stage.ENRICHED)
@@ -116,24 +120,29 @@ class Lab:
 
 @pytest.fixture
 def lab_of(world: SandboxServer, bench: Bench, sqlite_database: Database, policy: Policy) -> Iterator[Any]:
-    def made(key: str = "patreon", vendor: str = "apify") -> Lab:
-        only_e = policy_with(
+    def made(key: str = "patreon", vendor: str = "apify", letter: str = "E") -> Lab:
+        only_one = policy_with(
             policy,
             discovery={"poll_seconds": 60},
-            enrichment={"steps": {**policy.enrichment.steps, "patreon": ["E"]}},
+            enrichment={"steps": {**policy.enrichment.steps, "patreon": [letter]}},
             retries={"cost_reread_seconds": 60, "attempts": 1},
         )
-        batch = new_batch(sqlite_database, only_e, platform=PlatformKey(key))
-        return Lab(world, bench, sqlite_database, only_e, batch, vendor)
+        batch = new_batch(sqlite_database, only_one, platform=PlatformKey(key))
+        return Lab(world, bench, sqlite_database, only_one, batch, vendor, letter)
 
     yield made
     world.state.faults.set([])
 
 
-def with_instagram(world: SandboxServer, count: int) -> list[LeadWork]:
-    linked = [one for one in creators(world.state.world, "patreon") if one.links.instagram][:count]
-    records = [record_of(one, {"instagram": str(one.links.instagram)}) for one in linked]
+def with_link(world: SandboxServer, count: int, kind: str, link: str) -> list[LeadWork]:
+    """Leads of whom nothing but a name and one link is known."""
+    linked = [one for one in creators(world.state.world, "patreon") if getattr(one.links, link)][:count]
+    records = [record_of(one, {kind: str(getattr(one.links, link))}) for one in linked]
     return [work_of(record, place) for place, record in enumerate(records)]
+
+
+def with_instagram(world: SandboxServer, count: int) -> list[LeadWork]:
+    return with_link(world, count, "instagram", "instagram")
 
 
 def usernames(lab: Lab) -> list[list[str]]:
@@ -157,6 +166,39 @@ async def test_leads_that_a_run_came_to_before_its_end_are_filled_and_only_the_o
     assert sum(step.detail["cost_micros"] for step in steps.values()) == lab.billed
     assert await lab.enrich(works) == steps
     assert lab.billed == 6 * PROFILE_MICROS
+
+
+@pytest.mark.parametrize(
+    ("letter", "kind", "link"),
+    [("C", "link_aggregator", "aggregator"), ("F", "twitter", "twitter"), ("H", "twitter", "twitter"),
+     ("K", "personal_website", "website")],
+)  # fmt: skip
+async def test_every_step_that_shares_a_run_asks_again_for_those_alone_whom_it_left_out(
+    lab_of: Any, world: SandboxServer, letter: str, kind: str, link: str
+) -> None:
+    lab, works = lab_of(letter=letter), with_link(world, 6, kind, link)
+    lab.switch(Fault("apify", "run_start", "run_timed_out", "nth", 1))
+    steps = await lab.enrich(works)
+    assert {step.detail.get("reason") for step in steps.values()} <= {None, "page_not_read", "run_ended_early"}
+    with lab.database.read() as connection:
+        rows = connection.execute(text("SELECT leads FROM vendor_jobs ORDER BY rowid")).scalars()
+        first, second = (set(json.loads(row)) for row in rows)
+    assert first == {work.uid for work in works}
+    assert second < first
+    assert {uid for uid, step in steps.items() if step.detail["tries"] == 2} == second
+    assert money_of(lab.database) == (lab.billed, 0, 0)
+    billed = lab.billed
+    assert await lab.enrich(works) == steps
+    assert lab.billed == billed
+
+
+async def test_a_site_that_was_read_in_part_never_says_that_there_is_nothing(lab_of: Any, world: SandboxServer) -> None:
+    lab, works = lab_of(letter="I"), with_link(world, 6, "personal_website", "website")
+    lab.switch(Fault("apify", "run_start", "run_timed_out", "nth", 1))
+    steps = await lab.enrich(works)
+    assert {step.state for step in steps.values()} <= {StepState.FILLED, StepState.ERROR}
+    assert len(jobs(lab.database)) == 1, "every site was read in part and is not paid for again"
+    assert money_of(lab.database) == (lab.billed, 0, 0)
 
 
 async def test_a_lead_that_two_runs_left_out_is_an_error_and_not_asked_a_third_time(
