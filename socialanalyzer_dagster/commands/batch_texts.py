@@ -92,7 +92,7 @@ def print_newest(console: Console, view: Mapping[str, Any]) -> None:
     log = view["log"]
     if log["kept"]:
         counts = ", ".join(f"{number} {level}" for level, number in log["kept"].items())
-        console.print(f"\nlogged: {counts}; all of it: socialanalyzer batch log {view['key']}", markup=False)
+        console.print(f"\nlogged: {counts}; all of it: socialanalyzer logs {view['key']}", markup=False)
         print_log(console, log)
 
 

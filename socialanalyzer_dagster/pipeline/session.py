@@ -101,7 +101,8 @@ class PipelineSession:
             entry = Entry(
                 run_id=run_id, confirm_estimate_micro=confirm_estimate_micro, launched_attempt=launched_attempt
             )
-            stack.enter_context(logged_as(batch_id=made.batch_id, platform=made.platform))
+            stack.enter_context(logged_as(run_id=run_id, batch=key, batch_id=made.batch_id, platform=made.platform))
+            stack.enter_context(logged_as(attempt=made.attempt))
             await stack.enter_async_context(BatchLog(self.writer, made.batch_id))
             entered = await asyncio.to_thread(enter_batch, workplace, key, entry)
             if launched_attempt is None and not is_rerun:

@@ -34,7 +34,8 @@ async def test_what_goes_wrong_in_a_batch_is_kept_with_the_place_it_went_wrong_a
         for wanted in (("ERROR", "screened"), ("WARNING", "analyzed"))
     )
     assert failed["message"] == "a lead failed at screened after insightiq: not_found (HTTP 404)"
-    assert (failed["platform"], len(failed["lead_uid"])) == ("testbook", 36)
+    assert (failed["platform"], len(failed["lead_uid"]), failed["attempt"]) == ("testbook", 36, 1)
+    assert failed["run_id"] == retried["run_id"] is not None
     assert (retried["provider"], retried["step"], len(retried["lead_uid"])) == ("insightiq", "fetch", 36)
     assert len(retried["attempt_key"]) == 64
     errors = batch_log(books.workplace, batch.key, level="ERROR", limit=100)["newest"]
@@ -55,7 +56,8 @@ async def test_only_what_is_said_in_the_batch_and_from_warnings_on_is_kept(books
             int("private")
         except ValueError:
             LOGGER.exception("it broke")
-        assert log_fields() == {"batch_id": opened.row.batch_id, "platform": "testbook"}
+        place = {"run_id": opened.run_id, "batch": batch.key, "batch_id": opened.row.batch_id, "attempt": 1}
+        assert log_fields() == {**place, "platform": "testbook"}
     assert not log_fields()
     told = [(each["message"], each["exception"]) for each in batch_log(books.workplace, batch.key)["newest"]]
     assert told == [("it broke", "ValueError"), ("from a thread:  [31m", None)]
