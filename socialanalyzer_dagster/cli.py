@@ -54,6 +54,7 @@ def program() -> typer.Typer:
         keywords,
         leads,
         ledger,
+        metrics,
         people,
         plans,
         policies,
@@ -78,6 +79,7 @@ def program() -> typer.Typer:
     app.add_typer(leads.app, name="leads")
     app.add_typer(health.app, name="health")
     app.add_typer(ledger.app, name="ledger")
+    app.add_typer(metrics.app, name="metrics")
     app.add_typer(policies.app, name="policy")
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")
