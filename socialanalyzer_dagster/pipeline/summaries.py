@@ -1,13 +1,14 @@
 """The facts of a batch read from the database, and its summary in plain sentences (spec 14.1)."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.batch_facts import BatchFacts, ReachedCap, share
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.summary import Summary, batch_summary
-from socialanalyzer_dagster.domain.types import STAGES, Stage
+from socialanalyzer_dagster.domain.types import STAGES, Stage, sha256_of
+from socialanalyzer_dagster.pipeline.baselines import deviations
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, waits_for_release
 from socialanalyzer_dagster.pipeline.batch_warnings import variation_texts
 from socialanalyzer_dagster.pipeline.counters import stage_counters
@@ -91,27 +92,36 @@ def stage_reached(connection: Connection, batch: Batch) -> Stage | None:
     return next((stage for stage in reversed(STAGES) if stage in begun), None)
 
 
-def facts_and_summary(
-    workplace: Workplace, batch: Batch, *, further_warnings: Sequence[str] = ()
-) -> tuple[BatchFacts, Summary]:
+def facts_and_summary(workplace: Workplace, batch: Batch) -> tuple[BatchFacts, Summary]:
     """What the batch is like now, and how people are told of it."""
     policy = policy_of_hash(workplace.database, batch.policy_hash)
     with workplace.database.read() as connection:
         facts = read_facts(connection, workplace, batch, policy)
-    return facts, batch_summary(facts, policy, further_warnings=further_warnings)
+        worse = deviations(connection, batch, policy)
+    summary = batch_summary(facts, policy, further_warnings=worse)
+    stored = batch.polished_summary or {}
+    is_of_this_story = stored.get("of") == _digest(summary)
+    return facts, replace(summary, polished=str(stored["story"])) if is_of_this_story else summary
 
 
-def summarize(workplace: Workplace, batch: Batch, *, further_warnings: Sequence[str] = ()) -> Summary:
-    """The summary as the batch stands now: the one text of user interface, commands and messages.
-
-    `further_warnings` are the caller's sentences, such as deviations from a baseline.
-    """
-    return facts_and_summary(workplace, batch, further_warnings=further_warnings)[1]
+def summarize(workplace: Workplace, batch: Batch) -> Summary:
+    """The summary as the batch stands now: the one text of user interface, commands and messages."""
+    return facts_and_summary(workplace, batch)[1]
 
 
-def refresh_summary(workplace: Workplace, batch: Batch, *, further_warnings: Sequence[str] = ()) -> Summary:
-    """Write the summary of the batch as it stands now; returns it."""
-    summary = summarize(workplace, batch, further_warnings=further_warnings)
+def refresh_summary(workplace: Workplace, batch: Batch) -> Summary:
+    """Write the summary of the batch as it stands now, in our words; returns it."""
+    summary = summarize(workplace, batch)
     with workplace.database.write() as connection:
         batches.write_summary(connection, batch.batch_id, summary.plain.text())
     return summary
+
+
+def write_polished(workplace: Workplace, batch: Batch, summary: Summary, story: str) -> None:
+    """Keep a model's words for the story of this summary: they stand in its place until it changes."""
+    with workplace.database.write() as connection:
+        batches.write_polished(connection, batch.batch_id, {"of": _digest(summary), "story": story})
+
+
+def _digest(summary: Summary) -> str:
+    return sha256_of(list(summary.story))
