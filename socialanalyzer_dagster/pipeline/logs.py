@@ -67,8 +67,9 @@ def time_of(record: logging.LogRecord) -> datetime:
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """Its words on one printable line."""
-    return printable(record.getMessage())
+    """Its own words on one printable line, without job, run and step that Dagster writes before them in its runs."""
+    of_dagster = getattr(record, "dagster_meta", None) or {}
+    return printable(of_dagster.get("orig_message") or record.getMessage())
 
 
 def exception_of(record: logging.LogRecord) -> str | None:

@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.log_fields import log_fields, logged_as
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_log_view import batch_log
+from socialanalyzer_dagster.pipeline.logs import message_of
 from socialanalyzer_dagster.storage.log_entries import AddLogEntries
 
 LOGGER = logging.getLogger("socialanalyzer_dagster.pipeline.somewhere")
@@ -94,3 +95,10 @@ async def test_a_log_that_cannot_be_written_harms_no_run(books: World, monkeypat
     async with books.opened(batch.key):
         LOGGER.warning("lost")
     assert batch_log(books.workplace, batch.key) == {"kept": {}, "newest": []}
+
+
+def test_a_line_of_a_dagster_run_says_its_own_words_alone() -> None:
+    record = LOGGER.makeRecord(LOGGER.name, logging.WARNING, __file__, 1, "job - run - step - %s", ("it\nbroke",), None)
+    assert message_of(record) == "job - run - step - it broke"
+    record.dagster_meta = {"orig_message": "it\nbroke"}
+    assert message_of(record) == "it broke"
