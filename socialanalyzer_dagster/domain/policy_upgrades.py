@@ -53,6 +53,7 @@ STEPS = (
             ("llm", "polish_summaries"),
             ("metrics",),
             ("prompts", "batch_story_v1"),
+            ("targets",),
             ("warnings", "low_enriched"),
         ),
     ),

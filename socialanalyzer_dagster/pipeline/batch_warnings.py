@@ -76,13 +76,6 @@ def variations(
     return suggest_variations(filters, past)
 
 
-def variation_texts(
-    connection: Connection, platform: PlatformKey, filters: Mapping[str, Any], *, policy: Policy
-) -> tuple[str, ...]:
-    """The same in words, with what each brought per dollar where that was measured."""
-    return tuple(_suggestion(each) for each in variations(connection, platform, filters, policy=policy))
-
-
 def _newest(
     connection: Connection, platform: PlatformKey, policy: Policy
 ) -> tuple[Sequence[Row[Any]], Mapping[str, PastRun]]:
@@ -100,7 +93,7 @@ def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: 
     platform, filters = checked.platform.key, checked.filters_json
     novelty = novelty_of(connection, checked.fingerprint, policy=policy, now=now)
     if novelty is not None and novelty.is_stale:
-        tried = variation_texts(connection, platform, filters, policy=policy)
+        tried = suggestion_texts(connection, platform, filters, policy=policy)
         warnings.append(
             f"This search ran {novelty.days_since} days ago and {novelty.novelty_percent} % of its "
             f"{novelty.total_found} results were new.{tries(tried)}"
@@ -115,6 +108,13 @@ def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: 
             f"it found {best.found} leads, {best.synced} were synced."
         )
     return warnings
+
+
+def suggestion_texts(
+    connection: Connection, platform: PlatformKey, filters: Mapping[str, Any], *, policy: Policy
+) -> list[str]:
+    """What to change in a used-up search, with what it brought elsewhere, the best measured first (spec 5.7)."""
+    return [_suggestion(each) for each in variations(connection, platform, filters, policy=policy)]
 
 
 def _suggestion(suggestion: Suggestion) -> str:

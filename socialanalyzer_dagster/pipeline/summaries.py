@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.summary import Summary, batch_summary
 from socialanalyzer_dagster.domain.types import STAGES, Stage, sha256_of
 from socialanalyzer_dagster.pipeline.baselines import deviations
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, waits_for_release
-from socialanalyzer_dagster.pipeline.batch_warnings import variation_texts
+from socialanalyzer_dagster.pipeline.batch_warnings import suggestion_texts
 from socialanalyzer_dagster.pipeline.counters import stage_counters
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -76,7 +76,7 @@ def _brought_little(batch: Batch, newness: tuple[int, int] | None, policy: Polic
 
 
 def _variations(connection: Connection, batch: Batch, policy: Policy) -> tuple[str, ...]:
-    return variation_texts(connection, batch.platform, batch.filters, policy=policy)
+    return tuple(suggestion_texts(connection, batch.platform, batch.filters, policy=policy))
 
 
 def _reached_cap(connection: Connection, batch_id: str) -> ReachedCap | None:
