@@ -7,7 +7,7 @@ from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
 from socialanalyzer_dagster.domain.judgement_fields import CLEANED, Judgement, answer_rules, context_of
 from socialanalyzer_dagster.domain.judgements import AnswerSchema
-from socialanalyzer_dagster.domain.named_numbers import named_numbers, without_zeros
+from socialanalyzer_dagster.domain.named_numbers import counts, named_numbers
 from socialanalyzer_dagster.domain.outside_text import one_line, printable
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.prompts import Numbered, PromptData, PromptText, PromptWriter
@@ -23,7 +23,7 @@ def _tells_the_facts(story: str, info: ValidationInfo) -> str:
     told, known = named_numbers(story), named_numbers("\n".join(context.facts))
     if told - known:
         raise ValueError("names a number, or a unit of one, that the sentences do not hold; numbers are digits there")
-    if without_zeros(known) - told:
+    if counts(known) - told:
         raise ValueError("leaves out a number that the sentences hold")
     return printable(one_line(story))
 

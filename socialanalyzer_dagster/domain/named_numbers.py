@@ -6,7 +6,8 @@ from decimal import Decimal
 from socialanalyzer_dagster.domain.outside_text import nfkc
 
 Named = tuple[str, str]
-"""What it counts ('%', '$', 'words', '' for anything else) and the number, written in one way."""
+"""What it counts ('%', '$', WORDS, '' for anything else) and the number, written in one way."""
+WORDS = "words"
 
 _FIGURE = re.compile(
     r"(?P<sign>(?<!\w)[-\u2212])?(?P<coin>[$€£¥]|\busd )?(?P<value>\d+(?:,\d{3})*(?:\.\d+)?)(?P<over>/\d+)?"
@@ -27,14 +28,14 @@ def named_numbers(text: str) -> frozenset[Named]:
     """
     normal = nfkc(text).casefold().replace("\u2044", "/")
     figures = (_named(match) for match in _FIGURE.finditer(normal))
-    words = (("words", word) for word in _WORD.findall(normal))
-    signs = (("words", char) for char in normal if char.isnumeric() and not char.isdecimal())
+    words = ((WORDS, word) for word in _WORD.findall(normal))
+    signs = ((WORDS, char) for char in normal if char.isnumeric() and not char.isdecimal())
     return frozenset((*figures, *words, *signs))
 
 
-def without_zeros(numbers: frozenset[Named]) -> frozenset[Named]:
-    """Those that count something: that there was none of a thing may be said without a number."""
-    return frozenset(each for each in numbers if each[1] != "0")
+def counts(numbers: frozenset[Named]) -> frozenset[Named]:
+    """Those in digits that count something: that there was none of a thing, or two, may be said in other words."""
+    return frozenset((unit, number) for unit, number in numbers if unit != WORDS and number != "0")
 
 
 def _named(match: re.Match[str]) -> Named:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from socialanalyzer_dagster.domain.named_numbers import named_numbers, without_zeros
+from socialanalyzer_dagster.domain.named_numbers import counts, named_numbers
 
 
 @pytest.mark.parametrize(
@@ -33,5 +33,5 @@ def test_a_number_is_known_by_value_and_unit(text: str, named: set[tuple[str, st
     assert named_numbers(text) == named
 
 
-def test_that_there_was_none_may_be_said_without_a_number() -> None:
-    assert without_zeros(named_numbers("0 updated, 0 % and 4 held")) == {("", "4")}
+def test_that_there_was_none_or_that_it_came_twice_may_be_said_in_other_words() -> None:
+    assert counts(named_numbers("0 updated, 0 %, found twice and 4 held")) == {("", "4")}
