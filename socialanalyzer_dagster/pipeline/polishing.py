@@ -27,9 +27,9 @@ _LOG = logging.getLogger(__name__)
 async def told_summary(session: PipelineSession, key: str, *, run_id: str) -> Summary:
     """The summary of the batch as it stands now, written down; raises NoSuchBatch.
 
-    The active policy says whether a model rewords the story: one paid call that belongs to no batch, so that the costs
-    it tells of stay what they are. It is asked again only when the story has changed. Without a model, money or an
-    answer whose numbers are ours, the story stays in our words and a warning says why.
+    The active policy says whether a model rewords the story of a batch that has ended: one paid call that belongs to no
+    batch, so that the costs it tells of stay what they are. It is asked again only when the story has changed. Without
+    a model, money or an answer whose numbers are ours, the story stays in our words and a warning says why.
     """
     workplace = session.parts.workplace
     batch = await asyncio.to_thread(find_batch, workplace, key)
@@ -39,7 +39,7 @@ async def told_summary(session: PipelineSession, key: str, *, run_id: str) -> Su
         await stack.enter_async_context(BatchLog(session.writer, batch.batch_id))
         summary = await asyncio.to_thread(refresh_summary, workplace, batch)
         policy = await asyncio.to_thread(active_policy, workplace.database)
-        if not policy.llm.polish_summaries or summary.polished is not None or not summary.story:
+        if not policy.llm.polish_summaries or not batch.is_terminal or summary.polished is not None:
             return summary
         try:
             polished = await _retold(session, batch, summary, policy)

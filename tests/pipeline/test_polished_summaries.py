@@ -17,6 +17,7 @@ from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.polishing import told_summary
 from socialanalyzer_dagster.pipeline.session import PipelineSession
 from socialanalyzer_dagster.pipeline.summaries import summarize
+from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 from socialanalyzer_dagster.storage.models_results import ScoreRow
 from socialanalyzer_dagster.vendors.llm import LanguageModel
 from tests.platforms.scripted import ScriptedChannel, completion, scripted_model
@@ -38,9 +39,14 @@ class Teller:
         activate(self.world.database, policy, Authorship(author="test", note="", at=self.world.clock.now()))
         self.key = self.world.create().key
         await self.world.run_at_once(self.key)
+        self.be("completed")
         if answers:
             self.model, self.channel = scripted_model(batch_story_v1=list(answers))
         return self.story
+
+    def be(self, status: str) -> None:
+        with self.world.database.write() as connection:
+            connection.execute(update(LeadBatchRow).values(status=status))
 
     @property
     def story(self) -> str:
@@ -67,6 +73,13 @@ def retold(story: str) -> dict[str, Any]:
 
 async def test_nobody_asks_a_model_unless_the_policy_wants_it(teller: Teller) -> None:
     await teller.begin(INVENTED, polish=False)
+    assert (await teller.tell()).polished is None
+    assert teller.channel.asked == []
+
+
+async def test_nobody_buys_the_story_of_a_batch_that_goes_on(teller: Teller) -> None:
+    await teller.begin(INVENTED)
+    teller.be("paused")
     assert (await teller.tell()).polished is None
     assert teller.channel.asked == []
 
