@@ -12,6 +12,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.search_planning import DayFacts
 from socialanalyzer_dagster.domain.search_rates import SearchRates, platform_rates
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
+from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of
 from socialanalyzer_dagster.pipeline.batch_status import RUNNING, BatchStatus
 from socialanalyzer_dagster.pipeline.estimates import measured_rates
 from socialanalyzer_dagster.pipeline.launch_queue import providers_of
@@ -51,7 +52,14 @@ def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: P
         budget_micros=left - promised,
         budget_name=name,
         batches=len(planned(connection, of)),
+        most_results=most_results(workplace, of, policy),
     )
+
+
+def most_results(workplace: Workplace, of: DayOf, policy: Policy) -> int:
+    """What one planned batch may ask for: the policy's bound, or the platform's where that is less."""
+    own = filter_model_of(workplace.platforms[of.platform]).most_results()
+    return policy.targets.most_results if own is None else min(own, policy.targets.most_results)
 
 
 def planned(connection: Connection, of: DayOf) -> Sequence[decisions.StoredDecision]:

@@ -41,6 +41,7 @@ def facts(**changes: Any) -> DayFacts:
         "budget_micros": 100_000_000,
         "budget_name": "the day cap of $100.00",
         "batches": 0,
+        "most_results": 1000,
     }
     return DayFacts(**(usual | changes))
 
