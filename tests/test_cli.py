@@ -20,8 +20,9 @@ COMMANDS = (
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
+    "logs", "metrics serve",
 )  # fmt: skip
-WITHOUT_A_RESULT = {"sandbox", "dev"}
+WITHOUT_A_RESULT = {"sandbox", "dev", "metrics serve"}
 OPTIONS = {
     "batch create": (
         "--preset", "--platform", "--filters", "--list", "--max-leads", "--max-spend", "--stop-at-cap", "--yes",
@@ -47,6 +48,8 @@ OPTIONS = {
     "privacy notice": ("--by", "--sent", "--contacted", "--at"),
     "sandbox": ("--port", "--seed", "--speed", "--faults", "--home"),
     "dev": ("--port",),
+    "logs": ("--level", "--grep", "--limit"),
+    "metrics serve": ("--port", "--host", "--refresh"),
 }  # fmt: skip
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 from socialanalyzer_dagster.domain.batch_facts import BatchFacts
 from socialanalyzer_dagster.domain.money import micros_from_usd
-from socialanalyzer_dagster.domain.summary import batch_summary
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters
 from socialanalyzer_dagster.pipeline.launch_queue import held_batches, providers_of
-from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
-from socialanalyzer_dagster.pipeline.summaries import read_facts
+from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.summaries import facts_and_summary
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batch_figures, batches, sync_plans, webhook_rows
 from socialanalyzer_dagster.storage.batches import Batch, BatchPage
@@ -21,9 +20,8 @@ from socialanalyzer_dagster.storage.batches import Batch, BatchPage
 def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
     """The object of `batch show KEY --json`; raises NoSuchBatch."""
     batch = find_batch(workplace, key)
-    policy = policy_of_hash(workplace.database, batch.policy_hash)
+    facts, summary = facts_and_summary(workplace, batch)
     with workplace.database.read() as connection:
-        facts = read_facts(connection, workplace, batch)
         plan = sync_plans.newest_plan(connection, batch.batch_id)
         rows = sync_plans.state_counts(connection, plan.plan_id) if plan is not None else {}
         due = sync_plans.first_try(connection, plan.plan_id) if plan is not None else None
@@ -66,7 +64,8 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "created_at": _time(batch.created_at),
         "started_at": _time(batch.started_at),
         "finished_at": _time(batch.finished_at),
-        "summary": batch_summary(facts, policy).text(),
+        "summary": summary.text(),
+        "plain_summary": summary.plain.text(),
     }
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.logs import configure_logs
 from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts, session_parts
+from socialanalyzer_dagster.pipeline.traces import configure_traces
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.resources.vendors import VendorsResource
@@ -52,6 +53,7 @@ class PipelineResource(dg.ConfigurableResource[None]):
         """For actions on batches; a new batch's partition is added to `instance` before its row is committed."""
         settings = Settings.from_environment()
         configure_logs(settings)
+        configure_traces(settings)
         with self.database.opened() as database:
             yield Workplace(
                 database=database,

@@ -263,6 +263,11 @@ def test_a_run_that_breaks_tells_type_and_place_and_nothing_of_the_errors_text(s
     assert answer.code == 1
     assert "KeyError" in answer.err
     assert ADDRESS not in answer.err
+    (entry,) = shared.json("logs", broken, "--level", "error", "--grep", "ENDED WITH")["newest"]
+    assert entry == shared.json("batch", "log", broken, "--text", "ended with")["newest"][0]
+    with dagster_instance(Settings.from_environment()) as instance:
+        told = [(each.user_message, each.level) for each in instance.all_logs(entry["run_id"])]
+    assert ("the run ended with KeyError", 40) in told
 
 
 def test_no_file_of_the_home_tells_a_key_or_a_contact_but_the_database_and_the_simulated_vendors(shared, key):
