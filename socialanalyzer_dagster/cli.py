@@ -58,6 +58,7 @@ def program() -> typer.Typer:
         plans,
         policies,
         presets,
+        previews,
         privacy,
         rescoring,
         searches,
@@ -73,6 +74,7 @@ def program() -> typer.Typer:
     app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
     batch_logs.register(batches.app)
+    previews.register(policies.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(leads.app, name="leads")
     app.add_typer(health.app, name="health")

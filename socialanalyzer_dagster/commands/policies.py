@@ -10,7 +10,8 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands.inputs import policy_file
 from socialanalyzer_dagster.commands.office import open_office
-from socialanalyzer_dagster.commands.output import AsJson, emit, table
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table
+from socialanalyzer_dagster.commands.previews import previewed
 from socialanalyzer_dagster.pipeline import policies
 from socialanalyzer_dagster.storage import policies as rows
 
@@ -58,12 +59,17 @@ def activate(
     note: Annotated[str, typer.Option(help="Why.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Store a policy FILE as a new version and make it the active one; running batches keep theirs."""
+    """Store a policy FILE as a new version and make it the active one; running batches keep theirs.
+
+    What it changes about recent leads is told first; `policy preview FILE` shows it in full.
+    """
     policy = policy_file(file)
     with open_office() as office:
+        effect = previewed(office, policy, most_named=0).headline
+        notes.print(effect, markup=False, soft_wrap=True)
         by_whom = policies.Authorship(author=by, note=note, at=office.clock.now())
         stored = policies.activate(office.database, policy, by_whom)
-    result = {"number": stored.number, "policy_hash": stored.policy_hash, "diff": stored.diff}
+    result = {"number": stored.number, "policy_hash": stored.policy_hash, "diff": stored.diff, "effect": effect}
     sentence = f"version {stored.number} is active ({len(stored.diff)} values changed)"
     emit(result, as_json=as_json, text=lambda console: console.print(sentence))
 

@@ -65,7 +65,11 @@ def test_a_policy_is_shown_validated_and_activated(terminal, tmp_path):
     checked = terminal.json("policy", "validate", str(file))
     assert list(checked["diff"]) == ["budgets.day_usd"]
     assert terminal.json("policy", "show")["policy_hash"] != checked["policy_hash"]
-    terminal.run("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")
+    preview = terminal.json("policy", "preview", str(file), "--days", "7")
+    assert (preview["policy_hash"], preview["scores"], preview["cost_micros"]) == (checked["policy_hash"], 0, 0)
+    assert terminal.run("policy", "preview", str(file)).code == 0
+    told = terminal.run("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")
+    assert "0 of 0 leads scored in the last 30 days would change tier" in told.err
     active = terminal.json("policy", "show")
     assert active["policy_hash"] == checked["policy_hash"]
     assert (active["versions"][0]["author"], active["versions"][0]["note"]) == ("Kai", "less a day")
