@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands.inputs import policy_file
+from socialanalyzer_dagster.commands.inputs import fitting, policy_file
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, counting, emit, table
-from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.policy import Policy, stored_policy
 from socialanalyzer_dagster.domain.reason_texts import outcome_text
 from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.pipeline.policy_preview import DAYS, NAMED, Preview, PreviewRequest, preview_policy
+from socialanalyzer_dagster.pipeline.policy_versions import version_named
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 
 _SHOWN = 20
@@ -25,17 +26,31 @@ def register(app: typer.Typer) -> None:
 
 
 def preview(
-    file: Path,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A policy file.")] = None,
     *,
+    version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Instead of a file: a stored version, as to go back to it.")
+    ] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="Look at leads judged in the last so many days.")] = DAYS,
     limit: Annotated[int, typer.Option(min=0, help="Name at most so many moved leads; all are counted.")] = NAMED,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a policy FILE would change about recent leads before it is activated: costs nothing, asks nobody."""
-    policy = policy_file(file)
+    """Show what a policy would change about recent leads before it is activated: costs nothing, asks nobody."""
     with open_office() as office:
+        policy = chosen_policy(office, file, version)
         found = previewed(office, policy, days=days, most_named=limit).as_json()
     emit(found, as_json=as_json, text=lambda console: _print(console, found))
+
+
+def chosen_policy(office: Office, file: Path | None, version: str | None) -> Policy:
+    """The policy of a file or of a stored version, whichever is named; raises PolicyError and BadParameter."""
+    if file is not None and version is None:
+        return policy_file(file)
+    if version is None or file is not None:
+        raise typer.BadParameter("say one of FILE and --version VERSION")
+    with office.database.read() as connection:
+        stored = version_named(connection, version)
+    return fitting(stored_policy(stored.document))
 
 
 def previewed(office: Office, policy: Policy, *, days: int = DAYS, most_named: int = NAMED) -> Preview:
@@ -75,26 +90,20 @@ def _moved(each: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _print_days(console: Console, days: Mapping[str, Any]) -> None:
+    headers = (
+        "platform", "target", "scored a day now", "then", "days on target now", "then", "enrolled a day now", "then",
+        "more past screening, in all",
+    )  # fmt: skip
     rows = [
         (
             each["platform"],
-            each["scored"]["now"],
-            each["scored"]["then"],
-            each["enrolled"]["now"],
-            each["enrolled"]["then"],
+            each["target"],
+            *(each[figure][side] for figure in ("scored", "days_met", "enrolled") for side in ("now", "then")),
             each["may_enter"],
         )
         for each in days["platforms"]
     ]
     if rows:
-        headers = (
-            "platform",
-            "scored a day now",
-            "then",
-            "enrolled a day now",
-            "then",
-            "more through screening in all",
-        )
         title = f"Leads per working day, over {days['working_days']} working days"
         console.print("", table(headers, rows, title=title))
 

@@ -69,11 +69,17 @@ class Moves:
 
 @dataclass(slots=True)
 class PlatformDays:
-    """Scored leads of one platform under both policies, and those whose screening would go another way."""
+    """Scored leads of one platform under both policies, in all and by day, and those that screening would let in."""
 
     scored: Counter[str] = field(default_factory=Counter)
     enrolled: Counter[str] = field(default_factory=Counter)
+    by_day: Counter[tuple[str, date]] = field(default_factory=Counter)
     may_enter: int = 0
+
+    def days_met(self, side: str, target: int) -> int:
+        """On how many working days the target was reached, or would have been."""
+        found = (count for (name, day), count in self.by_day.items() if name == side and day.weekday() <= _FRIDAY)
+        return sum(count >= target for count in found)
 
 
 @dataclass(slots=True)
@@ -97,6 +103,7 @@ class ScoreTally:
         platform = self.days.setdefault(who.platform, PlatformDays())
         for name, side, enrolled in (("now", now, self.enrolled[0]), ("then", then, self.enrolled[1])):
             platform.scored[name] += side.is_scored
+            platform.by_day[name, day] += side.is_scored
             platform.enrolled[name] += side.tier == enrolled
             if side.place is not None:
                 self.load.setdefault(side.place, Counter())[name] += 1
@@ -119,17 +126,20 @@ class ScoreTally:
             "bdrs": bdrs,
         }
 
-    def per_day(self, until: date) -> dict[str, Any]:
-        """Scored and enrolled leads per working day since the first of them, by platform."""
+    def per_day(self, until: date, targets: Mapping[str, int]) -> dict[str, Any]:
+        """Scored and enrolled leads per working day since the first of them, by platform, beside its daily target."""
         days = working_days(self.first_day, until) if self.first_day is not None else 0
         platforms = [
             {
                 "platform": name,
+                "target": targets[name],
+                "days_met": {side: found.days_met(side, targets[name]) for side in ("now", "then")},
                 "scored": _per_day(found.scored, days),
                 "enrolled": _per_day(found.enrolled, days),
                 "may_enter": found.may_enter,
             }
             for name, found in sorted(self.days.items())
+            if name in targets
         ]
         return {"working_days": days, "since": self.first_day, "platforms": platforms}
 

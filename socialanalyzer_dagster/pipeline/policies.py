@@ -23,7 +23,8 @@ from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.policies import StoredPolicy
 
 SHIPPED = "shipped"
-_ACTIVATED = "policy.activate"
+ACTIVATED = "policy.activate"
+"""What an activation is in the audit; its subject is the hash."""
 _ABSENT = "(absent)"
 _KEPT = 16
 _PARSED: dict[str, Policy] = {}
@@ -101,7 +102,7 @@ def take_file(database: Database, policy: Policy, by: Authorship) -> None:
     What people activated and confirmed since then stays until the file itself says something else.
     """
     with database.write() as connection:
-        if audit_log.last_subject(connection, actor=by.author, action=_ACTIVATED) != policy.digest:
+        if audit_log.last_subject(connection, actor=by.author, action=ACTIVATED) != policy.digest:
             _activate(connection, policy, by)
 
 
@@ -140,7 +141,7 @@ def _store(connection: Connection, policy: Policy, by: Authorship) -> str:
 def _activate(connection: Connection, policy: Policy, by: Authorship) -> StoredPolicy:
     digest = _store(connection, policy, by)
     rows.set_active(connection, digest)
-    audit_log.record(connection, at=by.at, actor=by.author, action=_ACTIVATED, subject=digest, note=by.note)
+    audit_log.record(connection, at=by.at, actor=by.author, action=ACTIVATED, subject=digest, note=by.note)
     stored = rows.by_hash(connection, digest)
     if stored is None:
         raise PolicyError(f"policy {digest[:12]} was not stored")

@@ -53,6 +53,8 @@ class Preview:
     scores: ScoreTally
     screened: ScreenTally
     reduced: int
+    targets: Mapping[str, int]
+    """Scored leads a working day, by platform."""
     unseen: tuple[str, ...]
 
     @property
@@ -72,7 +74,7 @@ class Preview:
             "vendor_calls": 0,
             **self.scores.as_json(),
             "scores_not_known": self.reduced,
-            "per_working_day": self.scores.per_day(request.now.date()),
+            "per_working_day": self.scores.per_day(request.now.date(), self.targets),
             "screening": self.screened.as_json(),
             "not_previewed": list(self.unseen),
         }
@@ -113,6 +115,7 @@ def preview_policy(
         scores=scores,
         screened=screened,
         reduced=preview_rows.reduced_scores(database, window),
+        targets={key: platform.target_per_day for key, platform in platforms.items()},
         unseen=tuple(unseen_changes(policy_diff(active.document(), request.policy.document()))),
     )
 

@@ -72,6 +72,7 @@ async def test_leads_that_leave_the_enrolled_tier_load_the_bdrs(world):
     )
     (day,) = found["per_working_day"]["platforms"]
     assert (day["scored"], day["enrolled"]) == ({"now": 6.0, "then": 6.0}, {"now": 6.0, "then": 0.0})
+    assert (day["target"], day["days_met"]) == (1, {"now": 1, "then": 1})
 
 
 async def test_a_lead_counts_once_with_its_newest_judgement_and_old_ones_not_at_all(world, clock):
@@ -116,7 +117,8 @@ async def test_what_screening_would_say_is_told_or_not_known(world):
         ("passed", "rejected"), ("rejected", "passed"),
     ]  # fmt: skip
     assert swapped["tier_flow"] == [{"from": "auto_enroll", "to": "screened_out", "leads": 1}]
-    assert swapped["per_working_day"]["platforms"][0]["may_enter"] == 1
+    (day,) = swapped["per_working_day"]["platforms"]
+    assert (day["may_enter"], day["days_met"]) == (1, {"now": 1, "then": 0}), "on target now, and not without the lead"
 
 
 async def test_nothing_is_said_about_a_lead_whose_record_is_gone(world, clock):
