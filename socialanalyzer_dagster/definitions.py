@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import dagster as dg
 
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
+from socialanalyzer_dagster.assets.rescored_leads import rescored_leads
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.checks.baseline_checks import baseline_checks
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
 from socialanalyzer_dagster.checks.privacy_checks import no_notice_is_overdue, nothing_expired_is_left
 from socialanalyzer_dagster.checks.provider_checks import provider_checks
-from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, lead_batch_job
+from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, lead_batch_job, rescore_job
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
@@ -38,7 +39,7 @@ def default_resources() -> dict[str, object]:
 def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """The code location; tests pass their own resources."""
     return dg.Definitions(
-        assets=[*UP_TO_PLAN, synced_leads, batch_summary, *DAILY_ASSETS],
+        assets=[*UP_TO_PLAN, synced_leads, batch_summary, rescored_leads, *DAILY_ASSETS],
         asset_checks=[
             *batch_checks(),
             *baseline_checks(),
@@ -46,7 +47,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             nothing_expired_is_left,
             no_notice_is_overdue,
         ],
-        jobs=[lead_batch_job, crm_sync_job],
+        jobs=[lead_batch_job, crm_sync_job, rescore_job],
         schedules=SCHEDULES,
         sensors=[
             lead_batch_sensor,

@@ -10,11 +10,11 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.inputs import fitting, policy_file
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, counting, emit, table
-from socialanalyzer_dagster.domain.policy import Policy, stored_policy
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.reason_texts import outcome_text
 from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.pipeline.policy_preview import DAYS, NAMED, Preview, PreviewRequest, preview_policy
-from socialanalyzer_dagster.pipeline.policy_versions import version_named
+from socialanalyzer_dagster.pipeline.policy_versions import version_to_use
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 
 _SHOWN = 20
@@ -48,9 +48,7 @@ def chosen_policy(office: Office, file: Path | None, version: str | None) -> Pol
         return policy_file(file)
     if version is None or file is not None:
         raise typer.BadParameter("say one of FILE and --version VERSION")
-    with office.database.read() as connection:
-        stored = version_named(connection, version)
-    return fitting(stored_policy(stored.document))
+    return fitting(version_to_use(office.database, version, office.clock.now()).policy)
 
 
 def previewed(office: Office, policy: Policy, *, days: int = DAYS, most_named: int = NAMED) -> Preview:

@@ -1,14 +1,17 @@
 """Stored versions of the policy as people see and name them: by number, or by the beginning of their hash (spec 4)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.policy import PolicyError
-from socialanalyzer_dagster.pipeline.policies import ACTIVATED, policy_diff
+from socialanalyzer_dagster.domain.policy import Policy, PolicyError, stored_policy
+from socialanalyzer_dagster.pipeline.policies import ACTIVATED, SHIPPED, Authorship, policy_diff, remember
 from socialanalyzer_dagster.storage import audit_log
 from socialanalyzer_dagster.storage import policies as rows
+from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.policies import StoredPolicy
 
 _LEAST_CHARS = 6
@@ -24,6 +27,27 @@ def version_named(connection: Connection, name: str) -> StoredPolicy:
     if len(found) != 1:
         raise PolicyError(f"no policy version is named '{name}': write a number of `policy list`, or a hash")
     return found[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A policy to work with, and the number under which it is stored."""
+
+    number: int
+    policy: Policy
+
+
+def version_to_use(database: Database, name: str, now: datetime) -> Version:
+    """The policy of a version, or the active one without a name; raises PolicyError for a name that nothing has.
+
+    What an earlier package stored has the keys that came since, and is a version of its own.
+    """
+    with database.read() as connection:
+        found = version_named(connection, name or str(rows.active_hash(connection)))
+    policy = stored_policy(found.document)
+    note = f"version {found.number} with the keys of {policy.policy_version}"
+    number = remember(database, policy, Authorship(author=SHIPPED, note=note, at=now))
+    return Version(number=number, policy=policy)
 
 
 def version_list(connection: Connection) -> list[dict[str, Any]]:

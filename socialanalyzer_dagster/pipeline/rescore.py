@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.scoring import BELOW_MIN_SCORE, recompute
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.collector import spare_collector
 from socialanalyzer_dagster.pipeline.progress import Tell, tell_nobody
-from socialanalyzer_dagster.storage import lead_views, scores
+from socialanalyzer_dagster.storage import score_views, scores
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.scores import RESCORED, ScoreDocument, ScoresOf
@@ -80,7 +80,7 @@ def _pages(database: Database, batch_id: str | None) -> Iterator[Sequence[Any]]:
     after: tuple[str, str] | None = None
     while True:
         with database.read() as connection:
-            page = lead_views.live_scores(connection, batch_id=batch_id, after=after, limit=_PAGE)
+            page = score_views.live_scores(connection, batch_id=batch_id, after=after, limit=_PAGE)
         if not page:
             return
         yield page

@@ -86,9 +86,15 @@ def _pages(database: Database, rows: Select[Any], key: Sequence[Any], joined: An
 
 
 def reduced_scores(database: Database, window: Window) -> int:
-    """Scores of which only the tier is left, so that nothing can be computed from them (spec 19.5)."""
+    """Scores that decided and of which only the tier is left, so that nothing can be computed from them (spec 19.5)."""
+    counted = (
+        select(func.count())
+        .select_from(ScoreRow)
+        .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
+        .where(ScoreRow.kind == REDUCED, ScoreRow.scored_at >= window.since)
+        .where(ScoreRow.policy_hash == LeadBatchRow.policy_hash)
+    )
     with database.read() as connection:
-        counted = select(func.count()).where(ScoreRow.kind == REDUCED, ScoreRow.scored_at >= window.since)
         return connection.execute(counted).scalar_one()
 
 
