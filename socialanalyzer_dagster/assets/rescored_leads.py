@@ -12,9 +12,8 @@ from socialanalyzer_dagster.assets.stage_work import CODE_VERSION, OWNERS
 from socialanalyzer_dagster.domain.policy import PolicyError
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
-from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.policy_versions import version_to_use
-from socialanalyzer_dagster.pipeline.rescored_history import rescored_batches
+from socialanalyzer_dagster.pipeline.rescored_history import NoSuchBatches, rescored_batches
 from socialanalyzer_dagster.pipeline.workplace import SystemClock
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
 
@@ -57,6 +56,10 @@ def rescored_leads(
             version = version_to_use(opened, config.policy, now)
             for key, result in rescored_batches(opened, keys, version, now):
                 context.add_asset_metadata(rescored_metadata(result), partition_key=key)
-    except (NoSuchBatch, PolicyError) as error:
+    except NoSuchBatches as error:
+        for key in error.keys:
+            context.instance.delete_dynamic_partition(str(LEAD_BATCHES.name), key)
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except PolicyError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     return dg.MaterializeResult(metadata={"policy_version": version.number, "usd": 0.0})

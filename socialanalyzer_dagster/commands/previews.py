@@ -12,7 +12,7 @@ from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, counting, emit, table
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.reason_texts import outcome_text
-from socialanalyzer_dagster.domain.sentences import leads
+from socialanalyzer_dagster.domain.sentences import counted, leads
 from socialanalyzer_dagster.pipeline.policy_preview import DAYS, NAMED, Preview, PreviewRequest, preview_policy
 from socialanalyzer_dagster.pipeline.policy_versions import version_to_use
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
@@ -102,7 +102,7 @@ def _print_days(console: Console, days: Mapping[str, Any]) -> None:
         for each in days["platforms"]
     ]
     if rows:
-        title = f"Leads per working day, over {days['working_days']} working days"
+        title = f"Leads per working day, over {counted(days['working_days'], 'working day')}"
         console.print("", table(headers, rows, title=title))
 
 

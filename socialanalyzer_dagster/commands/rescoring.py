@@ -64,7 +64,7 @@ def _version(office: Office, policy: str | None, by: str) -> Version:
     if policy is None or not (Path(policy).is_file() or Path(policy).suffix):
         return version_to_use(office.database, policy or "", now)
     wanted = policy_file(Path(policy))
-    author = policies.Authorship(author=by, note=f"re-scored from {policy}", at=now)
+    author = policies.Authorship(author=by, note=f"re-scored from {Path(policy).name}", at=now)
     return Version(number=policies.remember(office.database, wanted, author), policy=wanted)
 
 

@@ -1,4 +1,4 @@
-"""Read-only views of scores: the one that decided, those of other policies beside it, and which batches have any."""
+"""Read-only views of scores: the one that decided, those of other policies, and the batches they belong to."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, exists, func, select, tuple_
 
 from socialanalyzer_dagster.domain.scoring import BELOW_MIN_SCORE
 from socialanalyzer_dagster.domain.types import BatchKey
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_control import PolicyRow
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow, LeadRow
 from socialanalyzer_dagster.storage.models_results import ScoreRow
@@ -87,3 +88,14 @@ def scored_batches(connection: Connection, since: datetime) -> list[BatchKey]:
     found = select(LeadBatchRow.partition_key).where(LeadBatchRow.created_at >= since, scores)
     ordered = found.order_by(LeadBatchRow.created_at, LeadBatchRow.partition_key)
     return [BatchKey(key) for key in connection.execute(ordered).scalars()]
+
+
+def batch_ids(connection: Connection, keys: Sequence[BatchKey]) -> dict[BatchKey, str]:
+    """Ids of those batches that exist, by key."""
+    found: dict[BatchKey, str] = {}
+    for part in parts(keys):
+        rows = connection.execute(
+            select(LeadBatchRow.partition_key, LeadBatchRow.batch_id).where(LeadBatchRow.partition_key.in_(part))
+        )
+        found |= {BatchKey(key): batch_id for key, batch_id in rows}
+    return found

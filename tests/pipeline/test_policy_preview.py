@@ -13,9 +13,11 @@ from socialanalyzer_dagster.domain.rescreening import PASSES, rejects
 from socialanalyzer_dagster.domain.scoring import compute_score
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.policy_preview import PreviewRequest, preview_policy
+from socialanalyzer_dagster.pipeline.rescore import rescore
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.models_leads import LeadRow
-from socialanalyzer_dagster.storage.scores import ScoresOf, write_scores
+from socialanalyzer_dagster.storage.models_results import ScoreRow
+from socialanalyzer_dagster.storage.scores import REDUCED, ScoresOf, write_scores
 
 
 @pytest.fixture
@@ -127,6 +129,15 @@ async def test_nothing_is_said_about_a_lead_whose_record_is_gone(world, clock):
         connection.execute(update(LeadRow).values(reduced_at=clock.now()))
     found = previewed(world, changed(world.policy, "screening", max_gap_days=10), lambda *_: PASSES)
     assert found["screening"]["flow"] == [{"from": "passed", "to": "not_known", "leads": 6}]
+
+
+async def test_scores_of_which_the_tier_alone_is_left_are_counted_as_not_known(world, clock):
+    await world.run_at_once(world.create().key)
+    rescore(world.database, stricter(world.policy), batch_id=None, now=clock.now())
+    with world.database.write() as connection:
+        connection.execute(update(ScoreRow).values(kind=REDUCED, lead_score="", base="", record={}))
+    found = previewed(world, stricter(world.policy))
+    assert (found["scores"], found["scores_not_known"]) == (0, 6)
 
 
 async def test_scores_of_earlier_versions_are_compared_under_the_active_one(world, clock):
