@@ -51,8 +51,8 @@ def rescore(
 ) -> Rescored:
     """Recompute the live scores of a batch (None = of all) under `policy` and store them as rescored.
 
-    Scores given under this very policy are recomputed too but not stored again: they are the same to the byte. `tell`
-    hears how many scores are done.
+    Scores given under this very policy are recomputed too but not stored again: they are the same to the byte. Nothing
+    stays stored about people who are erased meanwhile. `tell` hears how many scores are done.
     """
     spare_collector()
     result = Rescored(policy_hash=policy.digest)
@@ -71,6 +71,8 @@ def rescore(
             tell(result.scores)
         if stored is not None:
             stored.result()
+    with database.write() as connection:
+        scores.forget_rescored_of_reduced(connection, result.policy_hash, batch_id=batch_id)
     result.moved.sort(key=lambda moved: (moved["lead"], moved["batch"]))
     return result
 

@@ -4,10 +4,11 @@ import json
 
 import pytest
 from batch_world import World, book_policy
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from socialanalyzer_dagster.domain.policy import parse_policy
 from socialanalyzer_dagster.pipeline.rescore import rescore
+from socialanalyzer_dagster.storage.models_leads import LeadRow
 from socialanalyzer_dagster.storage.models_results import ScoreRow
 
 
@@ -54,6 +55,17 @@ async def test_live_scores_stay_and_rescored_ones_stand_beside_them(world, clock
         rescore(world.database, stricter(world.policy), batch_id=None, now=clock.now())
     assert stored(world, "live") == before
     assert len(stored(world, "rescored")) == 6
+
+
+async def test_nothing_is_stored_about_a_person_who_is_erased_meanwhile(world, clock):
+    await scored_batch(world)
+
+    def erased(_done):
+        with world.database.write() as connection:
+            connection.execute(update(LeadRow).where(LeadRow.handle == "p1").values(reduced_at=clock.now()))
+
+    rescore(world.database, stricter(world.policy), batch_id=None, now=clock.now(), tell=erased)
+    assert len(stored(world, "rescored")) == 5
 
 
 async def test_the_same_policy_gives_the_same_tiers_and_stores_nothing(world, clock):
