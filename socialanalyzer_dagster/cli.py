@@ -49,6 +49,7 @@ def program() -> typer.Typer:
     from socialanalyzer_dagster.commands import (
         batch_logs,
         batches,
+        days,
         demo,
         health,
         keywords,
@@ -76,6 +77,7 @@ def program() -> typer.Typer:
     batch_logs.register(batches.app)
     previews.register(policies.app)
     app.add_typer(batches.app, name="batch")
+    app.add_typer(days.app, name="day")
     app.add_typer(leads.app, name="leads")
     app.add_typer(health.app, name="health")
     app.add_typer(ledger.app, name="ledger")

@@ -11,11 +11,13 @@ from socialanalyzer_dagster.commands.endings import BAD_INPUT, FAILED
 
 COMMANDS = (
     "demo", "sandbox", "doctor", "dev", "prices list", "prices confirm", "bdr list", "bdr load", "bdr activate",
-    "bdr deactivate", "crm setup", "suppress add", "suppress list", "db upgrade", "db status", "platforms",
+    "bdr deactivate", "day plan", "day show", "crm setup", "suppress add", "suppress list", "db upgrade", "db status",
+    "platforms",
     "presets list", "presets show", "presets save", "presets delete", "batch create", "batch run", "batch show",
     "batch log", "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject",
     "batch confirm", "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show",
-    "policy validate", "policy activate", "rescore", "ledger show", "list preview",
+    "policy validate", "policy activate", "policy diff", "policy list", "policy preview", "rescore",
+    "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",

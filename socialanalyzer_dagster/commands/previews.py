@@ -11,8 +11,9 @@ from socialanalyzer_dagster.commands.inputs import fitting, policy_file
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, counting, emit, table
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.preview_days import SIDES
 from socialanalyzer_dagster.domain.reason_texts import outcome_text
-from socialanalyzer_dagster.domain.sentences import counted, leads
+from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.pipeline.policy_preview import DAYS, NAMED, Preview, PreviewRequest, preview_policy
 from socialanalyzer_dagster.pipeline.policy_versions import version_to_use
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
@@ -89,21 +90,20 @@ def _moved(each: Mapping[str, Any]) -> tuple[object, ...]:
 
 def _print_days(console: Console, days: Mapping[str, Any]) -> None:
     headers = (
-        "platform", "target", "scored a day now", "then", "days on target now", "then", "enrolled a day now", "then",
+        "platform", "target now", "then", "scored now", "then", "enrolled now", "then", "days on target now", "then",
         "more past screening, in all",
     )  # fmt: skip
     rows = [
         (
             each["platform"],
-            each["target"],
-            *(each[figure][side] for figure in ("scored", "days_met", "enrolled") for side in ("now", "then")),
+            *(each[name][side] for name in ("target", "scored", "enrolled") for side in SIDES),
+            *(f"{each['days_met'][side]} of {each['working_days'][side]}" for side in SIDES),
             each["may_enter"],
         )
         for each in days["platforms"]
     ]
     if rows:
-        title = f"Leads per working day, over {counted(days['working_days'], 'working day')}"
-        console.print("", table(headers, rows, title=title))
+        console.print("", table(headers, rows, title=f"Leads per working day since {days['since']}"))
 
 
 def _print_screening(console: Console, screening: Mapping[str, Any]) -> None:

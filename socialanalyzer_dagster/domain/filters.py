@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from annotated_types import Le
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from socialanalyzer_dagster.domain.found_text import neutral_words
@@ -48,6 +49,12 @@ class SearchFilters(BaseModel):
     def target_place(self) -> str | None:
         """Where the creators that are searched for live, as a person wrote it; None when the search does not say."""
         return None
+
+    @classmethod
+    def most_results(cls) -> int | None:
+        """The most results that one search may ask for; None where the platform names no bound."""
+        bounds = [each.le for each in cls.model_fields["max_results"].metadata if isinstance(each, Le)]
+        return next((int(bound) for bound in bounds if isinstance(bound, int)), None)
 
 
 FiltersT = TypeVar("FiltersT", bound=SearchFilters)

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
+from socialanalyzer_dagster.domain.policy_metrics import TargetsPolicy
+from socialanalyzer_dagster.domain.preview_days import SIDES, PlatformDays, days_between
 from socialanalyzer_dagster.domain.rescreening import Rejudged, Ruling
 from socialanalyzer_dagster.domain.scoring import BELOW_MIN_SCORE
 from socialanalyzer_dagster.domain.sentences import counted, leads
@@ -15,7 +17,6 @@ SCREENED_OUT = "screened_out"
 ENROLLED, WAITING = "(enrolled, no BDR)", "(to be dealt)"
 """Where a lead with a tier is when it is with no BDR."""
 _NO_TIER = frozenset({BELOW_MIN_SCORE, SCREENED_OUT})
-_FRIDAY = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,21 +69,6 @@ class Moves:
 
 
 @dataclass(slots=True)
-class PlatformDays:
-    """Scored leads of one platform under both policies, in all and by day, and those that screening would let in."""
-
-    scored: Counter[str] = field(default_factory=Counter)
-    enrolled: Counter[str] = field(default_factory=Counter)
-    by_day: Counter[tuple[str, date]] = field(default_factory=Counter)
-    may_enter: int = 0
-
-    def days_met(self, side: str, target: int) -> int:
-        """On how many working days the target was reached, or would have been."""
-        found = (count for (name, day), count in self.by_day.items() if name == side and day.weekday() <= _FRIDAY)
-        return sum(count >= target for count in found)
-
-
-@dataclass(slots=True)
 class ScoreTally:
     """The scored leads, each counted once; `enrolled` are the tiers that need no BDR, of now and of then."""
 
@@ -101,10 +87,8 @@ class ScoreTally:
         self.first_day = min(self.first_day or day, day)
         self.flow[now.tier, then.tier] += 1
         platform = self.days.setdefault(who.platform, PlatformDays())
-        for name, side, enrolled in (("now", now, self.enrolled[0]), ("then", then, self.enrolled[1])):
-            platform.scored[name] += side.is_scored
-            platform.by_day[name, day] += side.is_scored
-            platform.enrolled[name] += side.tier == enrolled
+        for name, side, enrolled in zip(SIDES, (now, then), self.enrolled, strict=True):
+            platform.add(name, day, is_scored=side.is_scored, is_enrolled=side.tier == enrolled)
             if side.place is not None:
                 self.load.setdefault(side.place, Counter())[name] += 1
         if now.tier != then.tier:
@@ -126,22 +110,13 @@ class ScoreTally:
             "bdrs": bdrs,
         }
 
-    def per_day(self, until: date, targets: Mapping[str, int]) -> dict[str, Any]:
-        """Scored and enrolled leads per working day since the first of them, by platform, beside its daily target."""
-        days = working_days(self.first_day, until) if self.first_day is not None else 0
-        platforms = [
-            {
-                "platform": name,
-                "target": targets[name],
-                "days_met": {side: found.days_met(side, targets[name]) for side in ("now", "then")},
-                "scored": _per_day(found.scored, days),
-                "enrolled": _per_day(found.enrolled, days),
-                "may_enter": found.may_enter,
-            }
-            for name, found in sorted(self.days.items())
-            if name in targets
-        ]
-        return {"working_days": days, "since": self.first_day, "platforms": platforms}
+    def per_day(self, until: date, targets: tuple[TargetsPolicy, TargetsPolicy]) -> dict[str, Any]:
+        """Each platform's days since the first of these leads, under the targets of both policies."""
+        span = days_between(self.first_day, until) if self.first_day is not None else ()
+        return {
+            "since": self.first_day,
+            "platforms": [found.as_json(name, span, targets) for name, found in sorted(self.days.items()) if span],
+        }
 
 
 @dataclass(slots=True)
@@ -184,17 +159,6 @@ class ScreenTally:
             "unclear": self.unclear,
             **self.moves.as_json(),
         }
-
-
-def working_days(first: date, last: date) -> int:
-    """Mondays to Fridays from `first` to `last`, both included; at least 1, so that a rate can be told."""
-    span = (first + timedelta(days=number) for number in range((last - first).days + 1))
-    return max(1, sum(day.weekday() <= _FRIDAY for day in span))
-
-
-def _per_day(counts: Mapping[str, int], days: int) -> dict[str, float | None]:
-    """None where nobody was scored: there is no day to divide by."""
-    return {name: round(counts[name] / days, 1) if days else None for name in ("now", "then")}
 
 
 _SHOWN = (

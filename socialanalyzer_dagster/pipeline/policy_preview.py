@@ -7,14 +7,15 @@ from itertools import groupby
 from typing import Any
 
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.policy_metrics import TargetsPolicy
 from socialanalyzer_dagster.domain.policy_preview import (
     Moves,
-    PlatformDays,
     ScoreTally,
     ScreenTally,
     headline,
     unseen_changes,
 )
+from socialanalyzer_dagster.domain.preview_days import PlatformDays
 from socialanalyzer_dagster.domain.rescreening import PASSES, Ruling
 from socialanalyzer_dagster.domain.types import PlatformKey
 from socialanalyzer_dagster.pipeline.collector import spare_collector
@@ -53,8 +54,8 @@ class Preview:
     scores: ScoreTally
     screened: ScreenTally
     reduced: int
-    targets: Mapping[str, int]
-    """Scored leads a working day, by platform."""
+    targets: tuple[TargetsPolicy, TargetsPolicy]
+    """Of the active policy and the other one."""
     unseen: tuple[str, ...]
 
     @property
@@ -115,7 +116,7 @@ def preview_policy(
         scores=scores,
         screened=screened,
         reduced=preview_rows.reduced_scores(database, window),
-        targets={key: platform.target_per_day for key, platform in platforms.items()},
+        targets=(active.targets, request.policy.targets),
         unseen=tuple(unseen_changes(policy_diff(active.document(), request.policy.document()))),
     )
 

@@ -209,7 +209,7 @@ class BookVendor:
             discover=self.discover, from_list_row=self.from_list_row, screen=self.screen,
             enrich=self.enrich, analyze=self.analyze, score=self.score,
             rescreen=lambda _stored, _policy: NOT_KNOWN, scoring_material=lambda _work: None,
-            crm_properties=lambda _record: {}, expected_yield={}, target_per_day=1,
+            crm_properties=lambda _record: {}, expected_yield={},
         )  # fmt: skip
 
 
