@@ -60,6 +60,7 @@ def program() -> typer.Typer:
         plans,
         policies,
         presets,
+        previews,
         privacy,
         rescoring,
         searches,
@@ -78,6 +79,7 @@ def program() -> typer.Typer:
     plans.register(batches.app)
     batch_logs.register(batches.app, "log")
     batch_logs.register(app, "logs")
+    previews.register(policies.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(days.app, name="day")
     app.add_typer(leads.app, name="leads")

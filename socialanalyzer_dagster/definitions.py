@@ -6,6 +6,7 @@ import dagster as dg
 
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
 from socialanalyzer_dagster.assets.daily_lead_report import daily_lead_report
+from socialanalyzer_dagster.assets.rescored_leads import rescored_leads
 from socialanalyzer_dagster.assets.saved_searches import saved_searches
 from socialanalyzer_dagster.assets.search_plan import search_plan
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
@@ -20,6 +21,7 @@ from socialanalyzer_dagster.jobs import (
     crm_sync_job,
     daily_report_job,
     lead_batch_job,
+    rescore_job,
     saved_searches_job,
     search_plan_job,
 )
@@ -58,6 +60,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             *UP_TO_PLAN,
             synced_leads,
             batch_summary,
+            rescored_leads,
             daily_lead_report,
             *DAILY_ASSETS,
         ],
@@ -70,7 +73,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             nothing_expired_is_left,
             no_notice_is_overdue,
         ],
-        jobs=[lead_batch_job, crm_sync_job, search_plan_job, daily_report_job, saved_searches_job],
+        jobs=[lead_batch_job, crm_sync_job, rescore_job, search_plan_job, daily_report_job, saved_searches_job],
         schedules=SCHEDULES,
         sensors=[
             lead_batch_sensor,

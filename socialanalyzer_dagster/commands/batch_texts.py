@@ -26,6 +26,13 @@ def print_batch(console: Console, view: Mapping[str, Any]) -> None:
     ]
     console.print("", table(("stage", *_COLUMNS, "main reasons"), rows))
     console.print("", table(("money", "USD"), _money(view)))
+    if (policy := view["policy"]) is not None:
+        told = f"{policy['author']}: {policy['note']}" if policy["note"] else policy["author"]
+        console.print(f"\ndecided under policy version {policy['number']} ({told})", markup=False, soft_wrap=True)
+    if view["rescored"]:
+        live = ("the batch itself", _counted(view["tiers"]))
+        others = [(f"version {each['policy']}", _counted(each["tiers"])) for each in view["rescored"]]
+        console.print("", table(("scores of", "tiers"), [live, *others]))
     if view["held_by"] is not None:
         console.print(f"\nnot launched, because {view['held_by']}", markup=False)
     if (sync := view["sync"]) is not None:
@@ -45,7 +52,11 @@ def _sync(sync: Mapping[str, Any]) -> list[tuple[str, object]]:
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{code} {count}" for code, count in list(reasons.items())[:3])
+    return _counted(dict(list(reasons.items())[:3]))
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _money(view: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -79,6 +79,16 @@ def filter_defaults(platform: PlatformKey, policy: Policy) -> dict[str, JsonValu
     return dict(policy.search.defaults.get(platform, {}))
 
 
+def refilled(model: type[FiltersT], stored: Mapping[str, object], decided: Policy, policy: Policy) -> FiltersT:
+    """Stored filters as another policy would fill them in: what stands at the default of then takes the new default.
+
+    Raises FilterProblems when the other policy refuses them.
+    """
+    defaults = filter_defaults(model.platform_key, decided)
+    given = {name: value for name, value in stored.items() if name not in defaults or value != defaults[name]}
+    return validate_filters(model, given, policy)
+
+
 def fingerprint(filters: SearchFilters, policy: Policy) -> str:
     """`fp1:` + SHA-256 hex of {platform, defaults_rev, filters} after the normalisation of spec 5.6.
 

@@ -17,7 +17,6 @@ from socialanalyzer_dagster.storage.batches import COMPLETED
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
 from socialanalyzer_dagster.storage.models_results import ScoreRow, StageOutcomeRow
-from socialanalyzer_dagster.storage.scores import RESCORED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +141,8 @@ def _scores(connection: Connection, batch_ids: Sequence[str]) -> dict[str, _Scor
                 func.coalesce(func.sum(score), 0.0),
                 func.coalesce(func.sum(score * score), 0.0),
             )
-            .where(ScoreRow.batch_id.in_(part), ScoreRow.kind != RESCORED)
+            .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
+            .where(ScoreRow.batch_id.in_(part), ScoreRow.policy_hash == LeadBatchRow.policy_hash)
             .group_by(ScoreRow.batch_id, ScoreRow.tier)
         )
         for batch_id, *facts in rows:

@@ -7,15 +7,19 @@ from batch_world import FETCH_MICROS, FOUND_MICROS, PLATFORM, World, book_policy
 from sqlalchemy import update
 
 from socialanalyzer_dagster.domain.baselines import Comparison, Grade
+from socialanalyzer_dagster.domain.policy import parse_policy
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
+from socialanalyzer_dagster.pipeline.rescore import rescore
 from socialanalyzer_dagster.pipeline.summaries import summarize
 from socialanalyzer_dagster.storage.batch_totals import completed_between, totals_of
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
+from socialanalyzer_dagster.storage.models_results import ScoreRow
+from socialanalyzer_dagster.storage.scores import REDUCED
 
 
 @pytest.fixture
@@ -56,6 +60,20 @@ async def test_totals_are_what_the_batch_came_to(world: World) -> None:
     assert paid_stages == 18
     assert totals.cost_micros % FETCH_MICROS == 6 * FOUND_MICROS % FETCH_MICROS
     assert totals.of(Stage.SCREENED).failed == 0
+
+
+async def test_what_another_policy_would_have_made_of_a_batch_is_in_no_figure_even_when_people_are_erased(
+    world: World,
+) -> None:
+    key = await went_through(world, 1)
+    batch = find_batch(world.workplace, key)
+    document = world.policy.document()
+    document["tiers"]["rows"][0]["at_least"] = "0.99"
+    rescore(world.database, parse_policy(document), batch_id=batch.batch_id, now=world.clock.now())
+    with world.database.write() as connection:
+        connection.execute(update(ScoreRow).values(kind=REDUCED, lead_score="", base="", record={}))
+    with world.database.read() as connection:
+        assert totals_of(connection, [batch.batch_id])[batch.batch_id].tiers == {"auto_enroll": 6}
 
 
 async def test_three_batches_of_a_platform_make_a_baseline_and_those_of_a_preset_one_of_its_own(world: World) -> None:
