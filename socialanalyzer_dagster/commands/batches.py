@@ -23,9 +23,11 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefu
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
 from socialanalyzer_dagster.pipeline.batches import batch_from_key, create_batch
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
+from socialanalyzer_dagster.pipeline.gate_queue import steps_ahead
 from socialanalyzer_dagster.pipeline.launch_queue import held_batches
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
+from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.storage.batches import Batch, BatchPage
 
 app = typer.Typer(help="Lead batches: make, run, look at, approve.", no_args_is_help=True)
@@ -134,11 +136,12 @@ def run(
 
 
 def _steps(office: Office, batch: Batch, first: Step | None, last: Step | None) -> tuple[Step, ...]:
-    """The asked stretch; by default up to the plan, or the sync alone when the plan may be written."""
+    """The asked stretch; by default up to the next closed gate or the plan, or the sync alone when it is cleared."""
     if first is None and last is None:
         with office.database.read() as connection:
             is_cleared = next_stretch(connection, batch) is Stretch.SYNC
-        return (Step.SYNCED,) if is_cleared else _TO_PLAN
+            steps = steps_ahead(connection, batch, policy_of_hash(office.database, batch.policy_hash))
+        return (Step.SYNCED,) if is_cleared else tuple(Step(step) for step in steps) or _TO_PLAN
     start = STEPS.index(first) if first is not None else 0
     end = STEPS.index(last) if last is not None else max(start, STEPS.index(Step.PLAN))
     if start > end:

@@ -24,6 +24,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.batches import create_batch
 from socialanalyzer_dagster.pipeline.free_calls import free_calls
+from socialanalyzer_dagster.pipeline.gate_answers import DEMO_APPROVER
 from socialanalyzer_dagster.pipeline.lead_exports import exported_leads
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.sandbox.demo_searches import DEMO_SEARCHES
@@ -70,7 +71,7 @@ async def _prepare_crm(office: Office) -> None:
     ]
     file = office.settings.home / "demo-roster.json"
     file.write_text(json.dumps(entries, indent=2), encoding="utf-8")
-    roster.load_roster(office.database, file, now=now, by=approvals.DEMO_APPROVER)
+    roster.load_roster(office.database, file, now=now, by=DEMO_APPROVER)
 
 
 def _batch(office: Office, platform: str, filters: Mapping[str, object]) -> BatchKey:
@@ -91,7 +92,7 @@ def _run(office: Office, keys: Mapping[BatchKey, str]) -> list[str]:
         for key in keys:
             ended = run_steps(office, key, _TO_PLAN)
             if ended.problem is None and _status(office, key) == BatchStatus.AWAITING_APPROVAL:
-                approvals.approve(office.workplace(), key, by=approvals.DEMO_APPROVER, comment=NOTE)
+                approvals.approve(office.workplace(), key, by=DEMO_APPROVER, comment=NOTE)
                 ended = run_steps(office, key, (Step.SYNCED,))
             if ended.problem is not None:
                 problems.append(f"{key}: {ended.problem}")

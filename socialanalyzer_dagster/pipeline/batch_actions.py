@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.approval import QuestionKind
 from socialanalyzer_dagster.domain.money import micros_from_usd, usd_text
 from socialanalyzer_dagster.domain.types import BatchKey, Stage
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused, check_confirmation
@@ -22,7 +23,7 @@ from socialanalyzer_dagster.pipeline.batch_status import (
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import audit_log, batches, claims, outcome_sets
+from socialanalyzer_dagster.storage import approval_gates, audit_log, batches, claims, outcome_sets
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.breakers import resume_breakers
 
@@ -111,7 +112,7 @@ def set_cap(workplace: Workplace, key: str, deed: Deed, *, cap_micros: int) -> B
     """Another cap; a higher one queues an ended batch again whose leads were skipped for the money (spec 2.4)."""
 
     def act(connection: Connection, batch: Batch) -> Batch:
-        _check_cap(workplace, cap_micros)
+        check_cap(workplace, cap_micros)
         changed = change(connection, batch, {"cap_micros": cap_micros})
         if not batch.capped or cap_micros <= batch.cap_micros:
             return changed
@@ -122,7 +123,8 @@ def set_cap(workplace: Workplace, key: str, deed: Deed, *, cap_micros: int) -> B
     return _do(workplace, key, _Act("batch.set_cap", deed, act, {"cap_micros": cap_micros}))
 
 
-def _check_cap(workplace: Workplace, cap_micros: int) -> None:
+def check_cap(workplace: Workplace, cap_micros: int) -> None:
+    """Raises BatchRefused for a cap that no batch may have (spec 12.5)."""
     highest = micros_from_usd(active_policy(workplace.database).budgets.batch_absolute_usd)
     if not 0 < cap_micros <= highest:
         raise BatchRefused(f"a batch cap must be above $0.00 and at most {usd_text(highest)}")
@@ -137,6 +139,7 @@ def retry(workplace: Workplace, key: str, deed: Deed) -> Batch:
     def act(connection: Connection, batch: Batch) -> Batch:
         if deed.is_person:
             resume_breakers(connection)
+            approval_gates.withdraw(connection, batch.batch_id, [QuestionKind.RESUME])
         if batch.is_terminal:
             return reopen(connection, workplace, batch)
         return _queue_again(connection, workplace, batch)

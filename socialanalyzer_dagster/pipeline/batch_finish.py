@@ -12,7 +12,7 @@ from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
 from socialanalyzer_dagster.pipeline.summaries import refresh_summary
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, claims, outcome_fills, outcome_sets, outcomes
+from socialanalyzer_dagster.storage import approval_gates, batches, claims, outcome_fills, outcome_sets, outcomes
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.outcomes import StageOf
 from socialanalyzer_dagster.storage.recovery import give_up_held
@@ -56,6 +56,7 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
         wanted = Transition(to=ending.status, cause=ending.cause, now=ending.now, values=values)
         ended = transition(connection, batch, wanted)
         claims.release_claims(connection, batch.batch_id)
+        approval_gates.withdraw(connection, batch.batch_id)
     refresh_summary(workplace, ended)
     with database.read() as connection:
         return batches.batch_by_id(connection, batch.batch_id) or ended

@@ -8,7 +8,14 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.approval import needs_person
+from socialanalyzer_dagster.domain.approval import (
+    Figures,
+    Question,
+    QuestionKind,
+    asks_before,
+    needs_person,
+    why_sync_escalates,
+)
 from socialanalyzer_dagster.domain.assignment import deal
 from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, sealed_hash, with_bdr, without_bdr
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
@@ -16,7 +23,9 @@ from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
 from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN, Draft
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, gate_of_plan, queue_again
+from socialanalyzer_dagster.pipeline.gate_log import log_question
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.stage_gates import question_of
 from socialanalyzer_dagster.storage import (
     approval_gates,
     audit_log,
@@ -32,6 +41,7 @@ from socialanalyzer_dagster.storage.roster import Assignment, Bdr
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 
 _TRIES = 10
+_ASKED = "the policy asks before contacts are written"
 _STILL_DEALT = (PlanState.OPEN, PlanState.SUPERSEDED)
 """Plans whose leads are with their BDRs still; one that ends in another way gives them back."""
 
@@ -168,29 +178,38 @@ class _Store:
         roster.return_assignments(connection, dealing.returned)
         roster.move_assignments(connection, [each.lead for each in dealing.kept], plan_id=plan.plan_id)
         roster.insert_assignments(connection, dealing.new, plan_id=plan.plan_id, now=self._now)
-        is_needed = self._needs_person(dealing.rows)
+        question = self._question(dealing.rows)
         gate = GateDecision(
             gate_id=str(uuid.uuid4()),
             batch_id=plan.batch_id,
             stage=Stage.SYNCED,
             subject_hash=plan.plan_hash,
-            state=GateState.OPEN if is_needed else GateState.WAIVED,
+            state=GateState.WAIVED if question is None else GateState.OPEN,
             requested_at=self._now,
+            subject=None if question is None else question.as_json(),
         )
+        if question is not None:
+            log_question(connection, self._batch.workplace, self._row, gate)
         approval_gates.insert_gate(connection, gate)
-        if not is_needed:
+        if question is None:
             audit_log.record(
                 connection, at=self._now, actor="policy", action="plan.waive", subject=self._row.partition_key,
                 plan_hash=plan.plan_hash, policy_version=self._row.policy_version,
             )  # fmt: skip
         return plan
 
-    def _needs_person(self, rows: Sequence[PlanRow]) -> bool:
-        if self._row.canary is not None:
-            return True
-        spent = batch_figures.money(self._connection, [self._row.batch_id])[self._row.batch_id].spend_micros
+    def _question(self, rows: Sequence[PlanRow]) -> Question | None:
+        """What a person must answer before the plan is written; None where the policy asks nobody (spec 15.2)."""
+        policy, connection = self._batch.policy, self._connection
+        spent = batch_figures.money(connection, [self._row.batch_id])[self._row.batch_id].spend_micros
         contacts = sum(row.action in WRITTEN for row in rows)
-        return needs_person(self._batch.policy, contacts=contacts, spend_micros=spent)
+        by_rule = self._row.canary is not None or asks_before(policy, Stage.SYNCED)
+        if not by_rule and not needs_person(policy, contacts=contacts, spend_micros=spent):
+            return None
+        why = _ASKED if by_rule else why_sync_escalates(policy, contacts=contacts, spend_micros=spent) or _ASKED
+        figures = Figures(leads=contacts, spent_micros=spent, expected_micros=0, worst_case_micros=0)
+        gates = approval_gates.gates_of(connection, self._row.batch_id)
+        return question_of(QuestionKind.PLAN, Stage.SYNCED, figures, gates, why=why, is_escalated=not by_rule)
 
     def _place(self, plan: Plan) -> None:
         """The batch waits for the decision, or is queued for its sync."""

@@ -137,6 +137,8 @@ class LeadBatchRow(Base):
     bdr_names: Mapped[list[str]] = mapped_column(JsonColumn)
     max_leads: Mapped[int]
     canary: Mapped[int | None]
+    tier_floor: Mapped[Short | None]
+    """The lowest tier that a person lets into the CRM; null for all of them (spec 15.2)."""
     cap_micros: Mapped[int] = mapped_column(BigInteger)
     stop_at_cap: Mapped[bool]
     estimate: Mapped[dict[str, Any]] = mapped_column(JsonColumn)

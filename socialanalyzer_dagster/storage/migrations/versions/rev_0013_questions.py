@@ -1,0 +1,17 @@
+"""The figures people were asked about, and the lowest tier they let into the CRM."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from socialanalyzer_dagster.storage.columns import JsonColumn
+
+revision = "0013"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add both columns; questions asked before have no figures and are about CRM plans."""
+    op.add_column("gates", sa.Column("subject", JsonColumn, nullable=True))
+    op.add_column("lead_batches", sa.Column("tier_floor", sa.String(length=80), nullable=True))
