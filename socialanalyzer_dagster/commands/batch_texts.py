@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import table, usd
+from socialanalyzer_dagster.domain.approval import QuestionKind
 from socialanalyzer_dagster.domain.estimate import PAID_STAGES
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, waits_for_release
@@ -27,6 +28,8 @@ def print_batch(console: Console, view: Mapping[str, Any]) -> None:
     console.print("", table(("money", "USD"), _money(view)))
     if view["held_by"] is not None:
         console.print(f"\nnot launched, because {view['held_by']}", markup=False)
+    if (question := view["question"]) is not None:
+        console.print(f"\nthis batch {question['sentence']};\n{question['without_answer']}", markup=False)
     if (sync := view["sync"]) is not None:
         console.print("", table(("CRM write", ""), _sync(sync)))
     if step := next_step(view):
@@ -63,9 +66,11 @@ def _money(view: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def next_step(view: Mapping[str, Any]) -> str | None:
     """What a person can do with the batch now; None when there is nothing to do."""
-    key = view["key"]
+    key, question = view["key"], view["question"]
     if waits_for_release(view["status"], view["cause"]):
         return _release(key)
+    if question is not None and question["kind"] != QuestionKind.PLAN:
+        return f"next: {question['answers'][0]}, or: {question['answers'][1]}"
     steps: dict[str, str] = {
         BatchStatus.AWAITING_CONFIRMATION: (
             f"next: socialanalyzer batch confirm {key} --micros {view['estimate_micros']}"

@@ -11,11 +11,10 @@ from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions,
 from socialanalyzer_dagster.commands.inputs import dollars
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, counting, emit, notes, usd, warn
-from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
+from socialanalyzer_dagster.commands.runs import STEPS, Ended, Step, progress_of, run_steps
 from socialanalyzer_dagster.commands.sandbox_crm import furnish_sandbox_crm
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.outside_text import printable
-from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import batch_actions
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch
 from socialanalyzer_dagster.pipeline.batch_log_view import batch_log
@@ -23,7 +22,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefu
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
 from socialanalyzer_dagster.pipeline.batches import batch_from_key, create_batch
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
-from socialanalyzer_dagster.pipeline.gate_queue import steps_ahead
+from socialanalyzer_dagster.pipeline.gate_queue import ask_where_due, steps_ahead
 from socialanalyzer_dagster.pipeline.launch_queue import held_batches
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
@@ -113,12 +112,8 @@ def run(
                 f"the estimate of {usd(batch.estimate_micros)} must be confirmed first: "
                 f"socialanalyzer batch confirm {key} --micros {batch.estimate_micros}"
             )
-        steps = _steps(office, batch, from_step, to_step)
-        if steps != (Step.SYNCED,):
-            warn(held_batches(workplace, [batch]).values())
-        furnish_sandbox_crm(office, batch, steps)
-        with progress_of(office, {BatchKey(key): ""}):
-            ended = run_steps(office, BatchKey(key), steps)
+        is_asked = from_step is None and to_step is None and bool(ask_where_due(workplace, [batch]))
+        ended = Ended("", None) if is_asked else _run(office, batch, _steps(office, batch, from_step, to_step))
         view = batch_view(workplace, key)
         by_stage = _stage_micros(office, batch.batch_id)
     view["run_id"] = ended.run_id
@@ -133,6 +128,15 @@ def run(
         notes.print(printable(ended.problem), style="red", markup=False)
     went_wrong = view["status"] in _ENDED_BADLY and not waits_for_release(view["status"], view["cause"])
     return 1 if ended.problem is not None or went_wrong else 0
+
+
+def _run(office: Office, batch: Batch, steps: tuple[Step, ...]) -> Ended:
+    workplace = office.workplace()
+    if steps != (Step.SYNCED,):
+        warn(held_batches(workplace, [batch]).values())
+    furnish_sandbox_crm(office, batch, steps)
+    with progress_of(office, {batch.partition_key: ""}):
+        return run_steps(office, batch.partition_key, steps)
 
 
 def _steps(office: Office, batch: Batch, first: Step | None, last: Step | None) -> tuple[Step, ...]:
@@ -195,9 +199,10 @@ def list_batches(
     emit({"batches": shown, "next": following}, as_json=as_json, text=text)
 
 
-def emit_change(batch: Batch, sentence: str, *, as_json: bool) -> None:
-    """Where a batch stands after somebody did something with it."""
-    result = {"key": batch.partition_key, "status": batch.status, "cause": batch.cause, "cap_micros": batch.cap_micros}
+def emit_change(batch: Batch, sentence: str, *, as_json: bool, **more: object) -> None:
+    """Where a batch stands after somebody did something with it, and `more` that only JSON readers need."""
+    result: dict[str, object] = {"key": batch.partition_key, "status": batch.status, "cause": batch.cause}
+    result |= {"cap_micros": batch.cap_micros, **more}
     emit(result, as_json=as_json, text=lambda console: console.print(sentence, markup=False))
 
 

@@ -5,7 +5,7 @@ from alembic import op
 
 from socialanalyzer_dagster.storage.columns import JsonColumn
 
-revision = "0013"
+revision = "0012"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
