@@ -6,6 +6,7 @@ import dagster as dg
 
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
+from socialanalyzer_dagster.checks.baseline_checks import baseline_checks
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
 from socialanalyzer_dagster.checks.privacy_checks import no_notice_is_overdue, nothing_expired_is_left
 from socialanalyzer_dagster.checks.provider_checks import provider_checks
@@ -40,7 +41,13 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
     """The code location; tests pass their own resources."""
     return dg.Definitions(
         assets=[*UP_TO_PLAN, synced_leads, batch_summary, *DAILY_ASSETS],
-        asset_checks=[*batch_checks(), *provider_checks(), nothing_expired_is_left, no_notice_is_overdue],
+        asset_checks=[
+            *batch_checks(),
+            *baseline_checks(),
+            *provider_checks(),
+            nothing_expired_is_left,
+            no_notice_is_overdue,
+        ],
         jobs=[lead_batch_job, crm_sync_job],
         schedules=SCHEDULES,
         sensors=[

@@ -29,6 +29,7 @@ from socialanalyzer_dagster.domain.policy_judgement import (
     ScoringPolicy,
     TiersPolicy,
 )
+from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy
 from socialanalyzer_dagster.domain.policy_money import (
     BreakersPolicy,
     BudgetsPolicy,
@@ -95,6 +96,7 @@ class Policy(Section):
     breakers: BreakersPolicy
     health: HealthPolicy
     retries: RetriesPolicy
+    metrics: MetricsPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy
     escalation: EscalationPolicy
