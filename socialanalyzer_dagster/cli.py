@@ -47,6 +47,7 @@ def sandbox_program() -> typer.Typer:
 def program() -> typer.Typer:
     """Every command."""
     from socialanalyzer_dagster.commands import (
+        batch_change,
         batch_logs,
         batches,
         demo,
@@ -72,6 +73,7 @@ def program() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
+    batch_change.register(batches.app)
     batch_logs.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(leads.app, name="leads")

@@ -18,7 +18,7 @@ from socialanalyzer_dagster.schedules import DAILY_ASSETS, SCHEDULES
 from socialanalyzer_dagster.sensors.approvals import approval_sensor
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
-from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
+from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor, run_success_sensor
 from socialanalyzer_dagster.sensors.stuck_batches import stuck_batch_sensor
 from socialanalyzer_dagster.sensors.sync_retries import sync_retry_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
@@ -59,6 +59,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             stuck_batch_sensor,
             run_failure_sensor,
             run_cancelled_sensor,
+            run_success_sensor,
         ],
         resources=dict(resources) if resources is not None else default_resources(),
         executor=dg.in_process_executor,

@@ -199,10 +199,9 @@ def list_batches(
     emit({"batches": shown, "next": following}, as_json=as_json, text=text)
 
 
-def emit_change(batch: Batch, sentence: str, *, as_json: bool, **more: object) -> None:
-    """Where a batch stands after somebody did something with it, and `more` that only JSON readers need."""
-    result: dict[str, object] = {"key": batch.partition_key, "status": batch.status, "cause": batch.cause}
-    result |= {"cap_micros": batch.cap_micros, **more}
+def emit_change(batch: Batch, sentence: str, *, as_json: bool) -> None:
+    """Where a batch stands after somebody did something with it."""
+    result = {"key": batch.partition_key, "status": batch.status, "cause": batch.cause, "cap_micros": batch.cap_micros}
     emit(result, as_json=as_json, text=lambda console: console.print(sentence, markup=False))
 
 

@@ -10,24 +10,20 @@ from rich.console import Console
 
 from socialanalyzer_dagster.commands import plan_texts
 from socialanalyzer_dagster.commands.batches import Key, emit_change
-from socialanalyzer_dagster.commands.inputs import dollars, json_object
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit
 from socialanalyzer_dagster.domain.crm_diff import PlanRow
-from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.pipeline import approvals
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_plan import dry_plan
 from socialanalyzer_dagster.pipeline.crm_undo import UndoRequest
 from socialanalyzer_dagster.pipeline.crm_undo import undo as undone
-from socialanalyzer_dagster.pipeline.gate_changes import Changes, revise
 from socialanalyzer_dagster.pipeline.plan_view import dry_view, plan_view
-from socialanalyzer_dagster.pipeline.request_drafts import drafted_command
-from socialanalyzer_dagster.storage.batches import Batch
 
 Person = Annotated[str, typer.Option("--by", help="The person who decides.")]
-PlanHash = Annotated[str | None, typer.Option("--plan", metavar="HASH", help="Only if the plan is still this one.")]
+PlanHash = Annotated[
+    str | None, typer.Option("--plan", metavar="HASH", help="Only if the plan, or the question, is still this one.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,43 +68,12 @@ def reject(
     by: Person,
     reason: Annotated[str, typer.Option(help="Why.")],
     plan_hash: PlanHash = None,
-    max_spend: Annotated[str | None, typer.Option(metavar="USD", help="Ask again with this cap.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(metavar="LEAD", help="Ask again without it; repeatable.")] = None,
-    bdr: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Ask again with these BDRs.")] = None,
-    tier_floor: Annotated[str | None, typer.Option(metavar="TIER", help="Ask again without lower tiers.")] = None,
-    filters: Annotated[
-        str | None, typer.Option(metavar="JSON", help="End it, and draft a batch whose search differs in these.")
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say no: nothing is written or paid, the batch ends. With changes it is asked about again, which costs nothing."""
-    cap = micros_from_usd(dollars(max_spend, "--max-spend")) if max_spend is not None else None
-    changes = Changes(cap_micros=cap, excluded=tuple(exclude or ()), bdr_names=tuple(bdr or ()), tier_floor=tier_floor)
-    if filters is not None and not changes.is_empty:
-        raise typer.BadParameter(
-            "a batch that ran keeps its filters: end it with --filters alone", param_hint="--filters"
-        )
+    """Say no: nothing is written or paid, the batch ends. To have it otherwise, see `batch change`."""
     with open_office() as office:
-        workplace, draft = office.workplace(), None
-        if filters is not None:
-            draft = drafted_command(workplace, key, json_object(filters, "filters"))
-        if changes.is_empty:
-            batch = approvals.reject(workplace, key, by=by, reason=reason, plan_hash=plan_hash)
-        else:
-            batch = revise(workplace, key, changes, by=by, reason=reason, plan_hash=plan_hash)
-    emit_rejection(batch, draft, as_json=as_json)
-
-
-def emit_rejection(batch: Batch, draft: str | None, *, as_json: bool) -> None:
-    """What became of a rejected batch, and what a person can do next."""
-    key = batch.partition_key
-    if batch.status == BatchStatus.QUEUED:
-        sentence = f"changed; make its plan again, for nothing, with: socialanalyzer batch run {key}"
-    elif batch.status == BatchStatus.AWAITING_APPROVAL:
-        sentence = f"changed; batch {key} {batch.cause}"
-    else:
-        sentence = f"batch {key} is rejected" + (f"; the changed search is made with:\n{draft}" if draft else "")
-    emit_change(batch, sentence, as_json=as_json, draft=draft)
+        batch = approvals.reject(office.workplace(), key, by=by, reason=reason, plan_hash=plan_hash)
+    emit_change(batch, f"batch {key} is rejected and {batch.status}", as_json=as_json)
 
 
 async def _dry_rows(office: Office, key: str) -> list[PlanRow]:

@@ -84,20 +84,19 @@ class Question:
         )
 
 
-def needs_person(policy: Policy, *, contacts: int, spend_micros: int) -> bool:
-    """True where the policy asks for approval of the sync, and always above its contacts or its spend."""
-    if policy.gates.requires_approval.get(Stage.SYNCED, True):
-        return True
-    return why_sync_escalates(policy, contacts=contacts, spend_micros=spend_micros) is not None
-
-
-def why_sync_escalates(policy: Policy, *, contacts: int, spend_micros: int) -> str | None:
-    """Why this sync needs a person whatever `requires_approval` says; None when it does not (spec 15.4)."""
+def why_ask_before_sync(
+    policy: Policy, *, contacts: int, spend_micros: int, is_canary: bool = False
+) -> tuple[str, bool] | None:
+    """Why a person is asked before a plan is written, and whether that is an escalation; None when nobody is (15.4)."""
     gates = policy.gates
+    if is_canary:
+        return "its first leads are to be looked at before the others follow", False
+    if asks_before(policy, Stage.SYNCED):
+        return "the policy asks before contacts are written", False
     if contacts > gates.person_above_contacts:
-        return f"it is more than {counted(gates.person_above_contacts, 'contact')}"
+        return f"it is more than {counted(gates.person_above_contacts, 'contact')}", True
     if spend_micros > (most := micros_from_usd(gates.person_above_usd)):
-        return f"the batch spent more than {usd_text(most)}"
+        return f"the batch spent more than {usd_text(most)}", True
     return None
 
 

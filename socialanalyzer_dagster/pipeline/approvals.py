@@ -16,6 +16,7 @@ from socialanalyzer_dagster.pipeline.gate_answers import (
     answer_question,
     decide,
     person_of,
+    reason_of,
     waiting_question,
 )
 from socialanalyzer_dagster.pipeline.locks import batch_lock
@@ -54,9 +55,7 @@ def reject(workplace: Workplace, key: str, *, by: str, reason: str, plan_hash: s
 
     Raises NoSuchBatch and ApprovalRefused.
     """
-    name, why = person_of(workplace, by), reason.strip()
-    if not why:
-        raise ApprovalRefused("a rejection needs a reason")
+    name, why = person_of(workplace, by), reason_of(reason)
     given = Answer(state=GateState.REJECTED, by=name, comment=why, subject_hash=plan_hash)
 
     def act(connection: Connection, batch: Batch) -> Batch:

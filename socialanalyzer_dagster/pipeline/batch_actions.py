@@ -20,10 +20,11 @@ from socialanalyzer_dagster.pipeline.batch_status import (
     change,
     transition,
 )
+from socialanalyzer_dagster.pipeline.gate_log import withdraw
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import approval_gates, audit_log, batches, claims, outcome_sets
+from socialanalyzer_dagster.storage import audit_log, batches, claims, outcome_sets
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.breakers import resume_breakers
 
@@ -139,10 +140,10 @@ def retry(workplace: Workplace, key: str, deed: Deed) -> Batch:
     def act(connection: Connection, batch: Batch) -> Batch:
         if deed.is_person:
             resume_breakers(connection)
-            approval_gates.withdraw(connection, batch.batch_id, [QuestionKind.RESUME])
+            withdraw(connection, batch.batch_id, workplace.clock.now(), [QuestionKind.RESUME])
         if batch.is_terminal:
             return reopen(connection, workplace, batch)
-        return _queue_again(connection, workplace, batch)
+        return _queue_again(connection, workplace, batch, plan_only=batch.plan_only and not deed.is_person)
 
     return _do(workplace, key, _Act(RETRIED if deed.is_person else "batch.requeue", deed, act, {}))
 
@@ -187,8 +188,9 @@ def has_work_left(connection: Connection, batch: Batch) -> bool:
     return any(count.retryable for count in outcome_sets.outcome_counts(connection, batch.batch_id))
 
 
-def _queue_again(connection: Connection, workplace: Workplace, batch: Batch) -> Batch:
-    values = {"attempt": batch.attempt + 1, "stop_requested": False, "capped": False, "finished_at": None}
+def _queue_again(connection: Connection, workplace: Workplace, batch: Batch, *, plan_only: bool = False) -> Batch:
+    values: dict[str, Any] = {"attempt": batch.attempt + 1, "plan_only": plan_only, "capped": False}
+    values |= {"stop_requested": False, "finished_at": None}
     workplace.announce(batch.partition_key)
     wanted = Transition(to=BatchStatus.QUEUED, cause=None, now=workplace.clock.now(), values=values)
     return transition(connection, batch, wanted)

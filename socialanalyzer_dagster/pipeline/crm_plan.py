@@ -20,7 +20,6 @@ from socialanalyzer_dagster.pipeline.crm_plan_store import store_plan
 from socialanalyzer_dagster.pipeline.crm_rules import planning_policy, rules_hash
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, close_batch, queue_sync, unfinished_leads
-from socialanalyzer_dagster.pipeline.gate_queue import is_revised
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.plan_floor import above_floor, leave_out_below
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, end_stage, forget_ended_wait, pause_cancelled
@@ -86,7 +85,7 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
         return await asyncio.to_thread(plan_report, batch)
     policy = await asyncio.to_thread(planning_policy, batch)
     try:
-        away = None if await asyncio.to_thread(_is_revised, batch) else await verify_due(batch, window)
+        away = None if batch.row.plan_only else await verify_due(batch, window)
         drafts = await _drafts(batch, policy, window)
     except CrmNotReady as error:
         await asyncio.to_thread(_pause, batch, str(error))
@@ -110,12 +109,6 @@ async def dry_plan(batch: OpenBatch) -> list[PlanRow]:
         return []
     policy = await asyncio.to_thread(planning_policy, batch)
     return [draft.row for draft in above_floor(batch, await _drafts(batch, policy, window))]
-
-
-def _is_revised(batch: OpenBatch) -> bool:
-    """True where a person rejected the last plan with changes: the next one costs nothing, and verifies nobody."""
-    with batch.workplace.database.read() as connection:
-        return is_revised(connection, batch.row)
 
 
 def _stored(batch: OpenBatch, drafts: Sequence[Draft], rules: str) -> bool:

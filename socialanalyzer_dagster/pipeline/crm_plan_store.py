@@ -12,9 +12,7 @@ from socialanalyzer_dagster.domain.approval import (
     Figures,
     Question,
     QuestionKind,
-    asks_before,
-    needs_person,
-    why_sync_escalates,
+    why_ask_before_sync,
 )
 from socialanalyzer_dagster.domain.assignment import deal
 from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, sealed_hash, with_bdr, without_bdr
@@ -23,7 +21,7 @@ from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
 from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN, Draft
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, gate_of_plan, queue_again
-from socialanalyzer_dagster.pipeline.gate_log import log_question
+from socialanalyzer_dagster.pipeline.gate_log import log_question, withdraw
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.stage_gates import question_of
 from socialanalyzer_dagster.storage import (
@@ -41,7 +39,6 @@ from socialanalyzer_dagster.storage.roster import Assignment, Bdr
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, StoredRow
 
 _TRIES = 10
-_ASKED = "the policy asks before contacts are written"
 _STILL_DEALT = (PlanState.OPEN, PlanState.SUPERSEDED)
 """Plans whose leads are with their BDRs still; one that ends in another way gives them back."""
 
@@ -103,10 +100,12 @@ class _Store:
             return False
         if open_plan is None and before is not None and self._says_nothing_new(before, dealing.rows):
             return False
-        self._row = change(connection, self._row, {})  # a decision about the plan before loses against this one (I-44)
+        # a decision about the plan before loses against this one (I-44)
+        self._row = change(connection, self._row, {"plan_only": False})
         if open_plan is not None:
             to = PlanState.SUPERSEDED if lasts else PlanState.EXPIRED
             sync_plans.change_plan_state(connection, open_plan.plan_id, to=to)
+            withdraw(connection, batch_id, self._now, [QuestionKind.PLAN])
         plan = self._insert(1 if before is None else before.number + 1, dealing)
         self._place(plan)
         return True
@@ -189,7 +188,8 @@ class _Store:
             subject=None if question is None else question.as_json(),
         )
         if question is not None:
-            log_question(connection, self._batch.workplace, self._row, gate)
+            actions = Counter(str(row.action) for row in dealing.rows)
+            log_question(connection, self._batch.workplace, self._row, gate, {"plan_rows": dict(actions)})
         approval_gates.insert_gate(connection, gate)
         if question is None:
             audit_log.record(
@@ -203,13 +203,15 @@ class _Store:
         policy, connection = self._batch.policy, self._connection
         spent = batch_figures.money(connection, [self._row.batch_id])[self._row.batch_id].spend_micros
         contacts = sum(row.action in WRITTEN for row in rows)
-        by_rule = self._row.canary is not None or asks_before(policy, Stage.SYNCED)
-        if not by_rule and not needs_person(policy, contacts=contacts, spend_micros=spent):
+        asked = why_ask_before_sync(
+            policy, contacts=contacts, spend_micros=spent, is_canary=self._row.canary is not None
+        )
+        if asked is None:
             return None
-        why = _ASKED if by_rule else why_sync_escalates(policy, contacts=contacts, spend_micros=spent) or _ASKED
+        why, is_escalated = asked
         figures = Figures(leads=contacts, spent_micros=spent, expected_micros=0, worst_case_micros=0)
         gates = approval_gates.gates_of(connection, self._row.batch_id)
-        return question_of(QuestionKind.PLAN, Stage.SYNCED, figures, gates, why=why, is_escalated=not by_rule)
+        return question_of(QuestionKind.PLAN, Stage.SYNCED, figures, gates, why=why, is_escalated=is_escalated)
 
     def _place(self, plan: Plan) -> None:
         """The batch waits for the decision, or is queued for its sync."""

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.approval import QuestionKind
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile
-from socialanalyzer_dagster.pipeline.gate_log import lasts
+from socialanalyzer_dagster.pipeline.gate_log import lasts, log_answer
 from socialanalyzer_dagster.pipeline.stage_gates import open_question
 from socialanalyzer_dagster.pipeline.workplace import SANDBOX, Workplace
 from socialanalyzer_dagster.storage import approval_gates, audit_log
@@ -49,6 +49,13 @@ def person_of(workplace: Workplace, by: str) -> str:
     return name
 
 
+def reason_of(text: str) -> str:
+    """Why somebody says no; raises ApprovalRefused for nothing."""
+    if not (reason := text.strip()):
+        raise ApprovalRefused("a rejection needs a reason")
+    return reason
+
+
 def waiting_question(connection: Connection, row: Batch) -> GateDecision | None:
     """The question about a stage or a refusal that this batch rests on; None when it rests on its plan, or not."""
     return open_question(connection, row) if row.status in WAITING else None
@@ -89,3 +96,5 @@ def decide(connection: Connection, decided: GateDecision) -> None:
     """Write what somebody, or the time, decided; raises ChangedMeanwhile when the question is not open any more."""
     if not approval_gates.decide_gate(connection, decided):
         raise ChangedMeanwhile("somebody else decided meanwhile")
+    if decided.decided_at is not None:
+        log_answer(connection, decided, decided.decided_at)

@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline.gate_answers import (
     ApprovalRefused,
     answer_question,
     person_of,
+    reason_of,
     waiting_question,
 )
 from socialanalyzer_dagster.pipeline.lead_view import one_lead
@@ -30,9 +31,10 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log, outcome_sets, outcomes, roster, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import GateDecision, GateState
 from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Pending
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
-from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState
+from socialanalyzer_dagster.storage.sync_plans import PlanState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +52,24 @@ class Changes:
         return self == Changes()
 
 
-def revise(workplace: Workplace, key: str, changes: Changes, *, by: str, reason: str, plan_hash: str | None) -> Batch:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    """Who wants it otherwise, why, and what they had looked at: a hash or its beginning, or None."""
+
+    by: str
+    reason: str
+    subject_hash: str | None = None
+
+
+def revise(workplace: Workplace, key: str, objection: Objection, changes: Changes) -> Batch:
     """The batch with the changes, asked about anew, or queued to make its plan again; nothing is paid for that.
 
     Raises NoSuchBatch, NoSuchLead, BatchRefused for a cap, and ApprovalRefused.
     """
-    name, why = person_of(workplace, by), reason.strip()
-    if not why:
-        raise ApprovalRefused("a rejection needs a reason")
-    given = Answer(state=GateState.REVISED, by=name, comment=why, subject_hash=plan_hash)
+    name, why = person_of(workplace, objection.by), reason_of(objection.reason)
+    if changes.is_empty:
+        raise ApprovalRefused("say what is to be changed")
+    given = Answer(state=GateState.REVISED, by=name, comment=why, subject_hash=objection.subject_hash)
 
     def act(connection: Connection, row: Batch) -> Batch:
         gate = waiting_question(connection, row)
@@ -99,16 +110,14 @@ def _revise_question(
 def _revise_plan(connection: Connection, workplace: Workplace, row: Batch, changes: Changes, given: Answer) -> Batch:
     plan = answer_plan(connection, workplace, row, given)
     if changes.excluded:
-        _leave_out(connection, workplace, row, changes, rejected(Stage.SYNCED, "excluded_by_approver"))
+        outcome = rejected(Stage.SYNCED, "excluded_by_approver")
+        left_out = _leave_out(connection, workplace, row, changes, outcome)
+        give_back(connection, plan, left_out)
     if changes.bdr_names:
         give_back(connection, plan)
-    _supersede(connection, plan)
-    return queue_again(connection, workplace, row)
-
-
-def _supersede(connection: Connection, plan: Plan) -> None:
     sync_plans.change_plan_state(connection, plan.plan_id, to=PlanState.SUPERSEDED)
     sync_plans.forget_tries(connection, plan.plan_id)
+    return queue_again(connection, workplace, change(connection, row, {"plan_only": True}))
 
 
 def _changed(connection: Connection, workplace: Workplace, row: Batch, changes: Changes) -> Batch:
@@ -134,17 +143,23 @@ def _known_bdrs(connection: Connection, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _leave_out(connection: Connection, workplace: Workplace, row: Batch, changes: Changes, outcome: Outcome) -> None:
-    """The named leads end at the stage that was asked about; raises ApprovalRefused for one that is not waiting."""
+def _leave_out(
+    connection: Connection, workplace: Workplace, row: Batch, changes: Changes, outcome: Outcome
+) -> frozenset[LeadUid]:
+    """The named leads, which end at the stage that was asked about.
+
+    Raises ApprovalRefused for one that is not waiting, NoSuchLead.
+    """
     pending = Pending(batch_id=row.batch_id, stage=outcome.stage)
     window = outcome_sets.pending_window(connection, pending, after=0, limit=LATEST_POSITION)
     waiting: Mapping[LeadUid, int] = dict(window)
     leads = {name: LeadUid(one_lead(connection, name).lead_uid) for name in changes.excluded}
     if missing := [name for name, uid in leads.items() if uid not in waiting]:
         raise ApprovalRefused(f"{', '.join(missing)} does not wait at {outcome.stage} in batch {row.partition_key}")
-    now = workplace.clock.now()
+    now, left_out = workplace.clock.now(), frozenset(leads.values())
     writes = [
-        OutcomeWrite(lead=uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now)
-        for uid in dict.fromkeys(leads.values())
+        OutcomeWrite(lead=uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now) for uid in left_out
     ]
-    outcomes.write_outcomes(connection, stage_of(row, outcome.stage), writes)
+    for part in parts(writes):
+        outcomes.write_outcomes(connection, stage_of(row, outcome.stage), part)
+    return left_out

@@ -1,21 +1,21 @@
 """Queued batches before gates: how far each one's run may go, and those that are asked about at once, without a run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.approval import Question, asks_before, may_ask_before
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.domain.types import BatchKey, Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.stage_gates import PAID, ask, next_work, question_before
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import approval_gates, batches, sync_plans
+from socialanalyzer_dagster.storage import approval_gates, batches
 from socialanalyzer_dagster.storage.approval_gates import GateState
 from socialanalyzer_dagster.storage.batches import Batch
-from socialanalyzer_dagster.storage.sync_plans import PlanState
 
 PLAN = "plan"
 """The step after the stages that may be paid for."""
@@ -27,7 +27,7 @@ def steps_ahead(connection: Connection, row: Batch, policy: Policy) -> tuple[str
     Empty where the policy wants no yes before the plan: such a run does everything. `(PLAN,)` after a plan was rejected
     with changes: it is made again, and nothing else is attempted or paid.
     """
-    if is_revised(connection, row):
+    if row.plan_only:
         return (PLAN,)
     if not any(asks_before(policy, stage) for stage in PAID):
         return ()
@@ -40,21 +40,20 @@ def steps_ahead(connection: Connection, row: Batch, policy: Policy) -> tuple[str
     return tuple(map(str, PAID[PAID.index(first) : PAID.index(gate)])) or (str(first),)
 
 
-def is_revised(connection: Connection, row: Batch) -> bool:
-    """True while a plan that was rejected with changes has no successor."""
-    plan = sync_plans.newest_plan(connection, row.batch_id)
-    if plan is None or plan.state != PlanState.SUPERSEDED:
-        return False
-    gate = approval_gates.gate_of(connection, row.batch_id, Stage.SYNCED, plan.plan_hash)
-    return gate is not None and gate.state == GateState.REVISED
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A batch that waits for a person from now on, and the sentence about it."""
+
+    key: BatchKey
+    sentence: str
 
 
-def ask_where_due(workplace: Workplace, rows: Sequence[Batch]) -> list[str]:
-    """Ask about those of these queued batches that come to a closed gate at once, without a run; a sentence for each.
+def ask_where_due(workplace: Workplace, rows: Sequence[Batch]) -> list[Asked]:
+    """Ask about those of these queued batches that come to a closed gate at once, without a run.
 
     A batch that somebody works on, or that changed meanwhile, is looked at again the next time.
     """
-    sentences = []
+    found = []
     for row in rows:
         lock = batch_lock(workplace.database, workplace.home, row.batch_id)
         if not _comes_to_gate(workplace, row) or not lock.acquire():
@@ -66,8 +65,8 @@ def ask_where_due(workplace: Workplace, rows: Sequence[Batch]) -> list[str]:
         finally:
             lock.release()
         if asked is not None:
-            sentences.append(f"Batch {row.partition_key} {asked.sentence}.")
-    return sentences
+            found.append(Asked(key=row.partition_key, sentence=f"Batch {row.partition_key} {asked.sentence}."))
+    return found
 
 
 def _comes_to_gate(workplace: Workplace, row: Batch) -> bool:
@@ -79,7 +78,7 @@ def _ask_now(workplace: Workplace, row: Batch) -> Question | None:
     policy = policy_of_hash(workplace.database, row.policy_hash)
     with workplace.database.write() as connection:
         current = batches.batch_by_id(connection, row.batch_id)
-        if current is None or current.status != BatchStatus.QUEUED or is_revised(connection, current):
+        if current is None or current.status != BatchStatus.QUEUED or current.plan_only:
             return None
         stage = next_work(connection, current)
         if stage is None:

@@ -43,15 +43,19 @@ def put_back_interrupted(workplace: Workplace, has_succeeded: Callable[[str], bo
 
 
 def put_back_unstarted(workplace: Workplace, launch_of: LaunchOf) -> list[str]:
-    """The same for queued batches whose launched run ended without touching them, as `launch_of` knows it."""
+    """The same for queued batches whose launched run ended without touching them, as `launch_of` knows it.
+
+    So for those that a run made for itself and then never began.
+    """
     silent_since = _silent_since(workplace)
-    sentences = []
+    requested = _with_status(workplace, BatchStatus.REQUESTED)
+    lost = [(batch, FailedRun(run_id="that made it")) for batch in requested if batch.created_at < silent_since]
     for batch in _with_status(workplace, BatchStatus.QUEUED):
         launch = launch_of(batch)
         if launch is not None and launch.ended_at < silent_since:
-            lost = FailedRun(run_id=launch.run_id, attempt=batch.attempt, cancelled=launch.cancelled)
-            sentences.append(run_failed(workplace, batch.partition_key, lost))
-    return sentences
+            run = FailedRun(run_id=launch.run_id, attempt=batch.attempt, cancelled=launch.cancelled)
+            lost.append((batch, run))
+    return [run_failed(workplace, batch.partition_key, run) for batch, run in lost]
 
 
 def nothing_stuck(workplace: Workplace) -> str:

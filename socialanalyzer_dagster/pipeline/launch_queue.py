@@ -9,7 +9,7 @@ from socialanalyzer_dagster.domain.policy_money import BudgetsPolicy
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_status import RUNNING, BatchStatus
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
-from socialanalyzer_dagster.pipeline.gate_queue import PLAN, ask_where_due, steps_ahead
+from socialanalyzer_dagster.pipeline.gate_queue import PLAN, Asked, ask_where_due, steps_ahead
 from socialanalyzer_dagster.pipeline.launching import QueuedBatch, SharedCap, Stretch, next_purchase_micros
 from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -27,7 +27,7 @@ class LaunchQueue:
     queued: tuple[QueuedBatch, ...]
     running: int
     places: int
-    asked: tuple[str, ...] = ()
+    asked: tuple[Asked, ...] = ()
 
 
 def launch_queue(workplace: Workplace) -> LaunchQueue:

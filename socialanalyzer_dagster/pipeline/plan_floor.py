@@ -7,7 +7,8 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.crm_comparison import Draft
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import outcomes
+from socialanalyzer_dagster.pipeline.plan_ends import give_back
+from socialanalyzer_dagster.storage import outcomes, sync_plans
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
 
@@ -29,14 +30,14 @@ def above_floor(batch: OpenBatch, drafts: Sequence[Draft]) -> list[Draft]:
 def leave_out_below(batch: OpenBatch, drafts: Sequence[Draft]) -> list[Draft]:
     """The same, and the leads of the others end at synced as taken out by the person who approved."""
     kept = above_floor(batch, drafts)
-    uids = {draft.row.uid for draft in kept}
+    below = {draft.row.uid for draft in drafts} - {draft.row.uid for draft in kept}
     now, outcome = batch.workplace.clock.now(), rejected(Stage.SYNCED, "excluded_by_approver", because="tier_floor")
     writes = [
-        OutcomeWrite(lead=draft.row.uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now)
-        for draft in drafts
-        if draft.row.uid not in uids
+        OutcomeWrite(lead=uid, outcome=outcome, evidence_ids=(), started_at=now, finished_at=now) for uid in below
     ]
     with batch.workplace.database.write() as connection:
         for part in parts(writes):
             outcomes.write_outcomes(connection, batch.of(Stage.SYNCED), part)
+        if below and (plan := sync_plans.newest_plan(connection, batch.row.batch_id)) is not None:
+            give_back(connection, plan, below)
     return kept

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.approval import QuestionKind
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan
 from socialanalyzer_dagster.pipeline.gate_answers import waiting_question
@@ -15,8 +16,15 @@ from socialanalyzer_dagster.storage.approval_gates import GateDecision, GateStat
 from socialanalyzer_dagster.storage.batches import Batch
 
 
+def question_of_batch(workplace: Workplace, key: str) -> dict[str, Any] | None:
+    """What a person is asked about the batch now; None when nobody is. Raises NoSuchBatch."""
+    row = find_batch(workplace, key)
+    with workplace.database.read() as connection:
+        return question_view(connection, workplace, row)
+
+
 def question_view(connection: Connection, workplace: Workplace, row: Batch) -> dict[str, Any] | None:
-    """What a person is asked about the batch now; None when nobody is."""
+    """The same in the caller's transaction: sentence, figures in micro-USD, times as ISO texts, commands."""
     gate = waiting_question(connection, row) or _of_plan(connection, row)
     if gate is None or gate.question is None:
         return None
@@ -36,8 +44,9 @@ def question_view(connection: Connection, workplace: Workplace, row: Batch) -> d
 def _answers(key: str, kind: QuestionKind) -> tuple[str, ...]:
     yes = f"socialanalyzer batch approve {key} --by NAME"
     no = f"socialanalyzer batch reject {key} --by NAME --reason WHY"
-    changes = ("--max-spend USD", "--exclude LEAD", "--bdr NAME", "--tier-floor TIER", "--filters JSON")
-    return (yes, no) if kind is QuestionKind.RESUME else (yes, no, f"{no} with {', '.join(changes)}")
+    change = f"socialanalyzer batch change {key} --by NAME --reason WHY "
+    otherwise = "[--max-spend USD] [--exclude LEAD] [--bdr NAME] [--tier-floor TIER] [--filters JSON]"
+    return (yes, no) if kind is QuestionKind.RESUME else (yes, no, change + otherwise)
 
 
 def _of_plan(connection: Connection, row: Batch) -> GateDecision | None:

@@ -1,4 +1,7 @@
-"""What the end of a run means for its batch: a crash queues it again, an error or a cancellation pauses it (2.4)."""
+"""What the end of a run means for its batch: a crash queues it again, an error or a cancellation pauses it (2.4).
+
+So does a success that did a part of the batch: nobody works on it any more, and a person says when it goes on.
+"""
 
 from dataclasses import dataclass
 
@@ -53,11 +56,20 @@ class FailedRun:
         steps = ", ".join(self.failed_steps)
         return f"its run failed at {steps}; the run {self.run_id} says why. Put that right, then retry the batch"
 
+    @property
+    def ended(self) -> str:
+        """How it ended, for people."""
+        if self.succeeded:
+            return "is done"
+        return "was cancelled" if self.cancelled else "failed"
+
     def concerns(self, batch: Batch) -> bool:
         """True when the batch stands where this run left it, or where it was when the run was launched for it."""
         status = BatchStatus(batch.status)
         if status in _ACTIVE:
             return batch.run_id == self.run_id
+        if status is BatchStatus.REQUESTED:
+            return not self.pauses
         return status is BatchStatus.QUEUED and self.attempt == batch.attempt
 
 
@@ -69,12 +81,12 @@ def run_failed(workplace: Workplace, key: str, failed: FailedRun) -> str:
     with workplace.database.read() as connection:
         batch = batches.batch_by_key(connection, key)
     if batch is None:
-        return f"Run {failed.run_id} failed; there is no batch '{key}'."
+        return f"Run {failed.run_id} {failed.ended}; there is no batch '{key}'."
     if not failed.concerns(batch):
-        return f"Run {failed.run_id} failed; batch {key} is {batch.status} and was left as it is."
+        return f"Run {failed.run_id} {failed.ended}; batch {key} is {batch.status} and was left as it is."
     lock = batch_lock(workplace.database, workplace.home, batch.batch_id)
     if not lock.acquire():
-        return f"Run {failed.run_id} failed, but somebody works on batch {key}; it was left as it is."
+        return f"Run {failed.run_id} {failed.ended}, but somebody works on batch {key}; it was left as it is."
     try:
         if failed.pauses:
             return _pause(workplace, batch, failed)
@@ -113,8 +125,12 @@ def _queue_again(connection: Connection, workplace: Workplace, batch: Batch, run
         return
     cause = "its run crashed; it goes on where it was"
     _log(connection, workplace, batch, _Choice(run_id, "requeue", cause))
-    counted = change(connection, current, {"interruptions": current.interruptions + 1, "attempt": current.attempt + 1})
-    transition(connection, counted, Transition(to=BatchStatus.QUEUED, cause=cause, now=workplace.clock.now()))
+    values = {"interruptions": current.interruptions + 1, "attempt": current.attempt + 1}
+    if current.status == BatchStatus.QUEUED:  # its run never took hold of it
+        change(connection, current, values | {"cause": cause})
+        return
+    wanted = Transition(to=BatchStatus.QUEUED, cause=cause, now=workplace.clock.now(), values=values)
+    transition(connection, current, wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition, transition
 from socialanalyzer_dagster.pipeline.counters import stage_counters
 from socialanalyzer_dagster.pipeline.estimates import measured_rates
-from socialanalyzer_dagster.pipeline.gate_log import log_question
+from socialanalyzer_dagster.pipeline.gate_log import log_question, withdraw
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import approval_gates, batch_figures, batches, outcome_sets
 from socialanalyzer_dagster.storage.approval_gates import GateDecision, GateState
@@ -97,7 +97,7 @@ def ask(connection: Connection, workplace: Workplace, row: Batch, question: Ques
     gate = open_question(connection, row)
     asked = gate.question if gate is not None else None
     if asked is None or asked.stage is not question.stage or asked.leads < question.leads:
-        approval_gates.withdraw(connection, row.batch_id)
+        withdraw(connection, row.batch_id, workplace.clock.now())
         put_question(connection, workplace, row, question)
     elif row.status == BatchStatus.AWAITING_APPROVAL:
         return row

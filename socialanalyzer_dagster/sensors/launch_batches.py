@@ -3,11 +3,13 @@
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
+from socialanalyzer_dagster.assets.question_metadata import waiting_stage
 from socialanalyzer_dagster.assets.stage_work import ATTEMPT_TAG
 from socialanalyzer_dagster.jobs import crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.launch_queue import launch_queue
 from socialanalyzer_dagster.pipeline.launching import QueuedBatch, Stretch, decide_launches, step_asset
+from socialanalyzer_dagster.pipeline.question_view import question_of_batch
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
 
 _JOBS = {Stretch.TO_PLAN: lead_batch_job.name, Stretch.SYNC: crm_sync_job.name}
@@ -23,6 +25,8 @@ def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineRes
     """Ask about batches at a closed gate, then launch the others, as many at once as places and caps allow."""
     with pipeline.workplace(context.instance) as workplace:
         queue = launch_queue(workplace)
+        questions = ((each.key, question_of_batch(workplace, each.key)) for each in queue.asked)
+        waiting = [waiting_stage(key, question) for key, question in questions if question is not None]
     decision = decide_launches(
         queue.queued,
         partitions=set(context.instance.get_dynamic_partitions(str(LEAD_BATCHES.name))),
@@ -31,11 +35,11 @@ def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineRes
     )
     if decision.missing_partitions:
         context.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), list(decision.missing_partitions))
-    told = " ".join([*queue.asked, decision.reason])
+    told = " ".join([*(each.sentence for each in queue.asked), decision.reason])
     if not decision.launch:
-        return dg.SensorResult(skip_reason=told)
+        return dg.SensorResult(skip_reason=told, asset_events=waiting)
     context.log.info(told)
-    return dg.SensorResult(run_requests=[_request(each) for each in decision.launch])
+    return dg.SensorResult(run_requests=[_request(each) for each in decision.launch], asset_events=waiting)
 
 
 def _has_run(instance: dg.DagsterInstance, queued: QueuedBatch) -> bool:

@@ -111,11 +111,12 @@ def _order(gate: GateDecision) -> tuple[datetime, int]:
     return gate.requested_at, gate.subject["number"] if gate.subject is not None else 0
 
 
-_BEFORE_PLAN = (QuestionKind.STAGE, QuestionKind.RESUME)
-
-
-def withdraw(connection: Connection, batch_id: str, kinds: Sequence[QuestionKind] = _BEFORE_PLAN) -> None:
-    """The batch goes on or has ended: its open questions of these kinds need no answer any more."""
+def withdraw(connection: Connection, batch_id: str, kinds: Sequence[QuestionKind]) -> list[str]:
+    """The open questions of these kinds need no answer any more; their ids."""
     kind = GateRow.subject["kind"].as_string()
     these = (GateRow.batch_id == batch_id, GateRow.state == GateState.OPEN, kind.in_([str(each) for each in kinds]))
-    connection.execute(update(GateRow).where(*these).values(state=GateState.WITHDRAWN))
+    ids = list(connection.execute(select(GateRow.gate_id).where(*these)).scalars())
+    if ids:
+        is_open = (GateRow.gate_id.in_(ids), GateRow.state == GateState.OPEN)
+        connection.execute(update(GateRow).where(*is_open).values(state=GateState.WITHDRAWN))
+    return ids

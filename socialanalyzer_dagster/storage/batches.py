@@ -65,6 +65,8 @@ class Batch:
     waits_until: datetime | None = None
     tier_floor: str | None = None
     """The lowest tier that a person lets into the CRM; None for all of them."""
+    plan_only: bool = False
+    """The next run makes the plan again, which a person rejected with changes, and attempts or pays nothing else."""
 
     @property
     def is_terminal(self) -> bool:

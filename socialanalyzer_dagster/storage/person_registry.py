@@ -112,10 +112,10 @@ RULES: tuple[TableRule, ...] = (
         models_leads.LeadBatchRow,
         "note filters cause force_reason summary",
         "batch_id partition_key idempotency_key idempotency_hash platform day search_fingerprint preset_id "
-        "parent_batch_id bdr_names max_leads canary tier_floor cap_micros stop_at_cap estimate estimate_micros "
-        "worst_case_micros policy_hash policy_version mode status version attempt interruptions stop_requested "
-        "capped reused_micros run_id halted_run_id holder created_at started_at finished_at heartbeat_at waits_for "
-        "waits_until",
+        "parent_batch_id bdr_names max_leads canary tier_floor plan_only cap_micros stop_at_cap estimate "
+        "estimate_micros worst_case_micros policy_hash policy_version mode status version attempt interruptions "
+        "stop_requested capped reused_micros run_id halted_run_id holder created_at started_at finished_at "
+        "heartbeat_at waits_for waits_until",
     ),
     _nobody(models_leads.BatchStageRow, "batch_id stage total done started_at finished_at busy_milliseconds"),
     _blanked(

@@ -7,17 +7,20 @@ from crm_world import CrmWorld
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.approvals import approve
-from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry
+from socialanalyzer_dagster.pipeline.batch_drafts import EstimateOverCap
 from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused
-from socialanalyzer_dagster.pipeline.gate_changes import Changes, revise
+from socialanalyzer_dagster.pipeline.gate_changes import Changes, Objection, revise
 from socialanalyzer_dagster.pipeline.launch_queue import launch_queue
 from socialanalyzer_dagster.pipeline.question_view import question_view
-from socialanalyzer_dagster.pipeline.request_drafts import drafted_command
+from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
+from socialanalyzer_dagster.pipeline.search_changes import search_otherwise
+
+OBJECTION = Objection(by="Mara", reason="not like this")
 
 
 def changed(world: World, key: str, **changes: object):
-    wanted = Changes(**changes)  # type: ignore[arg-type]
-    return revise(world.workplace, key, wanted, by="Mara", reason="not like this", plan_hash=None)
+    return revise(world.workplace, key, OBJECTION, Changes(**changes))  # type: ignore[arg-type]
 
 
 def shown(world: World, key: str):
@@ -51,12 +54,11 @@ async def test_a_plan_is_made_again_without_the_leads_a_person_left_out(world_on
 async def test_other_bdrs_get_the_leads(world: CrmWorld) -> None:
     key = await world.scored("p1", "p2")
     await world.plan(key)
-    before = world.dealt()
-    chosen = next(name for name in world.names if name not in find_batch(world.workplace, key).bdr_names or True)
-    assert changed(world, key, bdr_names=(chosen,)).bdr_names == [chosen]
+    assert world.dealt() == {"Ada": 1, "Ben": 1}
+    assert changed(world, key, bdr_names=("Cleo",)).bdr_names == ["Cleo"]
     again = await world.plan(key)
-    assert set(again.bdrs) == {chosen}
-    assert world.dealt().total() == before.total()
+    assert again.bdrs == {"Cleo": 2}
+    assert world.dealt() == world.assigned() == {"Cleo": 2}
 
 
 async def test_a_plan_of_which_nothing_is_left_ends_its_batch(world: CrmWorld) -> None:
@@ -102,10 +104,46 @@ async def test_a_stage_is_asked_about_again_with_the_new_cap_and_without_the_lea
     assert world.codes(Stage.ENRICHED) == {"gate_rejected": 1}
 
 
-async def test_another_search_is_drafted_and_checked(world: CrmWorld) -> None:
+async def test_another_search_is_a_child_that_takes_the_place_of_the_batch(world: CrmWorld) -> None:
     key = await world.scored("p1")
-    command = drafted_command(world.workplace, key, {"keyword": "it's new"})
-    assert command.startswith("socialanalyzer batch create --platform testbook --filters ")
-    assert "--max-spend 50.00" in command
-    with pytest.raises(FilterProblems, match="keywrod"):
-        drafted_command(world.workplace, key, {"keywrod": "x"})
+    await world.plan(key)
+    for filters, changes, why in (
+        ({"keywrod": "x"}, Changes(), "keywrod"),
+        ({"keyword": "x"}, Changes(excluded=("p1",)), "other leads"),
+        ({"keyword": "x"}, Changes(bdr_names=("Nobody",)), "not on the roster"),
+        ({"keyword": "x"}, Changes(cap_micros=1), "exceeds the batch cap"),
+    ):
+        with pytest.raises((FilterProblems, ApprovalRefused, EstimateOverCap), match=why):
+            search_otherwise(world.workplace, key, filters, OBJECTION, changes)
+    before = find_batch(world.workplace, key)
+    assert before.status == "awaiting_approval"
+    changes = Changes(cap_micros=7_000_000, bdr_names=("Cleo",))
+    created = search_otherwise(world.workplace, key, {"keyword": "it's new"}, OBJECTION, changes)
+    child = find_batch(world.workplace, created.key)
+    assert (child.status, child.parent_batch_id, child.cap_micros) == ("queued", before.batch_id, 7_000_000)
+    assert (child.filters["keyword"], child.bdr_names) == ("it's new", ["Cleo"])
+    assert find_batch(world.workplace, key).status == "completed"
+    assert world.codes(Stage.SYNCED) == {"gate_rejected": 1}
+
+
+async def test_the_size_alone_can_be_changed_too(world: CrmWorld) -> None:
+    key = await world.scored("p1")
+    await world.plan(key)
+    created = search_otherwise(world.workplace, key, {"max_results": 20}, OBJECTION, Changes())
+    assert find_batch(world.workplace, created.key).max_leads == 20
+    with pytest.raises(ApprovalRefused, match="was rejected by Mara"):
+        search_otherwise(world.workplace, key, {"keyword": "another"}, OBJECTION, Changes())
+
+
+async def test_what_failed_is_not_tried_while_a_plan_is_made_again_and_is_when_somebody_asks(world: CrmWorld) -> None:
+    world.vendor.bugs["scored:p2"] = ValueError("ours")
+    key = await world.scored("p1", "p2", "p3")
+    await world.plan(key)
+    changed(world, key, excluded=("p3",))
+    run_failed(world.workplace, key, FailedRun(run_id="r", attempt=find_batch(world.workplace, key).attempt))
+    (queued,) = launch_queue(world.workplace).queued
+    assert queued.steps == ("plan",), "a crash does not make it spend either"
+    await world.plan(key)
+    retry(world.workplace, key, Deed(by="Ben"))
+    (queued,) = launch_queue(world.workplace).queued
+    assert queued.steps == ()

@@ -59,7 +59,7 @@ async def test_nothing_is_paid_before_a_yes_to_the_search(sqlite_database, polic
     key = world.create().key
     queue = launch_queue(world.workplace)
     assert queue.queued == ()
-    assert "waits for a person to say whether 10 leads may be discovered" in queue.asked[0]
+    assert "waits for a person to say whether 10 leads may be discovered" in queue.asked[0].sentence
     assert find_batch(world.workplace, key).status == "awaiting_approval"
     await world.run(key)
     assert world.vendor.sent == 0, "a run by hand does not get past it either"
@@ -128,7 +128,7 @@ async def test_a_batch_that_will_cost_much_asks_although_the_gates_are_off(
     world = world_of(sqlite_database, policy, clock, tmp_path, person_above_usd="0.30")
     key = world.create(confirmed=True).key
     (asked,) = launch_queue(world.workplace).asked
-    assert "will probably cost more than $0.30" in asked
+    assert "will probably cost more than $0.30" in asked.sentence
     assert question(world, key).is_escalated
     approve(world.workplace, key, by="Mara")
     await world.run(key)
