@@ -29,7 +29,9 @@ def print_batch(console: Console, view: Mapping[str, Any]) -> None:
     if view["held_by"] is not None:
         console.print(f"\nnot launched, because {view['held_by']}", markup=False)
     if (question := view["question"]) is not None:
-        console.print(f"\nthis batch {question['sentence']};\n{question['without_answer']}", markup=False)
+        without_answer = str(question["without_answer"])
+        told = f"This batch {question['sentence']}. {without_answer[0].upper()}{without_answer[1:]}."
+        console.print(f"\n{told}", markup=False)
     if (sync := view["sync"]) is not None:
         console.print("", table(("CRM write", ""), _sync(sync)))
     if step := next_step(view):
@@ -70,14 +72,14 @@ def next_step(view: Mapping[str, Any]) -> str | None:
     if waits_for_release(view["status"], view["cause"]):
         return _release(key)
     if question is not None and question["kind"] != QuestionKind.PLAN:
-        return f"next: {question['answers'][0]}, or: {question['answers'][1]}"
+        return "\n".join(["answer by one of:", *(f"  {answer}" for answer in question["answers"])])
     steps: dict[str, str] = {
         BatchStatus.AWAITING_CONFIRMATION: (
             f"next: socialanalyzer batch confirm {key} --micros {view['estimate_micros']}"
         ),
         BatchStatus.QUEUED: f"next: socialanalyzer batch run {key}",
         BatchStatus.AWAITING_APPROVAL: (
-            f"next: socialanalyzer batch plan {key}, then: socialanalyzer batch approve {key} --by NAME"
+            f"next: socialanalyzer batch plan {key}, then: socialanalyzer batch approve, reject or change {key}"
         ),
         BatchStatus.PAUSED: f"next: socialanalyzer batch run {key}",
         BatchStatus.AWAITING_PROVIDER: f"next: socialanalyzer batch run {key}",

@@ -78,10 +78,11 @@ class Question:
             QuestionKind.PLAN: f"{counted(self.leads, 'contact')} may be written to the CRM",
             QuestionKind.RESUME: f"it may go on at {self.stage} with {leads(self.leads)}",
         }[self.kind]
-        return (
-            f"waits for a person to say whether {what}, because {self.why}: {usd_text(self.spent_micros)} spent so "
-            f"far, about {usd_text(self.expected_micros)} and at most {usd_text(self.worst_case_micros)} to come"
-        )
+        asked = f"waits for a person to say whether {what}, because {self.why}"
+        told = f"{asked}: {usd_text(self.spent_micros)} spent so far"
+        if self.kind is QuestionKind.PLAN:
+            return told
+        return f"{told}, about {usd_text(self.expected_micros)} and at most {usd_text(self.worst_case_micros)} to come"
 
 
 def why_ask_before_sync(
@@ -133,9 +134,11 @@ class Deadlines:
     expires_at: datetime
 
 
-def deadlines(policy: Policy, *, requested_at: datetime, is_escalated: bool) -> Deadlines:
-    """The policy's hours from the moment of asking (spec 15.2, 15.4)."""
+def deadlines(policy: Policy, *, requested_at: datetime, is_escalated: bool, is_plan: bool = False) -> Deadlines:
+    """The policy's hours from the moment of asking; a question about a plan ends with it (spec 15.2, 15.4)."""
     hours = policy.escalation.answer_hours if is_escalated else policy.gates.expiry_hours
+    if is_plan:
+        hours = min(hours, policy.crm.plan_hours)
     expires_at = requested_at + timedelta(hours=hours)
     remind_at = requested_at + timedelta(hours=policy.gates.reminder_hours)
     return Deadlines(remind_at=remind_at if remind_at < expires_at else None, expires_at=expires_at)

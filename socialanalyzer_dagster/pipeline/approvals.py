@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline.gate_answers import (
     reason_of,
     waiting_question,
 )
+from socialanalyzer_dagster.pipeline.gate_log import lasts
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.plan_ends import end_plan, skip_leads
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -144,9 +145,10 @@ def answer_plan(connection: Connection, workplace: Workplace, batch: Batch, deci
     """
     plan, gate = _open_plan(connection, batch, decision.subject_hash)
     now = workplace.clock.now()
-    if plan.is_expired(now):
+    ended = min(plan.expires_at, lasts(workplace, gate).expires_at)
+    if now >= ended:
         raise ApprovalRefused(
-            f"the plan of batch {batch.partition_key} expired at {plan.expires_at}, undecided; make a new one with "
+            f"the plan of batch {batch.partition_key} expired at {ended}, undecided; make a new one with "
             f"`socialanalyzer batch run {batch.partition_key} --from plan`"
         )
     decided = replace(gate, state=decision.state, decided_by=decision.by, decided_at=now, comment=decision.comment)

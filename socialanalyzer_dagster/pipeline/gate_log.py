@@ -37,7 +37,7 @@ def lasts(workplace: Workplace, gate: GateDecision) -> Deadlines:
     question = gate.question
     escalated = question is not None and question.is_escalated
     policy = active_policy(workplace.database)
-    return deadlines(policy, requested_at=gate.requested_at, is_escalated=escalated)
+    return deadlines(policy, requested_at=gate.requested_at, is_escalated=escalated, is_plan=gate.is_about_plan)
 
 
 def log_question(

@@ -22,6 +22,7 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch) -> Ba
     money = batch_figures.money(connection, [batch.batch_id])[batch.batch_id]
     plan = sync_plans.newest_plan(connection, batch.batch_id)
     label = workplace.platforms[batch.platform].label if batch.platform in workplace.platforms else batch.platform
+    discovered = batches.stage_progress(connection, batch.batch_id).get(Stage.DISCOVERED)
     return BatchFacts(
         key=batch.partition_key,
         platform_label=label,
@@ -44,6 +45,7 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch) -> Ba
         search_cut_short=batch_quality.cut_short(connection, batch.batch_id),
         reached_cap=_reached_cap(connection, batch.batch_id),
         fallbacks=batch_quality.fallback_counts(connection, batch.batch_id),
+        is_searched=discovered is not None and discovered.finished_at is not None,
     )
 
 

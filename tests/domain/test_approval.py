@@ -89,6 +89,13 @@ def test_an_escalation_ends_after_a_day_and_needs_no_reminder(policy: Policy) ->
     assert lasts == Deadlines(remind_at=None, expires_at=NOW + timedelta(hours=24))
 
 
+def test_a_question_about_a_plan_ends_with_the_plan(policy: Policy) -> None:
+    document = policy.document()
+    document["crm"]["plan_hours"] = 20
+    lasts = deadlines(parse_policy(document), requested_at=NOW, is_escalated=False, is_plan=True)
+    assert lasts == Deadlines(remind_at=None, expires_at=NOW + timedelta(hours=20))
+
+
 def test_a_question_is_stored_and_read_back_with_its_figures() -> None:
     asked = answered(Stage.ENRICHED, figures(1, spent=USD))
     assert Question.from_json(asked.as_json()) == asked
