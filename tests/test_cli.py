@@ -17,7 +17,7 @@ COMMANDS = (
     "batch confirm", "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show",
     "policy validate", "policy activate", "rescore", "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
-    "privacy notices", "privacy origin", "privacy requests",
+    "privacy notices", "privacy origin", "privacy requests", "batch change",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
@@ -31,6 +31,7 @@ OPTIONS = {
     "batch stop": ("--by", "--reason"),
     "batch approve": ("--by", "--comment"),
     "batch reject": ("--by", "--reason"),
+    "batch change": ("--by", "--reason", "--max-spend", "--exclude", "--bdr", "--tier-floor", "--filters"),
     "batch plan": ("--fields", "--dry-run"),
     "batch undo": ("--by", "--yes", "--plan"),
     "leads override": ("--tier", "--remove", "--reason", "--by"),

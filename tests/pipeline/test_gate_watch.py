@@ -131,6 +131,16 @@ async def test_going_on_after_a_vendor_refused_its_service_is_a_question_of_one_
     assert world.codes(Stage.SCORED) == {"passed": 6}
 
 
+async def test_a_no_to_going_on_ends_the_batch_too(sqlite_database, policy, clock, tmp_path) -> None:
+    world = World(sqlite_database, book_policy(policy), clock, tmp_path)
+    key = world.create().key
+    refuse(world)
+    await world.run(key)
+    batch = reject(world.workplace, key, by="Mara", reason="too dear")
+    assert (batch.status, batch.cause) == ("completed", "Mara said no before screened: too dear")
+    assert world.codes(Stage.SCREENED) == {"gate_rejected": 6}
+
+
 async def test_nobody_saying_so_ends_a_batch_whose_vendor_refused(sqlite_database, policy, clock, tmp_path) -> None:
     world = World(sqlite_database, book_policy(policy), clock, tmp_path)
     key = world.create().key
