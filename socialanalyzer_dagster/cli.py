@@ -47,6 +47,7 @@ def sandbox_program() -> typer.Typer:
 def program() -> typer.Typer:
     """Every command."""
     from socialanalyzer_dagster.commands import (
+        batch_change,
         batch_logs,
         batches,
         days,
@@ -77,6 +78,7 @@ def program() -> typer.Typer:
     app.command("simulate")(simulating.simulate)
     app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
+    batch_change.register(batches.app)
     batch_logs.register(batches.app, "log")
     batch_logs.register(app, "logs")
     previews.register(policies.app)

@@ -19,7 +19,7 @@ COMMANDS = (
     "policy validate", "policy activate", "policy diff", "policy list", "policy preview", "rescore",
     "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
-    "privacy notices", "privacy origin", "privacy requests",
+    "privacy notices", "privacy origin", "privacy requests", "batch change",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
     "logs", "metrics serve",
 )  # fmt: skip
@@ -34,6 +34,7 @@ OPTIONS = {
     "batch stop": ("--by", "--reason"),
     "batch approve": ("--by", "--comment"),
     "batch reject": ("--by", "--reason"),
+    "batch change": ("--by", "--reason", "--max-spend", "--exclude", "--bdr", "--tier-floor", "--filters"),
     "batch plan": ("--fields", "--dry-run"),
     "batch undo": ("--by", "--yes", "--plan"),
     "leads override": ("--tier", "--remove", "--reason", "--by"),
