@@ -17,6 +17,7 @@ from socialanalyzer_dagster.resources.vendors import vendor_resources
 from socialanalyzer_dagster.schedules import DAILY_ASSETS, SCHEDULES
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
+from socialanalyzer_dagster.sensors.rules import rules_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
 from socialanalyzer_dagster.sensors.sync_retries import sync_retry_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
@@ -53,6 +54,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             vendor_job_sensor,
             provider_recovery_sensor,
             sync_retry_sensor,
+            rules_sensor,
             run_failure_sensor,
             run_cancelled_sensor,
         ],

@@ -1,7 +1,9 @@
 """What every stage asset does: open the batch, bring its leads up to date, report the figures."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import dagster as dg
@@ -23,6 +25,7 @@ from socialanalyzer_dagster.pipeline.lead_examples import LeadExample, lead_exam
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.progress import Progress
+from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint, run_stage
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
@@ -63,6 +66,8 @@ def bring_up_to_date(
         tell = teller(context)
         is_first = stage is Stage.DISCOVERED
         report = await (discover(batch, tell) if is_first else run_stage(batch, stage, tell))
+        if (held := await asyncio.to_thread(apply_rules, batch, stage)) is not None:
+            report = replace(report, halt=held, status=batch.row.status)
         return (report, *about_stage(batch, stage))
 
     report, examples, version = with_batch(context, pipeline, work, config)

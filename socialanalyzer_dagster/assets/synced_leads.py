@@ -1,5 +1,7 @@
 """The `synced_leads` asset."""
 
+import asyncio
+
 import dagster as dg
 
 from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
@@ -11,6 +13,7 @@ from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport, apply_plan
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
 
 
@@ -31,6 +34,7 @@ def synced_leads(context: dg.AssetExecutionContext, pipeline: PipelineResource) 
 
     async def work(batch: OpenBatch) -> tuple[SyncReport, list[LeadExample], str]:
         report = await apply_plan(batch, teller(context))
+        await asyncio.to_thread(apply_rules, batch, Stage.SYNCED)
         return (report, *about_stage(batch, Stage.SYNCED))
 
     report, examples, version = with_batch(context, pipeline, work)

@@ -1,0 +1,23 @@
+"""Rules inside a run: they decide as soon as a stage is gone through, and may keep the batch from going on (15.1)."""
+
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.rule_deeds import HOLDING
+from socialanalyzer_dagster.pipeline.rule_points import decide, point_after
+from socialanalyzer_dagster.pipeline.rule_watch import act_on
+
+
+def apply_rules(batch: OpenBatch, stage: Stage) -> str | None:
+    """Carry out what rules choose after a stage; the sentence when the batch is held, so that the run does no more."""
+    point = point_after(batch.workplace, batch.refresh(), stage)
+    if point is None:
+        return None
+    held = None
+    for decision in decide(batch.workplace, point):
+        said = act_on(batch.workplace, decision)
+        if said is not None and decision.action in HOLDING:
+            held = held or said
+    if held is not None:
+        batch.is_halted = True
+        batch.refresh()
+    return held
