@@ -5,12 +5,24 @@ from collections.abc import Mapping
 import dagster as dg
 
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
+from socialanalyzer_dagster.assets.daily_lead_report import daily_lead_report
+from socialanalyzer_dagster.assets.saved_searches import saved_searches
+from socialanalyzer_dagster.assets.search_plan import search_plan
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.checks.baseline_checks import baseline_checks
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
+from socialanalyzer_dagster.checks.daily_checks import daily_checks
 from socialanalyzer_dagster.checks.privacy_checks import no_notice_is_overdue, nothing_expired_is_left
 from socialanalyzer_dagster.checks.provider_checks import provider_checks
-from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, lead_batch_job
+from socialanalyzer_dagster.checks.search_checks import no_search_is_used_up
+from socialanalyzer_dagster.jobs import (
+    UP_TO_PLAN,
+    crm_sync_job,
+    daily_report_job,
+    lead_batch_job,
+    saved_searches_job,
+    search_plan_job,
+)
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
@@ -19,7 +31,9 @@ from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
 from socialanalyzer_dagster.sensors.rules import rules_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
+from socialanalyzer_dagster.sensors.staleness import staleness_sensor
 from socialanalyzer_dagster.sensors.sync_retries import sync_retry_sensor
+from socialanalyzer_dagster.sensors.top_ups import daily_target_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
 
 
@@ -39,15 +53,25 @@ def default_resources() -> dict[str, object]:
 def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """The code location; tests pass their own resources."""
     return dg.Definitions(
-        assets=[*UP_TO_PLAN, synced_leads, batch_summary, *DAILY_ASSETS],
+        assets=[
+            saved_searches,
+            search_plan,
+            *UP_TO_PLAN,
+            synced_leads,
+            batch_summary,
+            daily_lead_report,
+            *DAILY_ASSETS,
+        ],
         asset_checks=[
             *batch_checks(),
             *baseline_checks(),
+            *daily_checks(),
             *provider_checks(),
+            no_search_is_used_up,
             nothing_expired_is_left,
             no_notice_is_overdue,
         ],
-        jobs=[lead_batch_job, crm_sync_job],
+        jobs=[lead_batch_job, crm_sync_job, search_plan_job, daily_report_job, saved_searches_job],
         schedules=SCHEDULES,
         sensors=[
             lead_batch_sensor,
@@ -57,6 +81,8 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             rules_sensor,
             run_failure_sensor,
             run_cancelled_sensor,
+            daily_target_sensor,
+            staleness_sensor,
         ],
         resources=dict(resources) if resources is not None else default_resources(),
         executor=dg.in_process_executor,

@@ -11,14 +11,15 @@ from socialanalyzer_dagster.commands.endings import BAD_INPUT, FAILED
 
 COMMANDS = (
     "demo", "sandbox", "doctor", "dev", "prices list", "prices confirm", "bdr list", "bdr load", "bdr activate",
-    "bdr deactivate", "crm setup", "suppress add", "suppress list", "db upgrade", "db status", "platforms",
+    "bdr deactivate", "day plan", "day show", "crm setup", "suppress add", "suppress list", "db upgrade", "db status",
+    "platforms",
     "presets list", "presets show", "presets save", "presets delete", "batch create", "batch run", "batch show",
     "batch log", "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject",
     "batch confirm", "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show",
     "policy validate", "policy activate", "rescore", "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
-    "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
+    "rules list", "rules log", "rules simulate", "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {
@@ -38,6 +39,8 @@ OPTIONS = {
     "leads list": ("--batch", "--stage", "--result", "--tier", "--limit", "--after"),
     "leads export": ("--csv", "--batch", "--out"),
     "rescore": ("--batch", "--policy"),
+    "rules log": ("--days", "--batch", "--checks"),
+    "rules simulate": ("--days", "--policy"),
     "keywords suggest": ("--platform", "--keywords", "--preset", "--filters"),
     "suppress lift": ("--by", "--reason", "--kind"),
     "leads correct": ("--field", "--value", "--by", "--reason"),

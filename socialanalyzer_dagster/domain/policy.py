@@ -29,7 +29,7 @@ from socialanalyzer_dagster.domain.policy_judgement import (
     ScoringPolicy,
     TiersPolicy,
 )
-from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy
+from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy, TargetsPolicy
 from socialanalyzer_dagster.domain.policy_money import (
     BreakersPolicy,
     BudgetsPolicy,
@@ -97,6 +97,7 @@ class Policy(Section):
     health: HealthPolicy
     retries: RetriesPolicy
     metrics: MetricsPolicy
+    targets: TargetsPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy
     privacy: PrivacyPolicy

@@ -59,7 +59,7 @@ def totals_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Bat
     passed = batch_figures.passed_counts(connection, batch_ids)
     judged = batch_figures.judged_counts(connection, batch_ids)
     failed = _failed(connection, batch_ids)
-    busy = _busy_seconds(connection, batch_ids)
+    busy = busy_seconds(connection, batch_ids)
     costs = batch_figures.costs(connection, batch_ids)
     scores = _scores(connection, batch_ids)
     return {
@@ -101,7 +101,8 @@ def _failed(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[
     return found
 
 
-def _busy_seconds(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[Stage, float]]:
+def busy_seconds(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[Stage, float]]:
+    """Seconds of work on leads by batch and stage, all leads of the stage together."""
     found: dict[str, dict[Stage, float]] = defaultdict(dict)
     for part in parts(batch_ids):
         rows = connection.execute(
