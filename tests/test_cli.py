@@ -19,7 +19,8 @@ COMMANDS = (
     "policy validate", "policy activate", "rescore", "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
-    "rules list", "rules log", "rules simulate", "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
+    "rules list", "rules log", "rules simulate",
+    "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {

@@ -66,8 +66,8 @@ def bring_up_to_date(
         tell = teller(context)
         is_first = stage is Stage.DISCOVERED
         report = await (discover(batch, tell) if is_first else run_stage(batch, stage, tell))
-        if (held := await asyncio.to_thread(apply_rules, batch, stage)) is not None:
-            report = replace(report, halt=held, status=batch.row.status)
+        rules = await asyncio.to_thread(apply_rules, batch, stage)
+        report = replace(report, rules=rules.sentences, halt=rules.held or report.halt, status=batch.row.status)
         return (report, *about_stage(batch, stage))
 
     report, examples, version = with_batch(context, pipeline, work, config)

@@ -1,6 +1,7 @@
 """The `synced_leads` asset."""
 
 import asyncio
+from dataclasses import replace
 
 import dagster as dg
 
@@ -34,7 +35,8 @@ def synced_leads(context: dg.AssetExecutionContext, pipeline: PipelineResource) 
 
     async def work(batch: OpenBatch) -> tuple[SyncReport, list[LeadExample], str]:
         report = await apply_plan(batch, teller(context))
-        await asyncio.to_thread(apply_rules, batch, Stage.SYNCED)
+        rules = await asyncio.to_thread(apply_rules, batch, Stage.SYNCED)
+        report = replace(report, stage=replace(report.stage, rules=rules.sentences))
         return (report, *about_stage(batch, Stage.SYNCED))
 
     report, examples, version = with_batch(context, pipeline, work)

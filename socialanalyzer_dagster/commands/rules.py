@@ -93,7 +93,7 @@ def log(
             (f"{each.at:%Y-%m-%d %H:%M}", each.subject, each.reason, each.action, each.result or "open")
             for each in found
         ]
-        console.print(table(("UTC", "batch", "why", "action", "result"), rows))
+        console.print(table(("UTC", "about", "why", "action", "result"), rows))
 
     emit([_decision(each) for each in found], as_json=as_json, text=text)
 

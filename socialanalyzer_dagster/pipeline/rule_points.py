@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, budget_scopes, decisions, lineages
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
+from socialanalyzer_dagster.storage.lineages import EndedStage
 
 KIND = "rule"
 ASK = "ask"
@@ -37,7 +38,12 @@ class Point:
 
     def key(self, rule: str) -> str:
         """The same rule at the same point is one decision, whoever looks."""
-        return f"{KIND}:{rule}:{self.batch.batch_id}:{self.stage}:{self.finished_at.timestamp():.6f}"
+        return key_at(rule, EndedStage(batch_id=self.batch.batch_id, stage=self.stage, finished_at=self.finished_at))
+
+
+def key_at(rule: str, ended: EndedStage) -> str:
+    """What a rule's decision at an end of a stage is known by."""
+    return f"{KIND}:{rule}:{ended.batch_id}:{ended.stage}:{ended.finished_at.timestamp():.6f}"
 
 
 def point_after(workplace: Workplace, batch: Batch, stage: Stage) -> Point | None:
@@ -64,6 +70,14 @@ def decide(workplace: Workplace, point: Point) -> list[StoredDecision]:
     with workplace.database.read() as connection:
         made = decisions.of_batch(connection, point.batch.batch_id)
     return [each for each in made if each.dedup_key in keys and each.result is None and each.action != ASK]
+
+
+def deeds_at(workplace: Workplace, point: Point) -> tuple[str, ...]:
+    """Why rules acted or asked at a point, in sentences; () where there was nothing to do."""
+    with workplace.database.read() as connection:
+        made = decisions.of_batch(connection, point.batch.batch_id)
+    here = f":{point.batch.batch_id}:{point.stage}:{point.finished_at.timestamp():.6f}"
+    return tuple(each.reason for each in made if each.action != NOTHING and each.dedup_key.endswith(here))
 
 
 def _look(workplace: Workplace, point: Point, policy: Policy) -> None:

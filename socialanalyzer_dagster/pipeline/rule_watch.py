@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_automation import CapNearlyUsed
@@ -18,10 +19,11 @@ from socialanalyzer_dagster.pipeline.launching import SharedCap
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_deeds import HOLDING, carry_out, expire, hold_batch
-from socialanalyzer_dagster.pipeline.rule_points import ASK, KIND, TOLD, Point, decide
+from socialanalyzer_dagster.pipeline.rule_points import ASK, KIND, TOLD, Point, decide, key_at
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, decisions, lineages
+from socialanalyzer_dagster.storage import batches, decisions
 from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
+from socialanalyzer_dagster.storage.lineages import EndedStage, stages_ended
 
 
 class RuleCursor(BaseModel):
@@ -47,7 +49,7 @@ def attend_rules(workplace: Workplace, cursor: str | None) -> Attended:
     since = _since(cursor, policy, now)
     with workplace.database.read() as connection:
         waiting = decisions.open_of_kind(connection, KIND)
-        points = _unseen(workplace, lineages.stages_ended(connection, since, now), policy)
+        points = _unseen(connection, stages_ended(connection, since, now), policy)
     done = [_attended(workplace, each, policy, now) for each in waiting]
     done += [sentence for point in points for sentence in _looked(workplace, point)]
     done += _caps(workplace, policy)
@@ -79,19 +81,18 @@ def _since(cursor: str | None, policy: Policy, now: datetime) -> datetime:
     return max(earliest, looked - timedelta(minutes=policy.rules.overlap_minutes))
 
 
-def _unseen(workplace: Workplace, ended: Sequence[lineages.EndedStage], policy: Policy) -> list[Point]:
+def _unseen(connection: Connection, ended: Sequence[EndedStage], policy: Policy) -> list[Point]:
     """The ends of stages at which some rule has not decided yet."""
     due = {stage: [name for name, rule in policy.rules.table.items() if stage in rule.after] for stage in STAGES}
-    with workplace.database.read() as connection:
-        rows = {each.batch_id: batches.batch_by_id(connection, each.batch_id) for each in ended}
-        points = [
-            Point(batch=row, stage=each.stage, finished_at=each.finished_at)
-            for each in ended
-            if (row := rows[each.batch_id]) is not None
-        ]
-        keys = {point.key(name): point for point in points for name in due[point.stage]}
-        known = decisions.made_before(connection, list(keys))
-    return list({id(point): point for key, point in keys.items() if key not in known}.values())
+    keys = {key_at(name, each): each for each in ended for name in due[each.stage]}
+    known = decisions.made_before(connection, list(keys))
+    open_ends = dict.fromkeys(each for key, each in keys.items() if key not in known)
+    rows = {batch_id: batches.batch_by_id(connection, batch_id) for batch_id in {each.batch_id for each in open_ends}}
+    return [
+        Point(batch=row, stage=each.stage, finished_at=each.finished_at)
+        for each in open_ends
+        if (row := rows[each.batch_id]) is not None
+    ]
 
 
 def _looked(workplace: Workplace, point: Point) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from socialanalyzer_dagster.definitions import build_definitions
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import rule_deeds
-from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_points import KIND
 from socialanalyzer_dagster.pipeline.rule_replay import replay
@@ -53,7 +53,7 @@ async def through(world: World, key: str, *stages: Stage) -> str | None:
         for stage in stages or (Stage.DISCOVERED, *LEAD_STAGES):
             await materialize(batch, stage)
             world.clock.advance(seconds=1)
-            held = held or apply_rules(batch, stage)
+            held = held or apply_rules(batch, stage).held
     return held
 
 
@@ -170,6 +170,47 @@ async def test_a_person_who_retries_first_or_stops_the_batch_is_not_overruled(wo
     attend_rules(world.workplace, None)
     assert find_batch(world.workplace, key).attempt == attempt
     assert [each.result for each in decided(world, "R-2")] == ["retried"]
+
+
+async def test_a_batch_of_which_every_lead_failed_has_ended_and_is_tried_again_all_the_same(world: World) -> None:
+    world.vendor.bugs = {f"enriched:{name}": RuntimeError("broken") for name in world.vendor.names}
+    key = world.create().key
+    assert await through(world, key, Stage.DISCOVERED, Stage.SCREENED, Stage.ENRICHED) is None
+    assert find_batch(world.workplace, key).status == "completed_empty"
+    world.vendor.bugs = {}
+    world.clock.advance(minutes=6)
+    assert "its failed leads are tried again" in attend_rules(world.workplace, None).reason
+    await through(world, key, Stage.ENRICHED)
+    assert world.codes(Stage.ENRICHED) == {"passed": 6}
+
+
+async def test_a_batch_that_a_person_stopped_meanwhile_stays_stopped(world: World) -> None:
+    world.vendor.bugs = {f"enriched:p{n}": RuntimeError("broken") for n in (1, 2, 3)}
+    key = world.create().key
+    await through(world, key, Stage.DISCOVERED, Stage.SCREENED, Stage.ENRICHED)
+    stop(world.workplace, key, Deed(by="Mara"))
+    world.clock.advance(minutes=6)
+    assert attend_rules(world.workplace, None).reason == (f"R-2, batch {key}: not done: the batch is stopped.")
+    assert find_batch(world.workplace, key).status == "stopped"
+
+
+async def test_a_looser_search_looks_again_at_those_whom_only_the_filters_rejected(
+    database: Database, policy: Any, clock: Any, tmp_path: Any
+) -> None:
+    world = world_with(database, policy, clock, tmp_path)
+    world.vendor.names = ["r1", "f1", "f2", "f3", "p1"]
+    world.vendor.out_of_range = {"f1", "f2", "f3"}
+    key = world.create(filters={"keyword": "travel"}).key
+    await through(world, key, Stage.DISCOVERED, Stage.SCREENED)
+    child = next(each for each in batch_keys(world) if each != key)
+    stranger = world.create(filters={"keyword": "cooking"}).key
+    world.vendor.out_of_range = set()
+    await through(world, stranger, Stage.DISCOVERED)
+    await through(world, child, Stage.DISCOVERED, Stage.SCREENED)
+    last = {handle: each[-1][1] for (stage, handle), each in world.outcomes().items() if stage == "discovered"}
+    assert last == {"f1": None, "f2": None, "f3": None, "p1": "claimed_by_other_batch", "r1": "known_recent"}
+    assert world.outcomes()["screened", "f1"][-1] == ("passed", None)
+    assert ("rejected", "known_recent") in world.outcomes()["discovered", "f1"], "for a search of another chain"
 
 
 async def test_a_vendor_that_is_away_for_most_leads_pauses_the_batch_until_it_is_back(world: World) -> None:
