@@ -1,5 +1,7 @@
 """`rules`: what happens by itself between stages, what was decided, and what rules would have done."""
 
+import json
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,7 +20,7 @@ from socialanalyzer_dagster.domain.rule_conditions import action_text, condition
 from socialanalyzer_dagster.domain.rules import Verdict
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.rule_points import KIND, NOTHING, rule_of
+from socialanalyzer_dagster.pipeline.rule_points import ASK, KIND, NOTHING, rule_of
 from socialanalyzer_dagster.pipeline.rule_replay import Replayed, replay
 from socialanalyzer_dagster.storage import decisions
 from socialanalyzer_dagster.storage.decisions import StoredDecision
@@ -42,6 +44,7 @@ def list_rules(*, as_json: AsJson = False) -> None:
         console.print(table(("rule", "after", "when", "then"), rows))
         for each in waiting:
             console.print(f"waiting since {each.at:%Y-%m-%d %H:%M} UTC: {each.subject}: {each.reason}", markup=False)
+        _print_drafts(console, waiting)
 
     emit(result, as_json=as_json, text=text)
 
@@ -94,8 +97,21 @@ def log(
             for each in found
         ]
         console.print(table(("UTC", "about", "why", "action", "result"), rows))
+        _print_drafts(console, found)
 
     emit([_decision(each) for each in found], as_json=as_json, text=text)
+
+
+def _print_drafts(console: Console, found: Sequence[StoredDecision]) -> None:
+    """What somebody may launch or change, for decisions that leave it to them."""
+    for each in found:
+        suggestions = each.parameters.get("suggestions")
+        if isinstance(suggestions, list) and suggestions:
+            console.print(f"{each.subject}: {'; '.join(suggestions)}", markup=False, soft_wrap=True)
+        if each.action in ("propose_search", ASK) and each.parameters.get("filters"):
+            filters = json.dumps(each.parameters["filters"], ensure_ascii=False)
+            launch = f"socialanalyzer batch create --platform {each.platform} --filters {shlex.quote(filters)}"
+            console.print(f"{each.subject}: to launch it: {launch}", markup=False, soft_wrap=True)
 
 
 def _decided(office: Office, days: int, batch: str | None) -> list[StoredDecision]:

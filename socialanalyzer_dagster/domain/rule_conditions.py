@@ -175,3 +175,14 @@ ACTIONS: Mapping[str, str] = {
     "notify": "say it",
     "pause": "hold the batch",
 }
+HINTS: Mapping[str, str] = {
+    "cap_nearly_used": " At the cap the batch ends with what it has; `batch set-cap` raises it.",
+    "deviation": " `batch show` says what happened to its leads.",
+    "many_reasks": " `batch log` says what the model answered wrongly.",
+}
+"""What a person can do where a rule acted, by condition."""
+QUESTIONS: Mapping[str, str] = {
+    "loosen": " `rules list` has the next looser search, where there is one; without an answer nothing is done.",
+    "retry_failed": " `batch log` says what failed, `batch retry` tries again; without an answer nothing is done.",
+}
+"""How a person can answer where a rule asks, by action."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_automation import CapNearlyUsed, Loosen, Rule
-from socialanalyzer_dagster.domain.rule_conditions import ACTIONS, Looked, looked_at
+from socialanalyzer_dagster.domain.rule_conditions import ACTIONS, HINTS, QUESTIONS, Looked, looked_at
 from socialanalyzer_dagster.domain.rule_facts import PointFacts
 from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import Stage
@@ -80,24 +80,24 @@ def _choice(policy: Policy, point: DecisionPoint, named: tuple[str, Rule], deeds
         rule=rule,
         verdict=verdict,
         looked=looked,
-        sentence=_sentence(name, rule, looked, said_verdict(verdict, rule, why)),
+        sentence=_sentence(name, rule, looked, _said(verdict, rule, why)),
         number=len(acted) + 1,
     )
 
 
-def asked_instead(choice: RuleChoice, why: str) -> RuleChoice:
-    """The same choice where the rule cannot act by itself: a person is asked if the rule escalates."""
-    verdict = Verdict.ASK if choice.rule.escalates else Verdict.DONE
-    said = said_verdict(verdict, choice.rule, why)
+def asked_instead(choice: RuleChoice, why: str, *, has_answer: bool = True) -> RuleChoice:
+    """The same choice where the rule cannot act itself: a person is asked if the rule escalates and that may help."""
+    verdict = Verdict.ASK if choice.rule.escalates and has_answer else Verdict.DONE
+    said = _said(verdict, choice.rule, why)
     return replace(choice, verdict=verdict, sentence=_sentence(choice.name, choice.rule, choice.looked, said))
 
 
-def said_verdict(verdict: Verdict, rule: Rule, why: str = "") -> str:
+def _said(verdict: Verdict, rule: Rule, why: str = "") -> str:
     """What a verdict means, for people."""
     if verdict is Verdict.ACT:
-        return f"So: {ACTIONS[rule.then.kind]}."
+        return f"So: {ACTIONS[rule.then.kind]}.{HINTS.get(rule.when.kind, '')}"
     if verdict is Verdict.ASK:
-        return f"A person is asked, because {why}."
+        return f"A person is asked, because {why}.{QUESTIONS.get(rule.then.kind, '')}"
     if verdict is Verdict.DONE:
         return f"Nothing more is done, because {why}."
     return "Nothing to do." if verdict is Verdict.NOT_MET else "That cannot be told, so nothing is done."

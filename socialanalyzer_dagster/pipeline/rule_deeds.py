@@ -113,6 +113,8 @@ def _child(workplace: Workplace, decision: StoredDecision) -> _Ended:
     budget, filters = planned["budget_micros"], planned["filters"]
     if not isinstance(budget, int) or not isinstance(filters, Mapping):
         raise TypeError(f"decision {decision.dedup_key} holds no search")
+    if parent.stop_requested or parent.status == BatchStatus.STOPPED:
+        return _refused("the batch was stopped")
     if budget <= 0:
         return _refused("nothing of the batch's spending cap was left for another search")
     alone = micros_from_usd(active_policy(workplace.database).gates.person_above_usd)

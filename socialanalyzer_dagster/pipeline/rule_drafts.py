@@ -9,6 +9,7 @@ from socialanalyzer_dagster.domain.filters import FilterProblems, validate_filte
 from socialanalyzer_dagster.domain.loosening import Loosened, ScreenedSearch, Widening, next_loosening
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.rule_facts import Niche
+from socialanalyzer_dagster.domain.rules import RuleChoice, asked_instead
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -38,6 +39,12 @@ def looser_search(
     return None
 
 
+def without_looser(choice: RuleChoice, batch: Batch) -> RuleChoice:
+    """What a rule says that would loosen a search and cannot: a person may know better, unless it is of a list."""
+    why = "no looser filters are left" if batch.filters else "a creator list has no filters"
+    return asked_instead(choice, why, has_answer=bool(batch.filters))
+
+
 def step_taken(history: Sequence[StoredDecision]) -> int:
     """The furthest step of the ladder that rules took for a chain; -1 before the first."""
     steps = [each.parameters.get(STEP) for each in history]
@@ -60,14 +67,14 @@ def _past(connection: Connection, platform: Platform, policy: Policy) -> list[Sc
 
 
 def niche_search(workplace: Workplace, batch: Batch, niche: Niche, policy: Policy) -> dict[str, Any] | None:
-    """The batch's filters with the niche as the only keyword; None for a list, or where the platform takes none."""
+    """The batch's filters with the niche as the only keyword; None for a list, or where that is no other search."""
     platform = workplace.platforms[PlatformKey(batch.platform)]
     name = platform.keywords.ideas
     if name not in batch.filters:
         return None
     label = niche.theme or policy.categories.labels.get(niche.category, niche.category)
     wanted = {**batch.filters, name: [label] if isinstance(batch.filters[name], list) else label}
-    return wanted if _is_valid(platform, wanted, policy) else None
+    return wanted if wanted != batch.filters and _is_valid(platform, wanted, policy) else None
 
 
 def _is_valid(platform: Platform, filters: Mapping[str, Any], policy: Policy) -> bool:

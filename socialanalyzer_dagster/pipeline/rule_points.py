@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_automation import Loosen, Notify, ProposeSearch, RetryFailed, SuggestChanges
-from socialanalyzer_dagster.domain.rules import DecisionPoint, PastDeed, RuleChoice, Verdict, asked_instead, choose
+from socialanalyzer_dagster.domain.rules import DecisionPoint, PastDeed, RuleChoice, Verdict, choose
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, Stage
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batch_warnings import variations
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_counts import point_facts
-from socialanalyzer_dagster.pipeline.rule_drafts import STEP, looser_search, niche_search, step_taken
+from socialanalyzer_dagster.pipeline.rule_drafts import STEP, looser_search, niche_search, step_taken, without_looser
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, budget_scopes, decisions, lineages
 from socialanalyzer_dagster.storage.batches import Batch
@@ -58,8 +59,10 @@ def point_after(workplace: Workplace, batch: Batch, stage: Stage) -> Point | Non
 def decide(workplace: Workplace, point: Point) -> list[StoredDecision]:
     """Look at every due rule and write down what it chooses; the choices of this point that are to be carried out.
 
-    Safe to repeat: what was decided here before stays decided.
+    Safe to repeat: what was decided here before stays decided. Nothing is chosen for a batch that a person stopped.
     """
+    if point.batch.stop_requested or point.batch.status == BatchStatus.STOPPED:
+        return []
     policy = active_policy(workplace.database)
     due = [name for name, rule in policy.rules.table.items() if point.stage in rule.after]
     keys = [point.key(name) for name in due]
@@ -88,7 +91,15 @@ def _look(workplace: Workplace, point: Point, policy: Policy) -> None:
         lineages.lock_lineage(connection, place.lineage)
         history = rule_history(connection, place.lineage)
         here = DecisionPoint(batch_id=point.batch.batch_id, stage=point.stage, facts=facts, depth=place.depth)
-        looking = _Looking(connection, workplace, point, policy=policy, lineage=place.lineage, history=history)
+        looking = _Looking(
+            connection=connection,
+            workplace=workplace,
+            point=point,
+            policy=policy,
+            lineage=place.lineage,
+            history=history,
+            now=workplace.clock.now(),
+        )
         for choice in choose(policy, here, past_deeds(history)):
             looking.write(choice)
 
@@ -122,49 +133,40 @@ def rule_of(decision: Decision) -> str:
     return decision.actor.partition("@")[0]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Looking:
     """Writes the choices of one point inside one transaction."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        workplace: Workplace,
-        point: Point,
-        *,
-        policy: Policy,
-        lineage: str,
-        history: Sequence[StoredDecision],
-    ) -> None:
-        self._connection = connection
-        self._workplace = workplace
-        self._point = point
-        self._policy = policy
-        self._lineage = lineage
-        self._history = history
-        self._now = workplace.clock.now()
+    connection: Connection
+    workplace: Workplace
+    point: Point
+    policy: Policy
+    lineage: str
+    history: Sequence[StoredDecision]
+    now: datetime
 
     def write(self, choice: RuleChoice) -> None:
         """One row; what needs no deed beyond being said has its result at once."""
         choice, parameters = self._drafted(choice)
-        batch, is_act = self._point.batch, choice.verdict is Verdict.ACT
+        batch, is_act = self.point.batch, choice.verdict is Verdict.ACT
         made = Decision(
-            dedup_key=self._point.key(choice.name),
-            at=self._now,
+            dedup_key=self.point.key(choice.name),
+            at=self.now,
             kind=KIND,
-            actor=f"{choice.name}@{self._policy.policy_version}",
+            actor=f"{choice.name}@{self.policy.policy_version}",
             subject=batch.partition_key,
             action=choice.rule.then.kind if is_act else ASK if choice.verdict is Verdict.ASK else NOTHING,
             reason=choice.sentence,
             platform=batch.platform,
-            day=self._now.date(),
-            lineage=self._lineage,
+            day=self.now.date(),
+            lineage=self.lineage,
             batch_id=batch.batch_id,
-            stage=self._point.stage,
+            stage=self.point.stage,
             condition=choice.looked.seen,
             parameters={"verdict": choice.verdict, "attempt": batch.attempt, **parameters},
-            expected_micros=batch.estimate_micros if is_act and isinstance(choice.rule.then, Loosen) else None,
+            expected_micros=batch.estimate_micros if "budget_micros" in parameters else None,
         )
-        if not decisions.record(self._connection, made):
+        if not decisions.record(self.connection, made):
             return
         if not choice.verdict.is_deed:
             self._finish(made, NOTHING)
@@ -172,34 +174,34 @@ class _Looking:
             self._finish(made, TOLD)
 
     def _finish(self, made: Decision, result: str) -> None:
-        decisions.finish(self._connection, made.dedup_key, DecisionResult(result=result, at=self._now))
+        decisions.finish(self.connection, made.dedup_key, DecisionResult(result=result, at=self.now))
 
     def _drafted(self, choice: RuleChoice) -> tuple[RuleChoice, Mapping[str, JsonValue]]:
         """The choice with everything its deed needs; a rule that cannot act asks a person, or lets it be."""
-        batch, then = self._point.batch, choice.rule.then
+        batch, then = self.point.batch, choice.rule.then
         if isinstance(then, Loosen) and choice.verdict.is_deed:
             return self._loosened(choice)
         if choice.verdict is not Verdict.ACT:
             return choice, {}
         if isinstance(then, RetryFailed):
             wait = timedelta(minutes=then.wait_minutes[choice.number - 1])
-            return choice, {"due_at": (self._now + wait).isoformat(), "number": choice.number}
+            return choice, {"due_at": (self.now + wait).isoformat(), "number": choice.number}
         if isinstance(then, ProposeSearch) and choice.looked.niche is not None:
-            filters = niche_search(self._workplace, batch, choice.looked.niche, self._policy)
+            filters = niche_search(self.workplace, batch, choice.looked.niche, self.policy)
             return choice, {"filters": filters}
         if isinstance(then, SuggestChanges):
             return choice, {"suggestions": self._suggestions()}
         return choice, {}
 
     def _loosened(self, choice: RuleChoice) -> tuple[RuleChoice, Mapping[str, JsonValue]]:
-        batch = self._point.batch
+        batch = self.point.batch
         found = looser_search(
-            self._connection, self._workplace, batch, policy=self._policy, taken=step_taken(self._history)
+            self.connection, self.workplace, batch, policy=self.policy, taken=step_taken(self.history)
         )
         if found is None:
-            return asked_instead(choice, "no looser filters are left") if choice.verdict is Verdict.ACT else choice, {}
+            return (without_looser(choice, batch) if choice.verdict is Verdict.ACT else choice), {}
         scope = f"batch:{batch.batch_id}"
-        left = batch.cap_micros - budget_scopes.used_micros(self._connection, [scope]).get(scope, 0)
+        left = batch.cap_micros - budget_scopes.used_micros(self.connection, [scope]).get(scope, 0)
         drafted: dict[str, JsonValue] = {
             STEP: found.step,
             "filters": found.filters,
@@ -209,8 +211,8 @@ class _Looking:
         return choice, drafted
 
     def _suggestions(self) -> list[str]:
-        batch = self._point.batch
-        tries = variations(self._connection, PlatformKey(batch.platform), batch.filters, policy=self._policy)
+        batch = self.point.batch
+        tries = variations(self.connection, PlatformKey(batch.platform), batch.filters, policy=self.policy)
         return [each.text for each in tries]
 
 

@@ -8,10 +8,10 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_automation import Loosen
-from socialanalyzer_dagster.domain.rules import DecisionPoint, PastDeed, RuleChoice, Verdict, asked_instead, choose
+from socialanalyzer_dagster.domain.rules import DecisionPoint, PastDeed, RuleChoice, Verdict, choose
 from socialanalyzer_dagster.domain.types import BatchKey, JsonValue, Stage
 from socialanalyzer_dagster.pipeline.rule_counts import point_facts
-from socialanalyzer_dagster.pipeline.rule_drafts import looser_search, step_taken
+from socialanalyzer_dagster.pipeline.rule_drafts import looser_search, step_taken, without_looser
 from socialanalyzer_dagster.pipeline.rule_points import Point, past_deeds, rule_history
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, decisions, lineages
@@ -115,7 +115,7 @@ class _Replay:
             return choice, None
         found = looser_search(self.connection, self.workplace, batch, policy=self.policy, taken=chain.step)
         if found is None:
-            return asked_instead(choice, "no looser filters are left"), None
+            return without_looser(choice, batch), None
         chain.step = found.step
         return choice, found.sentence
 

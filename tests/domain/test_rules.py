@@ -115,7 +115,8 @@ def test_every_choice_says_what_was_seen_and_what_follows() -> None:
     )
     assert verdict("R-2", E, FAILED, *(deed("R-2"),) * 3).sentence == (
         "R-2 (failed leads): 20 of 20 (100 %) attempted leads failed and may be tried again. "
-        "A person is asked, because it acted 3 times already."
+        "A person is asked, because it acted 3 times already. `batch log` says what failed, `batch retry` tries again; "
+        "without an answer nothing is done."
     )
     assert verdict("R-4", D, PointFacts()).sentence == (
         "R-4 (stale search): an unknown number of found leads are new. That cannot be told, so nothing is done."
