@@ -140,9 +140,10 @@ def _niche(condition: NicheCluster, facts: PointFacts) -> Looked:
         sentence = f"none of {leads(scored)} scores {condition.min_score:f} or more"
         return Looked(is_met=False, seen={"niche": None, "leads": 0, "scored": scored}, sentence=sentence)
     is_dense = niche.leads >= condition.leads_from and niche.leads >= condition.share * scored
-    seen: dict[str, JsonValue] = {"niche": niche.name, "leads": niche.leads, "scored": scored}
-    sentence = f"{niche.leads} of {scored} scored leads have {condition.min_score:f} or more in one niche, {niche.name}"
-    return Looked(is_met=is_dense, seen=seen, sentence=sentence, niche=niche)
+    named = niche.name if is_dense else None  # what a few leads are about stays with them
+    seen: dict[str, JsonValue] = {"niche": named, "leads": niche.leads, "scored": scored}
+    sentence = f"{niche.leads} of {scored} scored leads have {condition.min_score:f} or more in one niche"
+    return Looked(is_met=is_dense, seen=seen, sentence=f"{sentence}, {named}" if named else sentence, niche=niche)
 
 
 def _deviation(facts: PointFacts) -> Looked:

@@ -135,6 +135,13 @@ def test_a_niche_is_a_category_with_a_theme_where_leads_have_themes() -> None:
     assert densest_niche(bare, Decimal("0.95")) is None
 
 
+def test_a_niche_of_a_few_leads_is_counted_and_not_named() -> None:
+    dense = verdict("R-3", Stage.SCORED, replace(SCORED, scored=niche_of(5))).looked
+    assert dense.sentence.endswith("5 of 5 scored leads have 0.65 or more in one niche, solo hikes (travel)")
+    thin = verdict("R-3", Stage.SCORED, replace(SCORED, scored=niche_of(2))).looked
+    assert (thin.sentence, thin.seen["niche"]) == ("2 of 2 scored leads have 0.65 or more in one niche", None)
+
+
 def with_rule(**changes: Any) -> Policy:
     document = POLICY.document()
     for name, change in changes.items():
