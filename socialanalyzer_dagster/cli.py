@@ -64,6 +64,7 @@ def program() -> typer.Typer:
         previews,
         privacy,
         rescoring,
+        rules,
         searches,
         simulating,
         system,
@@ -92,6 +93,7 @@ def program() -> typer.Typer:
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")
     app.add_typer(keywords.app, name="keywords")
+    app.add_typer(rules.app, name="rules")
     app.add_typer(privacy.app, name="privacy")
     app.add_typer(people.bdr_app, name="bdr")
     app.add_typer(people.suppress_app, name="suppress")

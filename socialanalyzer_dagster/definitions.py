@@ -32,6 +32,7 @@ from socialanalyzer_dagster.schedules import DAILY_ASSETS, SCHEDULES
 from socialanalyzer_dagster.sensors.approvals import approval_sensor
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
+from socialanalyzer_dagster.sensors.rules import rules_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor, run_success_sensor
 from socialanalyzer_dagster.sensors.staleness import staleness_sensor
 from socialanalyzer_dagster.sensors.stuck_batches import stuck_batch_sensor
@@ -84,6 +85,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             sync_retry_sensor,
             approval_sensor,
             stuck_batch_sensor,
+            rules_sensor,
             run_failure_sensor,
             run_cancelled_sensor,
             run_success_sensor,

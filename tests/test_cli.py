@@ -20,6 +20,7 @@ COMMANDS = (
     "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests", "batch change",
+    "rules list", "rules log", "rules simulate",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
     "logs", "metrics serve",
 )  # fmt: skip
@@ -42,6 +43,8 @@ OPTIONS = {
     "leads list": ("--batch", "--stage", "--result", "--tier", "--limit", "--after"),
     "leads export": ("--csv", "--batch", "--out"),
     "rescore": ("--batch", "--policy"),
+    "rules log": ("--days", "--batch", "--checks"),
+    "rules simulate": ("--days", "--policy"),
     "keywords suggest": ("--platform", "--keywords", "--preset", "--filters"),
     "suppress lift": ("--by", "--reason", "--kind"),
     "leads correct": ("--field", "--value", "--by", "--reason"),

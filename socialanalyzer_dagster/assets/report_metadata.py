@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from socialanalyzer_dagster.domain.batch_facts import failed_by_reason, rejected_by_reason, skipped_by_reason
-from socialanalyzer_dagster.domain.markdown import cell
+from socialanalyzer_dagster.domain.markdown import cell, plain
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.reason_texts import outcome_text, reason_text
 from socialanalyzer_dagster.pipeline.code_version import code_version
@@ -44,6 +44,8 @@ def stage_metadata(report: StageReport, examples: Sequence[LeadExample], version
     shown |= {name: dg.MetadataValue.float(value) for name, value in measured.items() if value is not None}
     notes = {"waiting_because": report.halt, "capped": report.capped}
     shown |= {name: dg.MetadataValue.text(text) for name, text in notes.items() if text is not None}
+    if report.rules:
+        shown["rules"] = dg.MetadataValue.md("\n".join(f"- {plain(sentence)}" for sentence in report.rules))
     shown |= {f"items_{result.value}": dg.MetadataValue.int(number) for result, number in report.items.items()}
     return shown
 
@@ -56,7 +58,8 @@ def stage_sentence(report: StageReport) -> str:
         f"{counters.passed} passed, {counters.rejected} rejected, {counters.failed} failed, {counters.skipped} skipped"
     )
     sentence = f"{report.stage}: {counters.entered} leads in, {figures}, {counters.pending} pending; {money}."
-    return f"{sentence} {report.halt}" if report.halt else sentence
+    said = [*(each for each in report.rules if report.halt is None or each not in report.halt), report.halt]
+    return " ".join([sentence, *(each for each in said if each)])
 
 
 def _by_result(report: StageReport) -> dict[str, Mapping[str, int]]:

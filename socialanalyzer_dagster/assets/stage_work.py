@@ -1,8 +1,9 @@
 """What every stage asset does: open the batch, bring its leads up to date, report the figures."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -26,6 +27,7 @@ from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.progress import Progress
 from socialanalyzer_dagster.pipeline.question_view import question_view
+from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint, run_stage
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
@@ -67,6 +69,8 @@ def bring_up_to_date(
         tell = teller(context)
         is_first = stage is Stage.DISCOVERED
         report = await (discover(batch, tell) if is_first else run_stage(batch, stage, tell))
+        rules = await asyncio.to_thread(apply_rules, batch, stage)
+        report = replace(report, rules=rules.sentences, halt=rules.held or report.halt, status=batch.row.status)
         return report, about_stage(batch, stage)
 
     report, about = with_batch(context, pipeline, work, config)

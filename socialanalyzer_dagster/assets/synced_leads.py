@@ -1,5 +1,8 @@
 """The `synced_leads` asset."""
 
+import asyncio
+from dataclasses import replace
+
 import dagster as dg
 
 from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
@@ -18,6 +21,7 @@ from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport, apply_plan
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
 
 
@@ -37,7 +41,10 @@ def synced_leads(context: dg.AssetExecutionContext, pipeline: PipelineResource) 
     """
 
     async def work(batch: OpenBatch) -> tuple[SyncReport, AboutStage]:
-        return await apply_plan(batch, teller(context)), about_stage(batch, Stage.SYNCED)
+        report = await apply_plan(batch, teller(context))
+        rules = await asyncio.to_thread(apply_rules, batch, Stage.SYNCED)
+        report = replace(report, stage=replace(report.stage, rules=rules.sentences))
+        return report, about_stage(batch, Stage.SYNCED)
 
     report, about = with_batch(context, pipeline, work)
     context.log.info(stage_sentence(report.stage))

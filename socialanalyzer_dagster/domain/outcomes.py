@@ -96,6 +96,11 @@ _RETRYABLE_FAILURES = frozenset({
 _REATTEMPTED_SKIPS = frozenset({"budget_stopped", "provider_unavailable", "batch_stopped"}) | HELD
 ATTEMPTED_AGAIN = _RETRYABLE_FAILURES | _REATTEMPTED_SKIPS
 """Codes of leads that a retry of the batch does again."""
+OF_FILTERS = frozenset({
+    "patrons_below_min", "patrons_above_max", "posts_below_min", "members_below_min", "members_above_max",
+    "visibility_mismatch", "posting_rate_below_min",
+})  # fmt: skip
+"""Rejections by the filters of one search, which say nothing about the lead under other ones."""
 GOES_ON = frozenset({(Stage.ENRICHED, "provider_unavailable")})
 """Skipped codes that do not end the lead's way: marked G in spec 2.3."""
 

@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from socialanalyzer_dagster.domain.category_examples import shipped_examples, shipped_examples_digest
+from socialanalyzer_dagster.domain.policy_automation import RulesPolicy
 from socialanalyzer_dagster.domain.policy_crm import (
     CrmPolicy,
     EscalationPolicy,
@@ -105,6 +106,7 @@ class Policy(Section):
     outreach: OutreachPolicy
     retention: RetentionPolicy
     runtime: RuntimePolicy
+    rules: RulesPolicy
 
     @model_validator(mode="after")
     def _is_complete(self, info: ValidationInfo) -> "Policy":

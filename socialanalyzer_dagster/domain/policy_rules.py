@@ -86,6 +86,7 @@ def _platform_names(policy: "Policy") -> Iterator[_Names]:
         yield _Names(key, given, platforms, platforms)
     yield _Names("scoring.weights_by_platform", policy.scoring.weights_by_platform, platforms)
     yield _Names("scoring.travel_floor", policy.scoring.travel_floor, platforms)
+    yield _Names("rules.ladders", policy.rules.ladders, platforms)
 
 
 def _step_names(policy: "Policy") -> Iterator[_Names]:

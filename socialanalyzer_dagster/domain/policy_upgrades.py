@@ -56,6 +56,7 @@ STEPS = (
             ("llm", "polish_summaries"),
             ("metrics",),
             ("prompts", "batch_story_v1"),
+            ("rules",),
             ("targets",),
             ("warnings", "low_enriched"),
         ),

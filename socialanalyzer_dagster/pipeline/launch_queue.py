@@ -39,7 +39,7 @@ def launch_queue(workplace: Workplace) -> LaunchQueue:
     with workplace.database.read() as connection:
         rows = batches.batches_with_status(connection, [BatchStatus.QUEUED])
         running = batches.batches_with_status(connection, [status.value for status in RUNNING.values()])
-        caps = _shared_caps(connection, workplace, {row.platform for row in rows}, policy.budgets)
+        caps = shared_caps(connection, workplace, {row.platform for row in rows}, policy.budgets)
         queued = tuple(_as_queued(connection, workplace, row, _short(row, caps)) for row in rows)
     return LaunchQueue(queued=queued, running=len(running), places=policy.runtime.batches_at_once, asked=tuple(asked))
 
@@ -51,13 +51,13 @@ def held_batches(workplace: Workplace, rows: Sequence[Batch]) -> dict[str, str]:
     """
     budgets = active_policy(workplace.database).budgets
     with workplace.database.read() as connection:
-        caps = _shared_caps(connection, workplace, {row.platform for row in rows}, budgets)
+        caps = shared_caps(connection, workplace, {row.platform for row in rows}, budgets)
         doubtful = [(row, short) for row in rows if (short := _short(row, caps))]
         held = {row.batch_id: _as_queued(connection, workplace, row, short).held_by for row, short in doubtful}
     return {batch_id: sentence for batch_id, sentence in held.items() if sentence is not None}
 
 
-def _shared_caps(
+def shared_caps(
     connection: Connection, workplace: Workplace, platforms: Iterable[PlatformKey], budgets: BudgetsPolicy
 ) -> Mapping[PlatformKey, tuple[SharedCap, ...]]:
     """The caps of today and this month (UTC) that calls of each platform fall under; one query for all."""

@@ -38,14 +38,23 @@ class SharedCap:
 
     def sentence(self, needed_micros: int) -> str:
         """Which cap is reached, when it starts anew by itself, and which policy key to raise."""
-        kind, *names = self.scope.split(":")
-        period, owner = kind.rpartition("-")[2], "".join(f" for {name}" for name in names[:-1])
-        key = f"budgets.{kind.replace('-', '_')}_usd" + (f".{names[0]}" if kind == "provider-month" else "")
         return (
-            f"the spending cap of {usd_text(self.cap_micros)} per {period}{owner} is reached "
-            f"({usd_text(self.used_micros)} spent or reserved, {usd_text(needed_micros)} needed next): "
-            f"it starts anew on {_next_start(names[-1])} at 00:00 UTC, or raise {key} in the policy"
+            f"the spending cap of {usd_text(self.cap_micros)} {self.period} is reached "
+            f"({usd_text(self.used_micros)} spent or reserved, {usd_text(needed_micros)} needed next): {self.remedy}"
         )
+
+    @property
+    def period(self) -> str:
+        """'per day for instagram'."""
+        kind, *names = self.scope.split(":")
+        return f"per {kind.rpartition('-')[2]}" + "".join(f" for {name}" for name in names[:-1])
+
+    @property
+    def remedy(self) -> str:
+        """When the cap starts anew by itself, and which policy key to raise."""
+        kind, *names = self.scope.split(":")
+        key = f"budgets.{kind.replace('-', '_')}_usd" + (f".{names[0]}" if kind == "provider-month" else "")
+        return f"it starts anew on {_next_start(names[-1])} at 00:00 UTC, or raise {key} in the policy"
 
 
 def _next_start(period: str) -> date:

@@ -60,6 +60,8 @@ class StageReport:
     halt: str | None = None
     capped: str | None = None
     items: Mapping[ItemResult, int] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+    """What rules chose after the stage."""
 
     @property
     def yield_rate(self) -> float | None:

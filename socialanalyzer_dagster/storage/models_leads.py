@@ -181,7 +181,7 @@ class BatchStageRow(Base):
     total: Mapped[int]
     done: Mapped[int]
     started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(index=True)
     busy_milliseconds: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -85,6 +85,8 @@ class BookVendor:
     spoiled: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
     """Nobody can look for an address of these people, because another vendor is away."""
+    out_of_range: set[str] = field(default_factory=set)
+    """Rejected by the filters of a search alone."""
     job_runs: bool = False
 
     @property
@@ -157,6 +159,8 @@ class BookVendor:
         evidence = Evidence(lead=work.uid, kind=f"{stage}_note", body={"stage": str(stage), "of": name})
         if stage is Stage.SCREENED and name.startswith("r"):
             return LeadResult(uid=work.uid, outcome=rejected(stage, "inactive"), evidence=(evidence,))
+        if stage is Stage.SCREENED and name in self.out_of_range:
+            return LeadResult(uid=work.uid, outcome=rejected(stage, "patrons_below_min"), evidence=(evidence,))
         detail: dict[str, Any] = {"x": float("nan")} if f"{stage}:{name}" in self.spoiled else {}
         score = score_of(PLATFORM) if stage is Stage.SCORED else None
         return LeadResult(uid=work.uid, outcome=passed(stage, **detail), evidence=(evidence,), score=score)
