@@ -47,6 +47,7 @@ def sandbox_program() -> typer.Typer:
 def program() -> typer.Typer:
     """Every command."""
     from socialanalyzer_dagster.commands import (
+        backups,
         batch_logs,
         batches,
         demo,
@@ -67,6 +68,7 @@ def program() -> typer.Typer:
     app = typer.Typer(name="socialanalyzer", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     app.callback()(_program_help)
     app.command(sandbox.NAME)(sandbox.sandbox)
+    backups.register(system.db_app)
     system.register(app)
     searches.register(app)
     app.command("demo")(demo.demo)
