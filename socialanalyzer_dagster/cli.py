@@ -50,6 +50,7 @@ def program() -> typer.Typer:
         backups,
         batch_logs,
         batches,
+        days,
         demo,
         health,
         keywords,
@@ -76,6 +77,7 @@ def program() -> typer.Typer:
     plans.register(batches.app)
     batch_logs.register(batches.app)
     app.add_typer(batches.app, name="batch")
+    app.add_typer(days.app, name="day")
     app.add_typer(leads.app, name="leads")
     app.add_typer(health.app, name="health")
     app.add_typer(ledger.app, name="ledger")

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 import dagster as dg
 
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
+from socialanalyzer_dagster.assets.daily_lead_report import daily_lead_report
+from socialanalyzer_dagster.assets.search_plan import search_plan
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
+from socialanalyzer_dagster.checks.baseline_checks import baseline_checks
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
+from socialanalyzer_dagster.checks.daily_checks import daily_checks
 from socialanalyzer_dagster.checks.privacy_checks import no_notice_is_overdue, nothing_expired_is_left
 from socialanalyzer_dagster.checks.provider_checks import provider_checks
-from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, lead_batch_job
+from socialanalyzer_dagster.jobs import UP_TO_PLAN, crm_sync_job, daily_report_job, lead_batch_job, search_plan_job
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
@@ -18,6 +22,7 @@ from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
 from socialanalyzer_dagster.sensors.sync_retries import sync_retry_sensor
+from socialanalyzer_dagster.sensors.top_ups import daily_target_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
 
 
@@ -37,9 +42,16 @@ def default_resources() -> dict[str, object]:
 def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """The code location; tests pass their own resources."""
     return dg.Definitions(
-        assets=[*UP_TO_PLAN, synced_leads, batch_summary, *DAILY_ASSETS],
-        asset_checks=[*batch_checks(), *provider_checks(), nothing_expired_is_left, no_notice_is_overdue],
-        jobs=[lead_batch_job, crm_sync_job],
+        assets=[search_plan, *UP_TO_PLAN, synced_leads, batch_summary, daily_lead_report, *DAILY_ASSETS],
+        asset_checks=[
+            *batch_checks(),
+            *baseline_checks(),
+            *daily_checks(),
+            *provider_checks(),
+            nothing_expired_is_left,
+            no_notice_is_overdue,
+        ],
+        jobs=[lead_batch_job, crm_sync_job, search_plan_job, daily_report_job],
         schedules=SCHEDULES,
         sensors=[
             lead_batch_sensor,
@@ -48,6 +60,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             sync_retry_sensor,
             run_failure_sensor,
             run_cancelled_sensor,
+            daily_target_sensor,
         ],
         resources=dict(resources) if resources is not None else default_resources(),
         executor=dg.in_process_executor,

@@ -43,6 +43,7 @@ PLAIN = frozenset(
         "SOCIALANALYZER_ENV",
         "SOCIALANALYZER_HOME",
         "SOCIALANALYZER_UI_URL",
+        "SOCIALANALYZER_SCHEDULES",
         "SOCIALANALYZER_SANDBOX_URL",
         "SOCIALANALYZER_SANDBOX_SEED",
         "SOCIALANALYZER_SANDBOX_SPEED",
@@ -61,9 +62,9 @@ PLAIN = frozenset(
     }
 )
 VARIABLES = tuple(sorted(SECRETS | PLAIN))
-_PREFIXED = ("ui_url", "sandbox_url", "sandbox_seed", "sandbox_speed", "sandbox_faults")
+_PREFIXED = ("ui_url", "schedules", "sandbox_url", "sandbox_seed", "sandbox_speed", "sandbox_faults")
 _PLAIN_FIELDS = (
-    "environment", "ui_url", "sandbox_seed", "sandbox_speed", "sandbox_faults", "log_level", "log_format",
+    "environment", "ui_url", "schedules", "sandbox_seed", "sandbox_speed", "sandbox_faults", "log_level", "log_format",
     "policy_path", "bdr_roster_path", "hubspot_api_version", "digest_to", "console_secret_key", "console_auth_file",
 )  # fmt: skip
 _SANDBOX_UI_URL = "http://127.0.0.1:3000"
@@ -111,6 +112,7 @@ class Settings(BaseModel):
     dagster_home: Path
     database_url: SecretStr
     ui_url: str | None = None
+    schedules: Literal["on", "off"] = "off"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "json"
     policy_path: Path | None = None
@@ -196,6 +198,11 @@ def load_env_file(file: Path = Path(".env")) -> None:
     for name, value in dotenv_values(file, interpolate=False).items():
         if value and name in VARIABLES:
             os.environ.setdefault(name, value)
+
+
+def schedules_are_on() -> bool:
+    """True where SOCIALANALYZER_SCHEDULES says so: the schedules and the top-up of days run without being started."""
+    return os.environ.get("SOCIALANALYZER_SCHEDULES", "").strip() == "on"
 
 
 def inherited_environment(changes: Mapping[str, str]) -> dict[str, str]:

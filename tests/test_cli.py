@@ -11,7 +11,8 @@ from socialanalyzer_dagster.commands.endings import BAD_INPUT, FAILED
 
 COMMANDS = (
     "demo", "sandbox", "doctor", "dev", "prices list", "prices confirm", "bdr list", "bdr load", "bdr activate",
-    "bdr deactivate", "crm setup", "suppress add", "suppress list", "db upgrade", "db status", "platforms",
+    "bdr deactivate", "day plan", "day show", "crm setup", "suppress add", "suppress list", "db upgrade", "db status",
+    "platforms",
     "presets list", "presets show", "presets save", "presets delete", "batch create", "batch run", "batch show",
     "batch log", "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject",
     "batch confirm", "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show",

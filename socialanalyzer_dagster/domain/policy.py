@@ -28,6 +28,7 @@ from socialanalyzer_dagster.domain.policy_judgement import (
     ScoringPolicy,
     TiersPolicy,
 )
+from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy, TargetsPolicy
 from socialanalyzer_dagster.domain.policy_money import (
     BreakersPolicy,
     BudgetsPolicy,
@@ -94,6 +95,8 @@ class Policy(Section):
     breakers: BreakersPolicy
     health: HealthPolicy
     retries: RetriesPolicy
+    metrics: MetricsPolicy
+    targets: TargetsPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy
     privacy: PrivacyPolicy

@@ -92,7 +92,7 @@ def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: 
     platform, filters = checked.platform.key, checked.filters_json
     novelty = novelty_of(connection, checked.fingerprint, policy=policy, now=now)
     if novelty is not None and novelty.is_stale:
-        tries = "; ".join(_suggestion(each) for each in variations(connection, platform, filters, policy=policy))
+        tries = suggestions_text(connection, platform, filters, policy=policy)
         warnings.append(
             f"This search ran {novelty.days_since} days ago and {novelty.novelty_percent} % of its "
             f"{novelty.total_found} results were new." + (f" Try instead: {tries}." if tries else "")
@@ -107,6 +107,13 @@ def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: 
             f"it found {best.found} leads, {best.synced} were synced."
         )
     return warnings
+
+
+def suggestions_text(
+    connection: Connection, platform: PlatformKey, filters: Mapping[str, Any], *, policy: Policy
+) -> str:
+    """What to change in a used-up search, with what it brought elsewhere; empty when nothing applies (spec 5.7)."""
+    return "; ".join(_suggestion(each) for each in variations(connection, platform, filters, policy=policy))
 
 
 def _suggestion(suggestion: Suggestion) -> str:

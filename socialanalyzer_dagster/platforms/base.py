@@ -91,4 +91,3 @@ class Platform:
     crm_properties: Callable[[LeadRecord], Mapping[str, str | None]]
     """The platform's own CRM properties of one lead, B and O rows of spec 11.4 that only it fills."""
     expected_yield: Mapping[Stage, float]
-    target_per_day: int

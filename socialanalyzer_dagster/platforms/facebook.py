@@ -127,5 +127,4 @@ FACEBOOK = Platform(
         Stage.DISCOVERED: 0.70, Stage.SCREENED: 0.90, Stage.ENRICHED: 0.40, Stage.ANALYZED: 0.98, Stage.SCORED: 0.90,
         Stage.SYNCED: 0.95,
     },
-    target_per_day=100,
 )  # fmt: skip

@@ -142,5 +142,4 @@ INSTAGRAM = Platform(
         Stage.DISCOVERED: 0.70, Stage.SCREENED: 0.80, Stage.ENRICHED: 0.85, Stage.ANALYZED: 0.98, Stage.SCORED: 0.90,
         Stage.SYNCED: 0.95,
     },
-    target_per_day=250,
 )  # fmt: skip

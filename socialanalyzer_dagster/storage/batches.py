@@ -209,6 +209,13 @@ def list_batches(connection: Connection, page: BatchPage) -> list[Batch]:
     return [Batch(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
 
 
+def newest_of_search(connection: Connection, fingerprint: str) -> Batch | None:
+    """The batch of a search that was made last; None when it never ran."""
+    query = select(*_COLUMNS).where(LeadBatchRow.search_fingerprint == fingerprint)
+    newest = query.order_by(LeadBatchRow.created_at.desc(), LeadBatchRow.batch_id).limit(1)
+    return _batch(connection.execute(newest).one_or_none())
+
+
 def batches_with_status(connection: Connection, statuses: Sequence[str]) -> list[Batch]:
     """Every batch in one of the statuses, oldest first: what sensors look at."""
     query = select(*_COLUMNS).where(LeadBatchRow.status.in_(statuses)).order_by(LeadBatchRow.created_at)

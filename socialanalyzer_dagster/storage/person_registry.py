@@ -191,6 +191,7 @@ RULES: tuple[TableRule, ...] = (
         "id dedup_key at kind actor platform day lineage batch_id stage subject action expected_micros actual_micros "
         "result result_at",
     ),
+    _nobody(models_decisions.MetricSnapshotRow, "day platform figures at"),
     _nobody(control.BdrRow, "name owner_id is_active position"),
     _nobody(control.BdrEpochRow, "epoch active_names started_at"),
     _nobody(control.BdrCounterRow, "epoch tier bdr dealt"),

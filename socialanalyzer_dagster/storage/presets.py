@@ -63,6 +63,11 @@ def preset_by_name(connection: Connection, platform: str, name: str) -> Preset |
     )
 
 
+def preset_by_id(connection: Connection, preset_id: str) -> Preset | None:
+    """A preset; None when it was deleted."""
+    return _preset(connection.execute(select(*_COLUMNS).where(PresetRow.preset_id == preset_id)).one_or_none())
+
+
 def preset_by_slug(connection: Connection, platform: str, slug: str) -> Preset | None:
     """A preset by its part of the partition key."""
     return _preset(

@@ -123,7 +123,33 @@ def test_platforms_tell_stages_vendors_and_filters(terminal):
     for each in described:
         assert list(each["stages"]) == ["discovered", "screened", "enriched", "analyzed", "scored", "synced"]
         assert each["filters"]["properties"]["max_results"]["description"]
-    assert "max_results" in terminal.run("platforms").out
+    told = terminal.run("platforms").out
+    assert "max_results" in told
+    assert "seconds per lead" in told
+    assert {each["key"]: each["scored_leads_a_day"]["friday"] for each in described} == {
+        "instagram": 250, "patreon": 150, "facebook": 100,
+    }  # fmt: skip
+
+
+def test_a_day_is_shown_with_its_targets_and_planned_once(terminal):
+    assert terminal.run("presets", "save", "--platform", "instagram", "--filters", TRAVEL, "Travel Micro").code == 0
+    tried = terminal.json("day", "plan", "instagram", "--dry-run")
+    shown = terminal.json("day", "show")
+    assert [each["platform"] for each in shown] == ["facebook", "instagram", "patreon"]
+    assert shown[1]["stands"] == tried["why"]
+    made = terminal.json("day", "plan", "instagram")
+    assert {**made, "batches": {}} == tried
+    assert len(made["batches"]) == len(tried["run"]) == (1 if tried["target"] else 0)
+    assert not terminal.json("day", "plan", "instagram")["batches"]
+    assert "Travel Micro" in terminal.run("day", "plan", "instagram", "--dry-run").out
+    assert "scored" in terminal.run("day", "show").out
+
+
+@pytest.mark.parametrize("day", ["20-11-2026", "yesterday", "2026-13-01"])
+def test_a_day_that_is_none_is_refused(terminal, day):
+    refused = terminal.run("day", "show", "--day", day)
+    assert refused.code == 2
+    assert "is not a day such as 2026-11-20" in refused.err
 
 
 def test_a_list_is_previewed_with_its_unusable_rows(terminal, tmp_path):

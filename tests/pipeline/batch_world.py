@@ -207,7 +207,7 @@ class BookVendor:
             keywords=KeywordFields(read=("keyword",), ideas="keyword"),
             discover=self.discover, from_list_row=self.from_list_row, screen=self.screen,
             enrich=self.enrich, analyze=self.analyze, score=self.score, scoring_material=lambda _work: None,
-            crm_properties=lambda _record: {}, expected_yield={}, target_per_day=1,
+            crm_properties=lambda _record: {}, expected_yield={},
         )  # fmt: skip
 
 

@@ -1,0 +1,161 @@
+"""What batches came to, several at once: what baselines and daily reports are made from (spec 14.3, I-54)."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Float, cast, func, select
+
+from socialanalyzer_dagster.domain.batch_metrics import BatchTotals, StageTotals
+from socialanalyzer_dagster.domain.outcomes import Result
+from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
+from socialanalyzer_dagster.storage import batch_figures, searches
+from socialanalyzer_dagster.storage.leads import parts
+from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
+from socialanalyzer_dagster.storage.models_results import ScoreRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.scores import RESCORED
+
+_COMPLETED = ("completed", "completed_empty")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierBatch:
+    """A batch that completed before another one."""
+
+    batch_id: str
+    preset_id: str | None
+    finished_at: datetime
+
+
+def completed_between(
+    connection: Connection, platform: PlatformKey, since: datetime, until: datetime
+) -> list[EarlierBatch]:
+    """The platform's batches that completed in [since, until), the oldest first, without capped and canary ones."""
+    rows = connection.execute(
+        select(LeadBatchRow.batch_id, LeadBatchRow.preset_id, LeadBatchRow.finished_at)
+        .where(
+            LeadBatchRow.platform == platform,
+            LeadBatchRow.status.in_(_COMPLETED),
+            LeadBatchRow.capped.is_(False),
+            LeadBatchRow.canary.is_(None),
+            LeadBatchRow.finished_at >= since,
+            LeadBatchRow.finished_at < until,
+        )
+        .order_by(LeadBatchRow.finished_at, LeadBatchRow.batch_id)
+    )
+    return [
+        EarlierBatch(batch_id=batch_id, preset_id=preset_id, finished_at=finished_at)
+        for batch_id, preset_id, finished_at in rows
+        if finished_at is not None
+    ]
+
+
+def totals_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, BatchTotals]:
+    """Totals by batch, every id of them: seven queries, however many batches there are."""
+    runs = searches.runs_of(connection, batch_ids)
+    passed = batch_figures.passed_counts(connection, batch_ids)
+    judged = batch_figures.judged_counts(connection, batch_ids)
+    failed = _failed(connection, batch_ids)
+    busy = busy_seconds(connection, batch_ids)
+    costs = batch_figures.costs(connection, batch_ids)
+    scores = _scores(connection, batch_ids)
+    return {
+        batch_id: BatchTotals(
+            found=runs[batch_id].total_found if batch_id in runs else 0,
+            new=passed.get(batch_id, {}).get(Stage.DISCOVERED, 0),
+            stages={
+                stage: StageTotals(
+                    judged=judged.get(batch_id, {}).get(stage, 0),
+                    passed=passed.get(batch_id, {}).get(stage, 0),
+                    failed=failed.get(batch_id, {}).get(stage, 0),
+                    busy_seconds=busy.get(batch_id, {}).get(stage, 0.0),
+                )
+                for stage in STAGES
+            },
+            mean_score=scores[batch_id].mean if batch_id in scores else None,
+            score_spread=scores[batch_id].spread if batch_id in scores else None,
+            tiers=scores[batch_id].tiers if batch_id in scores else {},
+            cost_micros=sum(costs.get(batch_id, {}).values()),
+        )
+        for batch_id in batch_ids
+    }
+
+
+def _failed(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[Stage, int]]:
+    found: dict[str, dict[Stage, int]] = defaultdict(dict)
+    for part in parts(batch_ids):
+        rows = connection.execute(
+            select(StageOutcomeRow.batch_id, StageOutcomeRow.stage, func.count())
+            .where(
+                StageOutcomeRow.batch_id.in_(part),
+                StageOutcomeRow.is_current,
+                StageOutcomeRow.result == Result.FAILED,
+            )
+            .group_by(StageOutcomeRow.batch_id, StageOutcomeRow.stage)
+        )
+        for batch_id, stage, count in rows:
+            found[batch_id][Stage(stage)] = count
+    return found
+
+
+def busy_seconds(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[Stage, float]]:
+    """Seconds of work on leads by batch and stage, all leads of the stage together."""
+    found: dict[str, dict[Stage, float]] = defaultdict(dict)
+    for part in parts(batch_ids):
+        rows = connection.execute(
+            select(BatchStageRow.batch_id, BatchStageRow.stage, BatchStageRow.busy_milliseconds).where(
+                BatchStageRow.batch_id.in_(part)
+            )
+        )
+        for batch_id, stage, milliseconds in rows:
+            found[batch_id][Stage(stage)] = milliseconds / 1000
+    return found
+
+
+class _OfTier(NamedTuple):
+    tier: str | None
+    leads: int
+    with_score: int
+    total: float
+    squares: float
+
+
+class _Scores(NamedTuple):
+    mean: float | None
+    spread: float | None
+    tiers: Mapping[str, int]
+
+
+def _scores(connection: Connection, batch_ids: Sequence[str]) -> dict[str, _Scores]:
+    """Mean, standard deviation and tiers of the scores that decided; what a person's erasure left has a tier alone."""
+    groups: dict[str, list[_OfTier]] = defaultdict(list)
+    score = cast(func.nullif(ScoreRow.lead_score, ""), Float)
+    for part in parts(batch_ids):
+        rows = connection.execute(
+            select(
+                ScoreRow.batch_id,
+                ScoreRow.tier,
+                func.count(),
+                func.count(score),
+                func.coalesce(func.sum(score), 0.0),
+                func.coalesce(func.sum(score * score), 0.0),
+            )
+            .where(ScoreRow.batch_id.in_(part), ScoreRow.kind != RESCORED)
+            .group_by(ScoreRow.batch_id, ScoreRow.tier)
+        )
+        for batch_id, *facts in rows:
+            groups[batch_id].append(_OfTier(*facts))
+    return {batch_id: _summed(rows) for batch_id, rows in groups.items()}
+
+
+def _summed(rows: Sequence[_OfTier]) -> _Scores:
+    number = sum(row.with_score for row in rows)
+    tiers = {row.tier: row.leads for row in rows if row.tier is not None}
+    if not number:
+        return _Scores(None, None, tiers)
+    mean = sum(row.total for row in rows) / number
+    variance = sum(row.squares for row in rows) / number - mean**2
+    return _Scores(mean, math.sqrt(max(variance, 0.0)), tiers)

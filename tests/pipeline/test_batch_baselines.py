@@ -1,0 +1,94 @@
+"""A batch stands beside those that completed before it: of its preset where there are enough, else of its platform."""
+
+from typing import Any
+
+import pytest
+from batch_world import FETCH_MICROS, FOUND_MICROS, PLATFORM, World, book_policy
+from sqlalchemy import update
+
+from socialanalyzer_dagster.domain.baselines import Comparison, Grade
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
+from socialanalyzer_dagster.storage.batch_totals import completed_between, totals_of
+from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
+
+
+@pytest.fixture
+def world(database: Database, policy: Any, clock: Any, tmp_path: Any) -> World:
+    return World(database, book_policy(policy), clock, tmp_path)
+
+
+async def went_through(world: World, number: int, **request: Any) -> str:
+    """A batch of six new leads that completed, a day after the one before."""
+    world.clock.advance(days=1)
+    world.vendor.names = [f"n{number}p{at}" for at in range(6)]
+    key = world.create(**request).key
+    await world.run_at_once(key)
+    with world.database.write() as connection:
+        of_key = LeadBatchRow.partition_key == key
+        ended = {"status": "completed", "finished_at": world.clock.now()}
+        connection.execute(update(LeadBatchRow).where(of_key).values(**ended))
+    return key
+
+
+def found_for(world: World, key: str) -> dict[str, Comparison]:
+    with world.database.read() as connection:
+        return {
+            each.figure.name: each for each in comparisons(connection, find_batch(world.workplace, key), world.policy)
+        }
+
+
+async def test_totals_are_what_the_batch_came_to(world: World) -> None:
+    key = await went_through(world, 1)
+    batch = find_batch(world.workplace, key)
+    with world.database.read() as connection:
+        totals = totals_of(connection, [batch.batch_id])[batch.batch_id]
+    assert (totals.found, totals.new, totals.scored) == (6, 6, 6)
+    assert totals.mean_score == pytest.approx(0.8)
+    assert totals.score_spread == pytest.approx(0.0, abs=1e-6)
+    assert totals.tiers == {"auto_enroll": 6}
+    paid_stages = sum(totals.of(stage).judged for stage in (Stage.SCREENED, Stage.ENRICHED, Stage.ANALYZED))
+    assert paid_stages == 18
+    assert totals.cost_micros % FETCH_MICROS == 6 * FOUND_MICROS % FETCH_MICROS
+    assert totals.of(Stage.SCREENED).failed == 0
+
+
+async def test_three_batches_of_a_platform_make_a_baseline_and_those_of_a_preset_one_of_its_own(world: World) -> None:
+    form = PresetForm(platform=PLATFORM, name="Walkers", filters={"keyword": "walk"}, by="Mara")
+    save_preset(world.workplace, form)
+    for number in range(3):
+        await went_through(world, number)
+    first = await went_through(world, 3, preset="walkers")
+    found = found_for(world, first)
+    assert found["screened_yield"].grade is Grade.USUAL
+    assert found["screened_yield"].baseline is not None
+    assert found["screened_yield"].baseline.of == f"all batches on {PLATFORM}"
+    for number in (4, 5):
+        await went_through(world, number, preset="walkers")
+    own = found_for(world, await went_through(world, 6, preset="walkers"))
+    assert own["screened_yield"].baseline is not None
+    assert own["screened_yield"].baseline.of == "preset Walkers"
+    assert own["screened_yield"].baseline.is_young
+    scored = {each.figure.name for each in of_stage(list(own.values()), Stage.SCORED)}
+    assert {"scored_yield", "average_score", "cost_per_scored_lead", "auto_enroll_share"} <= scored
+    assert "novelty" not in scored
+    assert [each.figure.name for each in of_stage(list(own.values()), Stage.DISCOVERED)] == ["novelty"]
+
+
+async def test_batches_of_other_times_and_capped_ones_are_no_baseline(world: World) -> None:
+    old = await went_through(world, 1)
+    world.clock.advance(days=40)
+    capped = await went_through(world, 2)
+    with world.database.write() as connection:
+        connection.execute(update(LeadBatchRow).where(LeadBatchRow.partition_key == capped).values(capped=True))
+    newest = await went_through(world, 3)
+    batch = find_batch(world.workplace, newest)
+    with world.database.read() as connection:
+        everything = completed_between(
+            connection, PLATFORM, find_batch(world.workplace, old).created_at, batch.created_at
+        )
+    assert [each.batch_id for each in everything] == [find_batch(world.workplace, old).batch_id]
+    assert found_for(world, newest)["screened_yield"].grade is Grade.NO_BASELINE
