@@ -64,6 +64,7 @@ def program() -> typer.Typer:
         rescoring,
         searches,
         system,
+        workers,
     )
 
     app = typer.Typer(name="socialanalyzer", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -76,6 +77,7 @@ def program() -> typer.Typer:
     app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
     batch_logs.register(batches.app)
+    workers.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(days.app, name="day")
     app.add_typer(leads.app, name="leads")

@@ -20,6 +20,7 @@ COMMANDS = (
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
+    "batch work", "db backup", "db restore",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {
@@ -28,6 +29,7 @@ OPTIONS = {
         "--canary", "--idempotency-key", "--force", "--bdr", "--note",
     ),
     "batch run": ("--from", "--to"),
+    "batch work": ("--until-idle", "--every"),
     "batch set-cap": ("--max-spend",),
     "batch stop": ("--by", "--reason"),
     "batch approve": ("--by", "--comment"),
