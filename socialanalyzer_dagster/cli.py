@@ -56,13 +56,16 @@ def program() -> typer.Typer:
         keywords,
         leads,
         ledger,
+        metrics,
         people,
         plans,
         policies,
         presets,
+        previews,
         privacy,
         rescoring,
         searches,
+        simulating,
         system,
         workers,
     )
@@ -74,15 +77,19 @@ def program() -> typer.Typer:
     system.register(app)
     searches.register(app)
     app.command("demo")(demo.demo)
+    app.command("simulate")(simulating.simulate)
     app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
-    batch_logs.register(batches.app)
+    batch_logs.register(batches.app, "log")
+    batch_logs.register(app, "logs")
+    previews.register(policies.app)
     workers.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(days.app, name="day")
     app.add_typer(leads.app, name="leads")
     app.add_typer(health.app, name="health")
     app.add_typer(ledger.app, name="ledger")
+    app.add_typer(metrics.app, name="metrics")
     app.add_typer(policies.app, name="policy")
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")

@@ -1,4 +1,4 @@
-"""The jobs: a batch up to its plan, the CRM write after a person said yes, and the plan and report of a day."""
+"""The jobs: a batch up to its plan, the CRM write after a yes, history re-scored, days planned, searches looked at."""
 
 import dagster as dg
 
@@ -8,6 +8,8 @@ from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
 from socialanalyzer_dagster.assets.daily_lead_report import daily_lead_report
 from socialanalyzer_dagster.assets.discovered_leads import discovered_leads
 from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
+from socialanalyzer_dagster.assets.rescored_leads import rescored_leads
+from socialanalyzer_dagster.assets.saved_searches import saved_searches
 from socialanalyzer_dagster.assets.scored_leads import scored_leads
 from socialanalyzer_dagster.assets.screened_leads import screened_leads
 from socialanalyzer_dagster.assets.search_plan import search_plan
@@ -29,6 +31,13 @@ crm_sync_job = dg.define_asset_job(
     description="Check the batch once more, write its approved plan to the CRM and summarise it.",
 )
 
+rescore_job = dg.define_asset_job(
+    "rescore_job",
+    selection=dg.AssetSelection.assets(rescored_leads),
+    executor_def=dg.in_process_executor,
+    description="Re-score past batches under another policy, for $0; both results are kept.",
+)
+
 search_plan_job = dg.define_asset_job(
     "search_plan_job",
     selection=dg.AssetSelection.assets(search_plan),
@@ -41,4 +50,11 @@ daily_report_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(daily_lead_report),
     executor_def=dg.in_process_executor,
     description="Count what a day brought on a platform, against its target.",
+)
+
+saved_searches_job = dg.define_asset_job(
+    "saved_searches_job",
+    selection=dg.AssetSelection.assets(saved_searches),
+    executor_def=dg.in_process_executor,
+    description="Look at how fresh every saved search still is.",
 )

@@ -16,13 +16,15 @@ COMMANDS = (
     "presets list", "presets show", "presets save", "presets delete", "batch create", "batch run", "batch show",
     "batch log", "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject",
     "batch confirm", "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show",
-    "policy validate", "policy activate", "rescore", "ledger show", "list preview",
+    "policy validate", "policy activate", "policy diff", "policy list", "policy preview", "rescore",
+    "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
     "batch work", "db backup", "db restore",
+    "logs", "metrics serve",
 )  # fmt: skip
-WITHOUT_A_RESULT = {"sandbox", "dev"}
+WITHOUT_A_RESULT = {"sandbox", "dev", "metrics serve"}
 OPTIONS = {
     "batch create": (
         "--preset", "--platform", "--filters", "--list", "--max-leads", "--max-spend", "--stop-at-cap", "--yes",
@@ -49,6 +51,8 @@ OPTIONS = {
     "privacy notice": ("--by", "--sent", "--contacted", "--at"),
     "sandbox": ("--port", "--seed", "--speed", "--faults", "--home"),
     "dev": ("--port",),
+    "logs": ("--level", "--grep", "--limit"),
+    "metrics serve": ("--port", "--host", "--refresh"),
 }  # fmt: skip
 
 

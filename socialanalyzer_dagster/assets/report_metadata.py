@@ -10,6 +10,7 @@ from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.reason_texts import outcome_text, reason_text
 from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
+from socialanalyzer_dagster.pipeline.rescore import Rescored
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 
 Metadata = Mapping[str, dg.MetadataValue]
@@ -86,3 +87,18 @@ def examples_table(examples: Sequence[LeadExample]) -> str:
         for each in examples
     ]
     return "\n".join(["| lead | audience | result | reason | score | tier |", "|---|---:|---|---|---:|---|", *rows])
+
+
+def rescored_metadata(result: Rescored) -> Metadata:
+    """What another policy makes of one batch: how many scores and tiers it changes, and from which tier to which."""
+    flow = [
+        dg.TableRecord({"from": old, "to": new, "leads": leads}) for (old, new), leads in sorted(result.flow.items())
+    ]
+    columns = [dg.TableColumn("from"), dg.TableColumn("to"), dg.TableColumn("leads", "int")]
+    return {
+        "scores": dg.MetadataValue.int(result.scores),
+        "changed_scores": dg.MetadataValue.int(result.changed),
+        "changed_tiers": dg.MetadataValue.int(len(result.moved)),
+        "tier_flow": dg.MetadataValue.table(flow, dg.TableSchema(columns)),
+        "policy_hash": dg.MetadataValue.text(result.policy_hash),
+    }

@@ -26,6 +26,7 @@ from socialanalyzer_dagster.pipeline.progress import Progress
 from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint, run_stage
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
+from socialanalyzer_dagster.storage import policies
 
 ATTEMPT_TAG = "socialanalyzer/attempt"
 """The attempt of the batch a sensor launched a run for; a run started by hand has no such tag."""
@@ -119,7 +120,9 @@ def refusals_told(context: dg.AssetExecutionContext) -> Iterator[None]:
 def about_stage(batch: OpenBatch, stage: Stage) -> tuple[list[LeadExample], str]:
     """A few of the stage's leads, and the version of the policy that decided."""
     with batch.workplace.database.read() as connection:
-        return lead_examples(connection, batch.row.batch_id, stage), batch.row.policy_version
+        number = policies.number_of(connection, batch.row.policy_hash)
+        version = f"{number} in `policy list` (keys of {batch.row.policy_version})"
+        return lead_examples(connection, batch.row.batch_id, stage), version
 
 
 def teller(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:

@@ -45,7 +45,7 @@ def demo(*, as_json: AsJson = False) -> int:
         raise typer.BadParameter("the demonstration runs in sandbox mode alone: unset SOCIALANALYZER_ENV")
     began = time.monotonic()
     with open_office(needs_vendors=True) as office:
-        asyncio.run(_prepare_crm(office))
+        asyncio.run(prepare_crm(office))
         keys = {_batch(office, platform, filters): platform for platform, filters in DEMO_SEARCHES.items()}
         problems = _run(office, keys)
         result = _result(office, list(keys))
@@ -56,7 +56,7 @@ def demo(*, as_json: AsJson = False) -> int:
     return 1 if problems else 0
 
 
-async def _prepare_crm(office: Office) -> None:
+async def prepare_crm(office: Office) -> None:
     """The CRM's properties, and its owners as the roster of a home that has nobody on it."""
     await create_properties(office)
     now = office.clock.now()

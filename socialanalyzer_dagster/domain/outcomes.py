@@ -92,6 +92,8 @@ _RETRYABLE_FAILURES = frozenset({
     "crm_outcome_unknown", "plan_changed",
 })  # fmt: skip
 _REATTEMPTED_SKIPS = frozenset({"budget_stopped", "provider_unavailable", "batch_stopped"}) | HELD
+ATTEMPTED_AGAIN = _RETRYABLE_FAILURES | _REATTEMPTED_SKIPS
+"""Codes of leads that a retry of the batch does again."""
 GOES_ON = frozenset({(Stage.ENRICHED, "provider_unavailable")})
 """Skipped codes that do not end the lead's way: marked G in spec 2.3."""
 

@@ -21,7 +21,10 @@ def plan_markdown(plan: SearchPlan, batches: Mapping[str, str]) -> str:
         f"| {cell(choice.reason)}{_batch(batches.get(choice.candidate.name))} |"
         for choice in plan.choices
     ]
-    rows += [f"| {_known(candidate)} |  |  |  | {cell(why)} |" for candidate, why in plan.passed_over]
+    rows += [
+        f"| {_known(candidate)} |  |  |  | {cell(why)}{cell(candidate.advice and f'. {candidate.advice}')} |"
+        for candidate, why in plan.passed_over
+    ]
     return "\n".join([plan.why, "", _HEAD, *rows]) if rows else plan.why
 
 

@@ -152,9 +152,11 @@ class RetentionPolicy(Section):
 
 
 class WarningsPolicy(Section):
-    """When a summary warns (spec 14.1, 14.2 as far as built)."""
+    """When a summary warns (spec 14.1, 14.2)."""
 
     low_yield: Share
+    low_enriched: Share
+    """Of the leads that passed screening."""
     over_estimate: Decimal = Field(gt=0)
     high_reask_rate: Share
 

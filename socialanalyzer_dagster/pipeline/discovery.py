@@ -26,6 +26,7 @@ from socialanalyzer_dagster.pipeline.preconditions import check_preconditions
 from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress, shielded
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
+from socialanalyzer_dagster.pipeline.traces import span
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.storage import batches, leads, people
 
@@ -43,7 +44,7 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     An interrupted one goes on from stored pages and stored results, with the same positions and no second purchase.
     Raises DiscoveryFailed when the vendor's search failed. Refusals are in the report, as with run_stage.
     """
-    with logged_as(stage=Stage.DISCOVERED.value):
+    with logged_as(stage=Stage.DISCOVERED.value), span("stage discovered"):
         return await _discover(batch, tell)
 
 

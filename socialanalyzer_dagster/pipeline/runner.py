@@ -18,6 +18,7 @@ from socialanalyzer_dagster.pipeline.runner_buffer import BufferParts, ResultBuf
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
 from socialanalyzer_dagster.pipeline.runner_pool import Pool, PoolParts
 from socialanalyzer_dagster.pipeline.runner_work import Source
+from socialanalyzer_dagster.pipeline.traces import span
 from socialanalyzer_dagster.platforms.base import Platform, Process
 from socialanalyzer_dagster.storage import batches, outcome_fills, outcome_sets
 from socialanalyzer_dagster.storage.outcome_fills import Fill
@@ -43,7 +44,7 @@ async def run_stage(batch: OpenBatch, stage: Stage, tell: Report = log_progress)
     stop, is. Raises MissingCheckpoint before discovery has ended, StorageFault when the database fails, CancelledError
     after letting calls in flight settle. Everything else is in the report: `halt` says why the batch waits or ended.
     """
-    with logged_as(stage=stage.value):
+    with logged_as(stage=stage.value), span(f"stage {stage.value}"):
         return await _bring_up_to_date(batch, stage, tell)
 
 

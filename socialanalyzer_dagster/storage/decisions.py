@@ -100,6 +100,11 @@ def of_kind(connection: Connection, kind: str, *, since: datetime, platform: str
     return _all(connection, wanted if platform is None else wanted.where(DecisionRow.platform == platform))
 
 
+def since(connection: Connection, moment: datetime) -> list[StoredDecision]:
+    """The choices of all kinds since a moment, the oldest first."""
+    return _all(connection, _stored().where(DecisionRow.at >= moment))
+
+
 def _stored() -> Select[Any]:
     return select(table_of(DecisionRow))
 

@@ -162,6 +162,7 @@ class LeadBatchRow(Base):
     finished_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     summary: Mapped[LongText | None]
+    polished_summary: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     waits_for: Mapped[Short | None]
     waits_until: Mapped[datetime | None]
 

@@ -110,7 +110,7 @@ RULES: tuple[TableRule, ...] = (
     _nobody(models_leads.FilterHistoryRow, "id fingerprint batch_id total_found new_found novelty_rate partial ran_at"),
     _searched(
         models_leads.LeadBatchRow,
-        "note filters cause force_reason summary",
+        "note filters cause force_reason summary polished_summary",
         "batch_id partition_key idempotency_key idempotency_hash platform day search_fingerprint preset_id "
         "parent_batch_id bdr_names max_leads canary cap_micros stop_at_cap estimate estimate_micros worst_case_micros "
         "policy_hash policy_version mode status version attempt interruptions stop_requested capped reused_micros "
@@ -183,7 +183,7 @@ RULES: tuple[TableRule, ...] = (
     _searched(
         models_health.LogEntryRow,
         "message",
-        "id batch_id at level logger exception stage platform step provider lead_uid attempt_key",
+        "id batch_id at level logger exception run_id attempt stage platform step provider lead_uid attempt_key",
     ),
     _searched(
         models_decisions.DecisionRow,

@@ -138,6 +138,13 @@ def runs_of_search(connection: Connection, fingerprint: str, limit: int = 20) ->
     return [PastRun(**row._mapping) for row in rows]  # noqa: SLF001
 
 
+def newest_history(connection: Connection) -> tuple[int, datetime] | None:
+    """Number and time of the run of any search that was recorded last; None before the first."""
+    newest = select(FilterHistoryRow.id, FilterHistoryRow.ran_at).order_by(FilterHistoryRow.id.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return None if row is None else (row.id, row.ran_at)
+
+
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """Leads of two runs of a search, and those that both found; `seen` counts the leads of all its runs."""

@@ -12,8 +12,10 @@ import pytest
 from socialanalyzer_dagster.assets.daily_work import partition_of
 from socialanalyzer_dagster.definitions import build_definitions
 from socialanalyzer_dagster.partitions import PLATFORM_DAYS
+from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.schedules import daily_plan, daily_report
+from socialanalyzer_dagster.sensors.staleness import staleness_sensor
 from socialanalyzer_dagster.sensors.top_ups import daily_target_sensor
 from socialanalyzer_dagster.settings import schedules_are_on
 from socialanalyzer_dagster.storage.daily_figures import DayOf
@@ -112,6 +114,24 @@ def test_the_top_up_says_why_it_is_quiet(instance: dg.DagsterInstance) -> None:
         found = daily_target_sensor.evaluate_tick(context)
     assert not found.run_requests
     assert found.skip_message == " ".join(f"{platform}: not planned today." for platform in sorted(PLATFORMS))
+
+
+def test_saved_searches_are_shown_with_their_state_and_the_sensor_waits_for_a_run(instance: dg.DagsterInstance) -> None:
+    definitions = build_definitions()
+    result = definitions.resolve_job_def("saved_searches_job").execute_in_process(instance=instance)
+    (event,) = result.get_asset_materialization_events()
+    assert "| instagram | Hikers | never ran |" in event.materialization.metadata["searches"].value
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("no_search_is_used_up", True)
+    with dg.build_sensor_context(
+        instance=instance, resources=dict(definitions.resources or {}), definitions=definitions
+    ) as context:
+        assert staleness_sensor.evaluate_tick(context).skip_message == "No search has run yet."
+
+
+def test_no_plan_asks_for_more_than_its_platform_allows() -> None:
+    most = {key: filter_model_of(each).most_results() for key, each in PLATFORMS.items()}
+    assert most == {"instagram": 4000, "patreon": 500, "facebook": 500}
 
 
 @pytest.mark.parametrize(("value", "on"), [("on", True), ("off", False), ("", False)])

@@ -22,6 +22,7 @@ from socialanalyzer_dagster.domain.outcomes import StepState, passed, rejected, 
 from socialanalyzer_dagster.domain.outside_text import storable
 from socialanalyzer_dagster.domain.policy import Policy, parse_policy
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork, StepResult
+from socialanalyzer_dagster.domain.rescreening import NOT_KNOWN
 from socialanalyzer_dagster.domain.scores import DIMENSIONS, ScoreInputs, ScoreRecord
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
@@ -206,7 +207,8 @@ class BookVendor:
             filter_model=BookFilters, fixed_search=BaseModel,
             keywords=KeywordFields(read=("keyword",), ideas="keyword"),
             discover=self.discover, from_list_row=self.from_list_row, screen=self.screen,
-            enrich=self.enrich, analyze=self.analyze, score=self.score, scoring_material=lambda _work: None,
+            enrich=self.enrich, analyze=self.analyze, score=self.score,
+            rescreen=lambda _stored, _policy: NOT_KNOWN, scoring_material=lambda _work: None,
             crm_properties=lambda _record: {}, expected_yield={},
         )  # fmt: skip
 

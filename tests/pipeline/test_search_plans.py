@@ -20,6 +20,7 @@ from socialanalyzer_dagster.pipeline.daily_reports import (
 )
 from socialanalyzer_dagster.pipeline.day_facts import PLAN, TOP_UP
 from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
+from socialanalyzer_dagster.pipeline.saved_searches import look_after, search_healths
 from socialanalyzer_dagster.pipeline.search_plans import PastDay, PlannedDay, look_ahead, plan_day
 from socialanalyzer_dagster.pipeline.top_ups import TopUp, decide_top_ups, top_ups
 from socialanalyzer_dagster.storage import decisions
@@ -203,7 +204,8 @@ async def test_a_used_up_search_is_passed_over_with_a_way_out(world: World) -> N
     (candidate, why), *_ = later.passed_over
     assert candidate.novelty == 0
     assert candidate.left == 0
-    assert why.startswith("it is used up: 0 % of its 6 results were new 1 day ago")
+    assert why == "it is used up: 0% of its results were new 1 day ago"
+    assert candidate.advice.startswith("About 0 leads that nobody has seen seem to be left in it.")
     assert "it is used up" in later.why
 
 
@@ -264,3 +266,20 @@ def test_platforms_without_a_plan_are_left_to_their_schedule() -> None:
     of = DayOf(day=date(2026, 11, 20), platform=PLATFORM)
     assert decide_top_ups({of: None}).reason == f"{PLATFORM}: not planned today."
     assert decide_top_ups({}).reason == "Every platform is topped up."
+
+
+async def test_the_run_that_uses_a_search_up_flags_it_once_and_a_change_makes_it_new(world: World) -> None:
+    saved(world, "Hikers", "Sailors")
+    for day in range(2):
+        world.clock.advance(days=3 * day)
+        found = plan_day(world.workplace, today(world))
+        await completed(world, found, {name: people(name[0].lower(), 6) for name in found.batches})
+    first = look_after(world.workplace)
+    assert first.newly_flagged == ("Hikers",)
+    assert look_after(world.workplace).newly_flagged == ()
+    (row,) = logged(world, "staleness")
+    assert (row.subject, row.action) == ("Hikers", "flag_used_up")
+    assert row.reason.startswith("0% of what it found on 2026-11-23 was new.")
+    form = PresetForm(platform=PLATFORM, name="Hikers", filters={"keyword": "climbers"}, by="Mara")
+    save_preset(world.workplace, form)
+    assert {each.name: each.state for each in search_healths(world.workplace)}["Hikers"] == "never ran"
