@@ -47,6 +47,7 @@ def sandbox_program() -> typer.Typer:
 def program() -> typer.Typer:
     """Every command."""
     from socialanalyzer_dagster.commands import (
+        backups,
         batch_change,
         batch_logs,
         batches,
@@ -68,11 +69,13 @@ def program() -> typer.Typer:
         searches,
         simulating,
         system,
+        workers,
     )
 
     app = typer.Typer(name="socialanalyzer", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     app.callback()(_program_help)
     app.command(sandbox.NAME)(sandbox.sandbox)
+    backups.register(system.db_app)
     system.register(app)
     searches.register(app)
     app.command("demo")(demo.demo)
@@ -83,6 +86,7 @@ def program() -> typer.Typer:
     batch_logs.register(batches.app, "log")
     batch_logs.register(app, "logs")
     previews.register(policies.app)
+    workers.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(days.app, name="day")
     app.add_typer(leads.app, name="leads")

@@ -22,6 +22,7 @@ COMMANDS = (
     "privacy notices", "privacy origin", "privacy requests", "batch change",
     "rules list", "rules log", "rules simulate",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
+    "batch work", "db backup", "db restore",
     "logs", "metrics serve",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev", "metrics serve"}
@@ -31,6 +32,7 @@ OPTIONS = {
         "--canary", "--idempotency-key", "--force", "--bdr", "--note",
     ),
     "batch run": ("--from", "--to"),
+    "batch work": ("--until-idle", "--every"),
     "batch set-cap": ("--max-spend",),
     "batch stop": ("--by", "--reason"),
     "batch approve": ("--by", "--comment"),

@@ -32,15 +32,16 @@ from socialanalyzer_dagster.pipeline.vendor_health import NoSuchVendor
 from socialanalyzer_dagster.platforms.registry import UnknownPlatform
 from socialanalyzer_dagster.sandbox.serve import SandboxStartError
 from socialanalyzer_dagster.settings import SettingsError
+from socialanalyzer_dagster.storage.backups import BackupRefused
 from socialanalyzer_dagster.storage.schema import SchemaMismatch
 from socialanalyzer_dagster.vendors.media_store import MediaStoreError
 
 FAILED, BAD_INPUT = 1, 2
 
 _BAD_INPUTS = (
-    AnotherWorldError, ApprovalRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead, NoSuchPreset,
-    NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError, SchemaMismatch, SettingsError,
-    SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
+    AnotherWorldError, ApprovalRefused, BackupRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead,
+    NoSuchPreset, NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError, SchemaMismatch,
+    SettingsError, SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
 _FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, MediaStoreError, Refusal, Timeout)

@@ -284,6 +284,22 @@ def test_an_interrupt_between_two_stages_leaves_the_batch_paused_with_the_cause(
     assert shared.json("batch", "run", made, "--to", "screened")["stages"]["screened"]["pending"] == 0
 
 
+def test_a_worker_that_is_told_to_end_puts_its_batch_back_and_another_takes_it(shared, key, monkeypatch):
+    search = json.dumps({"search_keywords": ["kayak"], "max_results": 2})
+    made = shared.json("batch", "create", "--platform", "patreon", "--filters", search)["key"]
+    with monkeypatch.context() as amid:
+        amid.setattr(batch_checks, "audited_batch", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+        answer = shared.run("batch", "work")
+    assert answer.code == 0, answer.err
+    assert f"batch {made}" in answer.err
+    assert shared.json("batch", "show", made)["status"] == "queued"
+    assert shared.json("batch", "show", made)["stages"]["discovered"]["pending"] == 0
+    answer = shared.run("batch", "work", "--until-idle")
+    assert answer.code == 0, answer.err
+    assert answer.err.rstrip().endswith("No batch is queued.")
+    assert shared.json("batch", "show", made)["status"] in {"awaiting_approval", "completed_empty"}
+
+
 def test_doctor_finds_everything_in_order(shared, key):
     found = shared.json("doctor")
     assert found["healthy"] is True
