@@ -16,7 +16,7 @@ from socialanalyzer_dagster.domain.approval import (
     why_ask,
     why_ask_before_sync,
 )
-from socialanalyzer_dagster.domain.policy import Policy, parse_policy
+from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy
 from socialanalyzer_dagster.domain.types import Stage
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -94,6 +94,11 @@ def test_a_question_about_a_plan_ends_with_the_plan(policy: Policy) -> None:
     document["crm"]["plan_hours"] = 20
     lasts = deadlines(parse_policy(document), requested_at=NOW, is_escalated=False, is_plan=True)
     assert lasts == Deadlines(remind_at=None, expires_at=NOW + timedelta(hours=20))
+
+
+def test_a_gate_stands_before_a_stage_that_exists(policy: Policy) -> None:
+    with pytest.raises(PolicyError, match="requires_approval"):
+        with_gates(policy, requires_approval={"enrichment": True})
 
 
 def test_a_question_is_stored_and_read_back_with_its_figures() -> None:
