@@ -10,7 +10,8 @@ from socialanalyzer_dagster import cli
 from socialanalyzer_dagster.commands.endings import BAD_INPUT, FAILED
 
 COMMANDS = (
-    "demo", "sandbox", "doctor", "dev", "prices list", "prices confirm", "bdr list", "bdr load", "bdr activate",
+    "demo", "sandbox", "simulate", "doctor", "dev", "prices list", "prices confirm", "bdr list", "bdr load",
+    "bdr activate",
     "bdr deactivate", "day plan", "day show", "crm setup", "suppress add", "suppress list", "db upgrade", "db status",
     "platforms",
     "presets list", "presets show", "presets save", "presets delete", "batch create", "batch run", "batch show",

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from socialanalyzer_dagster.definitions import build_definitions, default_resources
+from socialanalyzer_dagster.sandbox.happenings import Happenings
 from socialanalyzer_dagster.simulation.automation import Automation
 from socialanalyzer_dagster.simulation.office import SimulatedOffice, simulated_office
 from socialanalyzer_dagster.simulation.people import Team
 from socialanalyzer_dagster.simulation.report import SimulationReport, report_of
 from socialanalyzer_dagster.simulation.resources import SimulatedPipeline
 from socialanalyzer_dagster.simulation.simulated_time import SimulatedTime, simulated_time
-from socialanalyzer_dagster.simulation.tides import Tides
 
 FIRST_DAY = date(2027, 1, 4)
 """A Monday."""
@@ -45,21 +45,21 @@ def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
     """Run it; `tell` hears each day's end. Raises FileExistsError for a home that is not empty."""
     if simulation.home.exists() and any(simulation.home.iterdir()):
         raise FileExistsError(f"{simulation.home} is not empty: name a new folder, or remove this one")
-    tides = Tides(simulation.start, simulation.days)
+    happenings = Happenings(simulation.start, simulation.days)
     with (
         simulated_time(simulation.start) as clock,
         simulated_office(simulation.home, simulation.start, seed=simulation.seed, share=simulation.share) as house,
     ):
         automation = Automation(build_definitions(default_resources(SimulatedPipeline)), house.office.instance)
-        month = _Month(simulation, tides, clock, house, automation, Team())
+        month = _Month(simulation, happenings, clock, house, automation, Team())
         month.run(tell)
-        return report_of(house, automation, tides, simulation.days)
+        return report_of(house, automation, happenings, simulation.days)
 
 
 @dataclass(frozen=True, slots=True)
 class _Month:
     simulation: Simulation
-    tides: Tides
+    happenings: Happenings
     clock: SimulatedTime
     house: SimulatedOffice
     automation: Automation
@@ -70,7 +70,7 @@ class _Month:
         while moment < self.simulation.end:
             moment += _STEP
             self.clock.advance_to(moment)
-            self.tides.apply(self.house.sandbox, self.clock.now())
+            self.happenings.apply(self.house.sandbox, self.clock.now())
             now = self.clock.now()
             for at, schedule in self.automation.schedule_ticks(last, now):
                 self.automation.tick(schedule, at)
@@ -84,7 +84,7 @@ class _Month:
         workplace = self.house.office.workplace()
         while True:
             for _ in self.automation.settle():
-                self.tides.apply(self.house.sandbox, self.clock.now())
+                self.happenings.apply(self.house.sandbox, self.clock.now())
                 self.team.work(workplace)
             if not self.team.work(workplace):
                 return

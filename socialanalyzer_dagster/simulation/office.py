@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +18,8 @@ from socialanalyzer_dagster.pipeline.policies import Authorship, activate, activ
 from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
 from socialanalyzer_dagster.sandbox.app import app_of
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
+from socialanalyzer_dagster.sandbox.demo_searches import topic_searches
 from socialanalyzer_dagster.sandbox.state import SandboxState
-from socialanalyzer_dagster.sandbox.world.niches import NICHES
 from socialanalyzer_dagster.settings import environment_with
 from socialanalyzer_dagster.vendors.transport import answered_by
 
@@ -55,23 +55,13 @@ def simulated_office(home: Path, start: datetime, *, seed: int, share: float) ->
         with environment_with(changes), answered_by(network), open_office() as office:
             asyncio.run(prepare_crm(office))
             _take_policy(office, share)
-            for platform, name, filters in searches():
+            for platform, name, filters in topic_searches():
                 form = PresetForm(platform=platform, name=name, filters=filters, by=AUTHOR)
                 save_preset(office.workplace(), form)
             yield SimulatedOffice(office, sandbox)
     finally:
         sandbox.store.commit()
         sandbox.store.close()
-
-
-def searches() -> Iterator[tuple[str, str, Mapping[str, object]]]:
-    """The saved searches of a simulated team: every topic on every platform, but for those that are never taken."""
-    for niche in NICHES:
-        if niche.reject_code is None:
-            words = [niche.label.lower()]
-            yield "instagram", niche.label, {"hashtags": list(niche.hashtags)}
-            yield "patreon", niche.label, {"search_keywords": words}
-            yield "facebook", niche.label, {"keywords": words}
 
 
 def _take_policy(office: Office, share: float) -> None:

@@ -13,9 +13,9 @@ from socialanalyzer_dagster.pipeline.daily_reports import daily_report
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.saved_searches import KIND as STALENESS
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
+from socialanalyzer_dagster.sandbox.happenings import DOWN_VENDOR, WORSE_PLATFORM, Happening, Happenings
 from socialanalyzer_dagster.simulation.automation import Automation, Seen
 from socialanalyzer_dagster.simulation.office import MONTH_CAP_USD, SimulatedOffice
-from socialanalyzer_dagster.simulation.tides import DOWN_VENDOR, WORSE_PLATFORM, Happening, Tides
 from socialanalyzer_dagster.storage import audits, batches, budget_scopes, decisions
 from socialanalyzer_dagster.storage.batches import COMPLETED
 from socialanalyzer_dagster.storage.cost_views import billed_micros
@@ -96,19 +96,19 @@ class SimulationReport:
         }
 
 
-def report_of(house: SimulatedOffice, automation: Automation, tides: Tides, days: int) -> SimulationReport:
+def report_of(house: SimulatedOffice, automation: Automation, happenings: Happenings, days: int) -> SimulationReport:
     """Counted from the pipeline's own tables, and the vendors' bill."""
     database = house.office.database
     policy = active_policy(database)
     with database.read() as connection:
-        logged = decisions.since(connection, tides.start)
+        logged = decisions.since(connection, happenings.start)
         return SimulationReport(
-            days=tuple(_days(connection, tides.start.date(), days, policy)),
+            days=tuple(_days(connection, happenings.start.date(), days, policy)),
             lost=_lost(connection),
             over_cap=len(budget_scopes.over_cap(connection)),
             spend_micros=billed_micros(connection),
             bill_micros=house.sandbox.bill.total_micros(),
-            events=tuple(_noticed(each, automation.seen, logged) for each in tides.happenings()) + _stale(logged),
+            events=tuple(_noticed(each, automation.seen, logged) for each in happenings.every()) + _stale(logged),
             runs=automation.runs,
             failed_runs=automation.failed_runs,
         )

@@ -1,4 +1,4 @@
-"""What happens to the world during a simulation: it grows, a vendor fails, prices rise, leads get worse."""
+"""What happens to a world over a simulated time: it grows, a vendor fails, prices rise, leads get worse."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Tides:
+class Happenings:
     """A whole simulation's happenings, spread over its days."""
 
     start: datetime
@@ -47,7 +47,7 @@ class Tides:
         """When half of a platform's leads go off what is looked for."""
         return self._day(0.7)
 
-    def happenings(self) -> Iterator[Happening]:
+    def every(self) -> Iterator[Happening]:
         """In the order of time."""
         begins, ends = self.outage
         yield Happening(begins, "vendor_down", f"{DOWN_VENDOR} answers 503 until {ends:%Y-%m-%d %H:%M} UTC")
