@@ -48,6 +48,7 @@ def program() -> typer.Typer:
     """Every command."""
     from socialanalyzer_dagster.commands import (
         backups,
+        batch_change,
         batch_logs,
         batches,
         days,
@@ -80,6 +81,7 @@ def program() -> typer.Typer:
     app.command("simulate")(simulating.simulate)
     app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
+    batch_change.register(batches.app)
     batch_logs.register(batches.app, "log")
     batch_logs.register(app, "logs")
     previews.register(policies.app)

@@ -29,10 +29,12 @@ from socialanalyzer_dagster.resources.pipeline import DatabaseResource, Pipeline
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
 from socialanalyzer_dagster.schedules import DAILY_ASSETS, SCHEDULES
+from socialanalyzer_dagster.sensors.approvals import approval_sensor
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
-from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
+from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor, run_success_sensor
 from socialanalyzer_dagster.sensors.staleness import staleness_sensor
+from socialanalyzer_dagster.sensors.stuck_batches import stuck_batch_sensor
 from socialanalyzer_dagster.sensors.sync_retries import sync_retry_sensor
 from socialanalyzer_dagster.sensors.top_ups import daily_target_sensor
 from socialanalyzer_dagster.sensors.vendor_jobs import vendor_job_sensor
@@ -80,8 +82,11 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             vendor_job_sensor,
             provider_recovery_sensor,
             sync_retry_sensor,
+            approval_sensor,
+            stuck_batch_sensor,
             run_failure_sensor,
             run_cancelled_sensor,
+            run_success_sensor,
             daily_target_sensor,
             staleness_sensor,
         ],

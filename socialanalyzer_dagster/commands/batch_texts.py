@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import table, usd
+from socialanalyzer_dagster.domain.approval import QuestionKind
 from socialanalyzer_dagster.domain.estimate import PAID_STAGES
 from socialanalyzer_dagster.domain.next_steps import release_step
 from socialanalyzer_dagster.domain.outside_text import printable
@@ -35,6 +36,14 @@ def print_batch(console: Console, view: Mapping[str, Any]) -> None:
         console.print("", table(("scores of", "tiers"), [live, *others]))
     if view["held_by"] is not None:
         console.print(f"\nnot launched, because {view['held_by']}", markup=False)
+    if (question := view["question"]) is not None:
+        without_answer = str(question["without_answer"])
+        told = f"This batch {question['sentence']}. {without_answer[0].upper()}{without_answer[1:]}."
+        console.print(f"\n{told}", markup=False)
+        if question["kind"] != QuestionKind.PLAN:
+            console.print(
+                "\n".join(["answer by one of:", *(f"  {each}" for each in question["answers"])]), markup=False
+            )
     if (sync := view["sync"]) is not None:
         console.print("", table(("CRM write", ""), _sync(sync)))
 

@@ -15,13 +15,13 @@ from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import PolicyError
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import Refusal
-from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused, EstimateOverCap
 from socialanalyzer_dagster.pipeline.batch_requests import UnknownPreset
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile, StatusRefused
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_undo import UndoRefused
+from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused
 from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.presets import NoSuchPreset

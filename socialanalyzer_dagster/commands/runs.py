@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from socialanalyzer_dagster.commands.office import Office
 from socialanalyzer_dagster.commands.output import notes, usd
 from socialanalyzer_dagster.domain.types import BatchKey, Stage
+from socialanalyzer_dagster.pipeline.launching import step_asset
 from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
 from socialanalyzer_dagster.storage import batch_figures, batches
 
@@ -56,14 +57,10 @@ def run_steps(office: Office, key: BatchKey, steps: Sequence[Step]) -> Ended:
     to_plan = [step for step in steps if step is not Step.SYNCED]
     ended = Ended("", None)
     if to_plan:
-        ended = _execute(office, key, "lead_batch_job", [_asset(step) for step in to_plan])
+        ended = _execute(office, key, "lead_batch_job", [step_asset(step) for step in to_plan])
     if Step.SYNCED in steps and ended.problem is None:
         ended = _execute(office, key, "crm_sync_job", None)
     return ended
-
-
-def _asset(step: Step) -> str:
-    return "crm_sync_plan" if step is Step.PLAN else f"{step}_leads"
 
 
 def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str] | None) -> Ended:

@@ -59,6 +59,7 @@ class BatchFacts:
     left leads undone, None while none did; `fallbacks` how often leads were judged on less than usual, by kind;
     `newness` is (new, found) of a search that was seen whole, None of any other; `variations` are searches to try
     instead of one that brought little; `waits_for_release` is a canary's end.
+    `is_searched` is False until the search has ended, so that no leads does not mean that there are none.
     """
 
     key: BatchKey
@@ -85,6 +86,7 @@ class BatchFacts:
     newness: tuple[int, int] | None = None
     variations: tuple[str, ...] = ()
     waits_for_release: bool = False
+    is_searched: bool = True
 
 
 def rejected_by_reason(stage: Stage, counts: StageCounts) -> dict[str, int]:

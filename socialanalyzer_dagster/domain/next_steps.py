@@ -17,16 +17,19 @@ def next_step(facts: BatchFacts) -> str:
         "requested": run,
         "awaiting_confirmation": f"next: socialanalyzer batch confirm {key} --micros {facts.estimate_micros}",
         "queued": run,
-        "awaiting_approval": (
-            f"next: socialanalyzer batch plan {key}, then: socialanalyzer batch approve {key} --by NAME, or: "
-            f"socialanalyzer batch reject {key}"
-        ),
+        "awaiting_approval": _decide(facts),
         "paused": run,
         "awaiting_provider": run,
         "failed": again,
         "stopped": f"next: socialanalyzer batch retry {key} takes it up where it was left",
     }
     return steps.get(facts.status) or (_after_the_end(facts) if facts.status in _DONE else "next: nothing, it runs")
+
+
+def _decide(facts: BatchFacts) -> str:
+    """A plan is looked at first; a stage that waits has none."""
+    looked = f"socialanalyzer batch plan {facts.key}, then: " if facts.plan is not None else ""
+    return f"next: {looked}socialanalyzer batch approve, reject or change {facts.key} --by NAME"
 
 
 def release_step(key: str) -> str:

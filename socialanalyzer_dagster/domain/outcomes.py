@@ -49,7 +49,9 @@ PROFILES = (
 TRIAGE_CODES: tuple[str, ...] = (*(f"topic_{name}" for name in TOPICS), *(f"profile_{name}" for name in PROFILES))
 
 _UPSTREAM = frozenset({"upstream_rejected", "upstream_failed", "upstream_skipped"})
-_SKIPPED = _UPSTREAM | {"batch_stopped", "budget_stopped", "gate_rejected", "over_lead_cap", "provider_unavailable"}
+_SKIPPED = _UPSTREAM | {
+    "batch_stopped", "budget_stopped", "gate_rejected", "gate_timeout", "over_lead_cap", "provider_unavailable",
+}  # fmt: skip
 _FAILED = frozenset({"internal_error", "outcome_unknown"})
 _JUDGED = frozenset({"llm_invalid_output", "llm_refused"})
 

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, ValidationInfo, model_validator
 from socialanalyzer_dagster.domain.category_examples import shipped_examples, shipped_examples_digest
 from socialanalyzer_dagster.domain.policy_crm import (
     CrmPolicy,
+    EscalationPolicy,
     GatesPolicy,
     OutreachPolicy,
     PrivacyPolicy,
@@ -99,6 +100,7 @@ class Policy(Section):
     targets: TargetsPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy
+    escalation: EscalationPolicy
     privacy: PrivacyPolicy
     outreach: OutreachPolicy
     retention: RetentionPolicy

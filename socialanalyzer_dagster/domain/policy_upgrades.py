@@ -50,6 +50,9 @@ STEPS = (
     Step(
         "1.3.0",
         added=(
+            ("escalation",),
+            ("gates", "expiry_hours"),
+            ("gates", "reminder_hours"),
             ("llm", "polish_summaries"),
             ("metrics",),
             ("prompts", "batch_story_v1"),

@@ -28,6 +28,7 @@ _EMPTY_ADVICE = (
     "Check the filters: a wider location, other keywords (`socialanalyzer keywords suggest` has "
     "ideas), a shifted audience range or other interests may help."
 )
+_NOT_SEARCHED = "The search has not been made to its end, so nobody knows what it finds."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,8 @@ def _found(facts: BatchFacts) -> Iterator[str]:
     discovered = facts.stages.get(Stage.DISCOVERED)
     if discovered is None or not discovered.entered:
         if facts.status not in _UNFINISHED and not facts.capped:
-            yield _EMPTY + tries(facts.variations) if facts.variations else f"{_EMPTY} {_EMPTY_ADVICE}"
+            advice = tries(facts.variations) if facts.variations else f" {_EMPTY_ADVICE}"
+            yield _EMPTY + advice if facts.is_searched else _NOT_SEARCHED
         return
     known = rejected_by_reason(Stage.DISCOVERED, discovered)
     told = f"The search found {counted(discovered.entered, 'profile')}, {discovered.passed:,} of them new"

@@ -13,6 +13,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters
 from socialanalyzer_dagster.pipeline.launch_queue import held_batches, providers_of
 from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.question_view import question_view
 from socialanalyzer_dagster.pipeline.summaries import facts_and_summary
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batch_figures, batches, policies, score_views, sync_plans, webhook_rows
@@ -29,6 +30,7 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         plan = sync_plans.newest_plan(connection, batch.batch_id)
         rows = sync_plans.state_counts(connection, plan.plan_id) if plan is not None else {}
         due = sync_plans.first_try(connection, plan.plan_id) if plan is not None else None
+        question = question_view(connection, workplace, batch)
         untold = webhook_rows.untold_count(connection, plan.plan_id) if plan is not None else 0
     held = _held_in_queue(workplace, [batch])
     return {
@@ -37,6 +39,7 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "status": batch.status,
         "cause": batch.cause,
         "held_by": held.get(batch.batch_id),
+        "question": question,
         "stages": {str(stage): _counters(counts) for stage, counts in facts.stages.items()},
         "items": dict(facts.items),
         "tiers": dict(facts.tiers),
@@ -51,6 +54,7 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "max_leads": batch.max_leads,
         "canary": batch.canary,
         "bdr_names": list(batch.bdr_names),
+        "tier_floor": batch.tier_floor,
         "filters": dict(batch.filters),
         "policy": version,
         "policy_version": batch.policy_version,

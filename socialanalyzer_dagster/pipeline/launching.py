@@ -13,10 +13,15 @@ from socialanalyzer_dagster.domain.types import BatchKey, Stage
 
 
 class Stretch(StrEnum):
-    """The longest stretch of stages before the next closed gate."""
+    """The longest stretch of stages before the next closed gate; before one that precedes the plan, steps end it."""
 
     TO_PLAN = "to_plan"
     SYNC = "sync"
+
+
+def step_asset(step: str) -> str:
+    """The name of the asset that does a step: a stage, or the plan."""
+    return "crm_sync_plan" if step == "plan" else f"{step}_leads"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +71,17 @@ def next_purchase_micros(estimate: Mapping[str, Any], *, is_search_bought: bool)
     return min((price for price in prices if price > 0), default=1)
 
 
+def run_key_of(key: BatchKey, attempt: int) -> str:
+    """What the orchestrator knows a launch by."""
+    return f"{key}:{attempt}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedBatch:
     """A queued row; `attempt` grows each time the batch is queued.
 
     `needed_micros` is the next purchase, 0 when the stretch spends nothing; `caps` are the shared caps that may be too
-    full for it, the longest period first.
+    full for it, the longest period first. `steps` are those of its stretch that are to be done, all of them when empty.
     """
 
     key: BatchKey
@@ -79,11 +89,12 @@ class QueuedBatch:
     stretch: Stretch
     needed_micros: int = 0
     caps: tuple[SharedCap, ...] = ()
+    steps: tuple[str, ...] = ()
 
     @property
     def run_key(self) -> str:
         """One launch per batch and attempt."""
-        return f"{self.key}:{self.attempt}"
+        return run_key_of(self.key, self.attempt)
 
     @property
     def held_by(self) -> str | None:

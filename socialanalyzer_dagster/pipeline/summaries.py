@@ -35,6 +35,7 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch, polic
     newness = _newness(connection, batch)
     plan = sync_plans.newest_plan(connection, batch.batch_id)
     label = workplace.platforms[batch.platform].label if batch.platform in workplace.platforms else batch.platform
+    discovered = batches.stage_progress(connection, batch.batch_id).get(Stage.DISCOVERED)
     return BatchFacts(
         key=batch.partition_key,
         platform_label=label,
@@ -60,6 +61,7 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch, polic
         newness=newness,
         variations=_variations(connection, batch, policy) if _brought_little(batch, newness, policy) else (),
         waits_for_release=waits_for_release(batch.status, batch.cause),
+        is_searched=discovered is not None and discovered.finished_at is not None,
     )
 
 

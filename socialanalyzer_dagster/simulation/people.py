@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from socialanalyzer_dagster.pipeline import approvals, batch_actions
 from socialanalyzer_dagster.pipeline.batch_actions import Deed
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.gate_answers import DEMO_APPROVER
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches
 
@@ -19,13 +20,13 @@ class Team:
     def work(self, workplace: Workplace) -> bool:
         """Decide about everything that waits; True when anything did."""
         before = self.confirmed + self.approved
-        deed = Deed(by=approvals.DEMO_APPROVER)
+        deed = Deed(by=DEMO_APPROVER)
         for batch in _waiting(workplace, BatchStatus.AWAITING_CONFIRMATION):
             key = batch.partition_key
             batch_actions.confirm(workplace, key, deed, estimate_micros=batch.estimate_micros)
             self.confirmed += 1
         for batch in _waiting(workplace, BatchStatus.AWAITING_APPROVAL):
-            approvals.approve(workplace, batch.partition_key, by=approvals.DEMO_APPROVER)
+            approvals.approve(workplace, batch.partition_key, by=DEMO_APPROVER)
             self.approved += 1
         return self.confirmed + self.approved > before
 

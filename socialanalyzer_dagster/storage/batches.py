@@ -66,6 +66,10 @@ class Batch:
     """The vendor that leads of the batch wait for; it is queued again when that vendor is back, not before
     `waits_until`."""
     waits_until: datetime | None = None
+    tier_floor: str | None = None
+    """The lowest tier that a person lets into the CRM; None for all of them."""
+    plan_only: bool = False
+    """The next run makes the plan again, which a person rejected with changes, and attempts or pays nothing else."""
 
     @property
     def is_terminal(self) -> bool:

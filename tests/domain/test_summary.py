@@ -110,6 +110,13 @@ def test_nothing_found_gives_advice_and_no_invented_numbers(policy: Policy) -> N
     assert len(sentences) == 2
 
 
+def test_a_batch_that_has_not_searched_does_not_say_that_there_is_nobody(policy: Policy) -> None:
+    waiting = facts(status="awaiting_approval", stages={}, items={}, tiers={}, is_searched=False)
+    assert batch_summary(waiting, policy).sentences[0] == (
+        "The search has not been made to its end, so nobody knows what it finds."
+    )
+
+
 def test_a_failed_batch_says_how_far_it_got_why_and_how_to_resume(policy: Policy) -> None:
     stages = {**STAGES, Stage.ANALYZED: Counts(entered=70, passed=30)}
     del stages[Stage.SCORED], stages[Stage.SYNCED]
