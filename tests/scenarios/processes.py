@@ -18,7 +18,6 @@ from socialanalyzer_dagster import cli
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.storage.database import Database
-from tests.dagster_engines import share_engines
 
 KILLED = -signal.SIGKILL
 _WARM = [
@@ -32,6 +31,7 @@ _WARM = [
     "openai.resources.chat.completions",
     "openai.resources.audio",
     "PIL.JpegImagePlugin",
+    "tests.scenarios.warm",  # the last: it takes what is there by then from the collector
 ]
 """What processes of the tests would import on their way; a test process has one such server, whoever asks first."""
 _SECONDS = 120
@@ -117,7 +117,6 @@ def _command(arguments: tuple[str, ...], environment: dict[str, str], output: Pa
     for name, number in (("out", 1), ("err", 2)):
         os.dup2(os.open(output / name, os.O_WRONLY | os.O_CREAT, 0o600), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    share_engines()
     if kill is not None:
         _arm(kill)
     code = cli.run(arguments)
