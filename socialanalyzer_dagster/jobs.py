@@ -1,14 +1,18 @@
-"""The two jobs of a batch: up to the plan, and the CRM write after a person said yes."""
+"""The jobs: a batch up to its plan, the CRM write after a yes, history re-scored, days planned, searches looked at."""
 
 import dagster as dg
 
 from socialanalyzer_dagster.assets.analyzed_leads import analyzed_leads
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
 from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
+from socialanalyzer_dagster.assets.daily_lead_report import daily_lead_report
 from socialanalyzer_dagster.assets.discovered_leads import discovered_leads
 from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
+from socialanalyzer_dagster.assets.rescored_leads import rescored_leads
+from socialanalyzer_dagster.assets.saved_searches import saved_searches
 from socialanalyzer_dagster.assets.scored_leads import scored_leads
 from socialanalyzer_dagster.assets.screened_leads import screened_leads
+from socialanalyzer_dagster.assets.search_plan import search_plan
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 
 UP_TO_PLAN = (discovered_leads, screened_leads, enriched_leads, analyzed_leads, scored_leads, crm_sync_plan)
@@ -25,4 +29,32 @@ crm_sync_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(synced_leads, batch_summary) | dg.AssetSelection.checks_for_assets(*UP_TO_PLAN),
     executor_def=dg.in_process_executor,
     description="Check the batch once more, write its approved plan to the CRM and summarise it.",
+)
+
+rescore_job = dg.define_asset_job(
+    "rescore_job",
+    selection=dg.AssetSelection.assets(rescored_leads),
+    executor_def=dg.in_process_executor,
+    description="Re-score past batches under another policy, for $0; both results are kept.",
+)
+
+search_plan_job = dg.define_asset_job(
+    "search_plan_job",
+    selection=dg.AssetSelection.assets(search_plan),
+    executor_def=dg.in_process_executor,
+    description="Choose the searches of a day on a platform and queue them; asked for again it tops the day up.",
+)
+
+daily_report_job = dg.define_asset_job(
+    "daily_report_job",
+    selection=dg.AssetSelection.assets(daily_lead_report),
+    executor_def=dg.in_process_executor,
+    description="Count what a day brought on a platform, against its target.",
+)
+
+saved_searches_job = dg.define_asset_job(
+    "saved_searches_job",
+    selection=dg.AssetSelection.assets(saved_searches),
+    executor_def=dg.in_process_executor,
+    description="Look at how fresh every saved search still is.",
 )

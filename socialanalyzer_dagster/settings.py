@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +35,7 @@ SECRETS = frozenset(
         "R2_SECRET_ACCESS_KEY",
         "SLACK_WEBHOOK_URL",
         "SMTP_URL",
+        "OTEL_EXPORTER_OTLP_HEADERS",
         "SUPPRESSION_HMAC_KEY",
         "CONSOLE_SECRET_KEY",
     }
@@ -43,12 +45,16 @@ PLAIN = frozenset(
         "SOCIALANALYZER_ENV",
         "SOCIALANALYZER_HOME",
         "SOCIALANALYZER_UI_URL",
+        "SOCIALANALYZER_SCHEDULES",
         "SOCIALANALYZER_SANDBOX_URL",
         "SOCIALANALYZER_SANDBOX_SEED",
         "SOCIALANALYZER_SANDBOX_SPEED",
         "SOCIALANALYZER_SANDBOX_FAULTS",
         "LOG_LEVEL",
         "LOG_FORMAT",
+        "OTEL_TRACES_EXPORTER",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_SERVICE_NAME",
         "DAGSTER_HOME",
         "POLICY_PATH",
         "BDR_ROSTER_PATH",
@@ -61,10 +67,11 @@ PLAIN = frozenset(
     }
 )
 VARIABLES = tuple(sorted(SECRETS | PLAIN))
-_PREFIXED = ("ui_url", "sandbox_url", "sandbox_seed", "sandbox_speed", "sandbox_faults")
+_PREFIXED = ("ui_url", "schedules", "sandbox_url", "sandbox_seed", "sandbox_speed", "sandbox_faults")
 _PLAIN_FIELDS = (
-    "environment", "ui_url", "sandbox_seed", "sandbox_speed", "sandbox_faults", "log_level", "log_format",
+    "environment", "ui_url", "schedules", "sandbox_seed", "sandbox_speed", "sandbox_faults", "log_level", "log_format",
     "policy_path", "bdr_roster_path", "hubspot_api_version", "digest_to", "console_secret_key", "console_auth_file",
+    "otel_traces_exporter", "otel_exporter_otlp_endpoint", "otel_service_name",
 )  # fmt: skip
 _SANDBOX_UI_URL = "http://127.0.0.1:3000"
 _SANDBOX_KEY = "sandbox"
@@ -111,8 +118,13 @@ class Settings(BaseModel):
     dagster_home: Path
     database_url: SecretStr
     ui_url: str | None = None
+    schedules: Literal["on", "off"] = "off"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "json"
+    otel_traces_exporter: Literal["none", "otlp"] = "none"
+    otel_exporter_otlp_endpoint: str = "http://127.0.0.1:4318"
+    otel_exporter_otlp_headers: SecretStr | None = None
+    otel_service_name: str = "socialanalyzer"
     policy_path: Path | None = None
     bdr_roster_path: Path | None = None
 
@@ -196,6 +208,26 @@ def load_env_file(file: Path = Path(".env")) -> None:
     for name, value in dotenv_values(file, interpolate=False).items():
         if value and name in VARIABLES:
             os.environ.setdefault(name, value)
+
+
+def schedules_are_on() -> bool:
+    """True where SOCIALANALYZER_SCHEDULES says so: the schedules and the top-up of days run without being started."""
+    return os.environ.get("SOCIALANALYZER_SCHEDULES", "").strip() == "on"
+
+
+@contextmanager
+def environment_with(changes: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment with changes while the block runs, as settings read it."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def inherited_environment(changes: Mapping[str, str]) -> dict[str, str]:

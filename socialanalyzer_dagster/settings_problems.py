@@ -52,15 +52,22 @@ def live_problems(values: Mapping[str, str]) -> list[str]:
         problems.append(f"SUPPRESSION_HMAC_KEY must have at least {_SHORTEST_HMAC_KEY} characters")
     urls = {name: values.get(name, "https://") for name in ("INSIGHTIQ_API_URL", "HUBSPOT_WEBHOOK_URL")}
     problems += [f"{name} must start with https://" for name, url in urls.items() if not url.startswith("https://")]
+    if not values.get("OTEL_EXPORTER_OTLP_ENDPOINT", "https://").startswith(("http://", "https://")):
+        problems.append("OTEL_EXPORTER_OTLP_ENDPOINT must start with http:// or https://")
     return problems
 
 
 def sandbox_problems(values: Mapping[str, str]) -> list[str]:
     """Of a sandbox environment."""
-    parts = urlsplit(values.get("SOCIALANALYZER_SANDBOX_URL", SANDBOX_URL))
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
-        return ["SOCIALANALYZER_SANDBOX_URL must be an http:// address of this machine"]
-    return []
+    urls = {
+        name: values.get(name, SANDBOX_URL) for name in ("SOCIALANALYZER_SANDBOX_URL", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    }
+    return [f"{name} must be an http:// address of this machine" for name, url in urls.items() if not _is_here(url)]
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
 
 
 def _is_loopback(host: str) -> bool:

@@ -133,7 +133,7 @@ def print_created(console: Console, created: CreatedBatch, wanted: Wanted, batch
     """The estimate, the caps, the columns of a list, and how to go on."""
     if wanted.preview is not None:
         _print_preview(console, wanted.preview)
-    console.print(table(("stage", "leads", "estimate"), _stage_rows(batch.estimate)))
+    console.print(table(("stage", "leads", "estimate", "seconds per lead"), _stage_rows(batch.estimate)))
     console.print("", table(("money", "USD"), _money_rows(created)))
     console.print(f"\nrates: {batch.estimate['source']}", markup=False)
     console.print(
@@ -147,8 +147,11 @@ def _print_preview(console: Console, preview: ListPreview) -> None:
     console.print(table(("column", "read as"), used), "")
 
 
-def _stage_rows(estimate: Mapping[str, Any]) -> list[tuple[str, int, str]]:
-    return [(stage, each["leads"], usd(each["micros"])) for stage, each in estimate["stages"].items()]
+def _stage_rows(estimate: Mapping[str, Any]) -> list[tuple[str, int, str, float | None]]:
+    return [
+        (stage, each["leads"], usd(each["micros"]), each.get("seconds_per_lead"))
+        for stage, each in estimate["stages"].items()
+    ]
 
 
 def _money_rows(created: CreatedBatch) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """`presets`: named, saved searches."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -8,8 +9,10 @@ from rich.console import Console
 from socialanalyzer_dagster.commands.inputs import json_object
 from socialanalyzer_dagster.commands.office import open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, table
+from socialanalyzer_dagster.domain.search_health import SearchHealth, advice
 from socialanalyzer_dagster.pipeline import presets
 from socialanalyzer_dagster.pipeline.presets import LoadedPreset
+from socialanalyzer_dagster.pipeline.saved_searches import search_healths
 
 app = typer.Typer(help="Named, saved searches.", no_args_is_help=True)
 
@@ -20,15 +23,18 @@ PlatformOption = Annotated[str, typer.Option("--platform", help="Platform of the
 def list_presets(
     *, platform: Annotated[str | None, typer.Option(help="Of one platform only.")] = None, as_json: AsJson = False
 ) -> None:
-    """All presets; one that is invalid under the present rules says why."""
+    """All presets and how fresh each still is; one that is used up or invalid says what to do."""
     with open_office() as office:
-        found = presets.list_presets(office.workplace(), platform)
-    result = [_described(each) for each in found]
+        workplace = office.workplace()
+        found = presets.list_presets(workplace, platform)
+        every = search_healths(workplace)
+    healths = {each.preset_id: each for each in every}
+    result = [{**_described(each), **_freshness(healths[each.preset.preset_id], every)} for each in found]
     cells = [
-        (each["platform"], each["name"], each["slug"], each["version"], "; ".join(each["problems"]) or "ok")
+        (each["platform"], each["name"], each["slug"], each["version"], each["state"], each["advice"])
         for each in result
     ]
-    headers = ("platform", "name", "in keys", "version", "state")
+    headers = ("platform", "name", "in keys", "version", "state", "what to do")
     emit(result, as_json=as_json, text=lambda console: console.print(table(headers, cells)))
 
 
@@ -44,6 +50,15 @@ def _described(loaded: LoadedPreset) -> dict[str, Any]:
         "created_by": preset.created_by,
         "updated_at": preset.updated_at,
         "problems": [f"{problem.field}: {problem.message}" for problem in loaded.problems],
+    }
+
+
+def _freshness(health: SearchHealth, every: Sequence[SearchHealth]) -> dict[str, Any]:
+    return {
+        "state": health.state,
+        "novelty": health.novelty,
+        "seems_to_hold_still": health.left,
+        "advice": advice(health, every),
     }
 
 

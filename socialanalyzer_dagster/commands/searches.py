@@ -1,7 +1,7 @@
 """`platforms` and `list preview`: what can be searched, and how a creator list would be read."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,15 +11,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from socialanalyzer_dagster.commands.office import open_office
 from socialanalyzer_dagster.commands.output import AsJson, counting, emit, table, written_to
 from socialanalyzer_dagster.domain.creator_list_files import preview_list, summarise_list
 from socialanalyzer_dagster.domain.creator_lists import AnyRow, Check, UnusableRow
-from socialanalyzer_dagster.domain.policy import shipped_policy
+from socialanalyzer_dagster.domain.estimate import Rates
+from socialanalyzer_dagster.domain.policy import Policy, shipped_policy
 from socialanalyzer_dagster.pipeline.batch_requests import placing
+from socialanalyzer_dagster.pipeline.estimates import measured_rates
+from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.platforms.base import Platform
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 
 list_app = typer.Typer(help="Creator lists.", no_args_is_help=True)
+_STAGE_COLUMNS = ("stage", "what happens", "vendors", "pass", "USD per lead", "seconds per lead")
 
 
 def register(app: typer.Typer) -> None:
@@ -29,17 +34,19 @@ def register(app: typer.Typer) -> None:
 
 
 def platforms(*, as_json: AsJson = False) -> None:
-    """Every platform with its stages, vendors and filters."""
-    result = [_described(each) for each in PLATFORMS.values()]
+    """Every platform with its stages, vendors and filters, what a lead costs and how long it takes, and the targets."""
+    with open_office() as office:
+        policy = active_policy(office.database)
+        now = office.clock.now()
+        with office.database.read() as connection:
+            rates = {key: measured_rates(connection, key, policy=policy, now=now) for key in PLATFORMS}
+    result = [_described(each, rates[each.key], policy) for each in PLATFORMS.values()]
 
     def text(console: Console) -> None:
         for each in PLATFORMS.values():
             console.print(f"[bold]{each.key}[/bold]  {each.label}: {each.description}")
-            stages = [
-                (stage.value, adapter.description, ", ".join(adapter.providers))
-                for stage, adapter in each.adapters.items()
-            ]
-            console.print(table(("stage", "what happens", "vendors"), stages))
+            console.print(table(_STAGE_COLUMNS, [*_stage_rows(each, rates[each.key])]))
+            console.print(f"rates: {rates[each.key].source}", markup=False)
             fields = [
                 (name, _type_text(field), field.get("description")) for name, field in _filter_fields(each).items()
             ]
@@ -48,12 +55,31 @@ def platforms(*, as_json: AsJson = False) -> None:
     emit(result, as_json=as_json, text=text)
 
 
-def _described(each: Platform) -> dict[str, object]:
+def _stage_rows(each: Platform, rates: Rates) -> Iterator[Sequence[object]]:
+    for stage, adapter in each.adapters.items():
+        price, share, seconds = rates.stage_usd.get(stage), rates.pass_rates.get(stage), rates.seconds.get(stage)
+        yield (
+            stage.value,
+            adapter.description,
+            ", ".join(adapter.providers),
+            None if share is None else f"{share:.0%}",
+            None if price is None else f"${price:.4f}",
+            None if seconds is None else f"{seconds:.2f}",
+        )
+
+
+def _described(each: Platform, rates: Rates, policy: Policy) -> dict[str, object]:
     return {
         "key": each.key,
         "label": each.label,
         "description": each.description,
-        "target_per_day": each.target_per_day,
+        "scored_leads_a_day": dict(policy.targets.scored_leads.get(each.key, {})),
+        "estimates": {
+            "source": rates.source,
+            "usd_per_lead": {stage.value: price for stage, price in rates.stage_usd.items()},
+            "pass_rates": {stage.value: share for stage, share in rates.pass_rates.items()},
+            "seconds_per_lead": {stage.value: round(seconds, 3) for stage, seconds in rates.seconds.items()},
+        },
         "expected_yield": {stage.value: share for stage, share in each.expected_yield.items()},
         "stages": {stage.value: adapter for stage, adapter in each.adapters.items()},
         "filters": each.filter_model.model_json_schema(),

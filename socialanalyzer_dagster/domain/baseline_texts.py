@@ -4,16 +4,19 @@ from socialanalyzer_dagster.domain.baselines import Comparison, Figure, Grade, U
 from socialanalyzer_dagster.domain.money import usd_text
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """The figure, what is usual, the literal direction, and separately whether that is bad (spec 14.4)."""
+def comparison_text(comparison: Comparison, *, of: str = "batches") -> str:
+    """The figure, what is usual, the literal direction, and separately whether that is bad (spec 14.4).
+
+    `of` names what was compared, batches or days.
+    """
     figure, baseline = comparison.figure, comparison.baseline
     told = f"{title(figure.name)} is {shown(figure, figure.value)}"
     if baseline is None:
         return f"{told}; there is no baseline yet."
     usual = f"the usual {shown(figure, baseline.middle)} of {baseline.of}"
     young = ", a young baseline" if baseline.is_young else ""
-    known = f"(median of {baseline.batches} batches{young})"
-    return f"{told}, {_distance(comparison)} {usual} {known}{_judged(comparison)}.{_drifted(comparison)}"
+    known = f"(median of {baseline.batches} {of}{young})"
+    return f"{told}, {_distance(comparison)} {usual} {known}{_judged(comparison)}.{_drifted(comparison, of)}"
 
 
 def title(name: str) -> str:
@@ -49,10 +52,10 @@ def _judged(comparison: Comparison) -> str:
     return ""
 
 
-def _drifted(comparison: Comparison) -> str:
+def _drifted(comparison: Comparison, of: str) -> str:
     drift = comparison.drift
     if drift is None:
         return ""
     way = "risen" if drift.change > 0 else "fallen"
     kind = "bad" if comparison.is_bad_drift else "not bad"
-    return f" It has {way} by {abs(drift.change):.0%} over {drift.batches} batches, little by little: {kind}."
+    return f" It has {way} by {abs(drift.change):.0%} over {drift.batches} {of}, little by little: {kind}."

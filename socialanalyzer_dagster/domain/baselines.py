@@ -125,6 +125,12 @@ class Comparison:
         return _is_unwanted(self.figure.good, self.drift.change if self.drift is not None else None)
 
 
+def worse_than_usual(found: Sequence[Comparison]) -> list[Comparison]:
+    """What a person should look at: figures that are worse beyond chance, then those that only got worse slowly."""
+    worse = [each for each in found if each.is_bad and each.grade in (Grade.NOTABLE, Grade.SIGNIFICANT)]
+    return [*worse, *(each for each in found if each.is_bad_drift and each not in worse)]
+
+
 def _is_unwanted(good: Good, change: float | None) -> bool:
     if change is None or good is Good.NEITHER:
         return False

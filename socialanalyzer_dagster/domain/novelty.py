@@ -63,6 +63,18 @@ def look_up_novelty(runs: Iterable[FilterRun], *, now: datetime, policy: Novelty
     )
 
 
+def leads_left(first: int, second: int, both: int, seen: int) -> int | None:
+    """How many leads a search seems to hold that no run of it has shown, by capture and recapture (Chapman).
+
+    `first` and `second` leads were found by two runs, `both` by both, `seen` by any run. None where the two share
+    nobody: then nothing can be told. A vendor that shows the same leads first makes the estimate too small.
+    """
+    if both == 0:
+        return None
+    population = (first + 1) * (second + 1) / (both + 1) - 1
+    return max(0, round(population) - seen)
+
+
 class Change(StrEnum):
     """How a used-up search can be varied, in the order shown without history."""
 

@@ -10,8 +10,10 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from socialanalyzer_dagster.domain.category_examples import shipped_examples, shipped_examples_digest
+from socialanalyzer_dagster.domain.policy_automation import RulesPolicy
 from socialanalyzer_dagster.domain.policy_crm import (
     CrmPolicy,
+    EscalationPolicy,
     GatesPolicy,
     OutreachPolicy,
     PrivacyPolicy,
@@ -28,7 +30,7 @@ from socialanalyzer_dagster.domain.policy_judgement import (
     ScoringPolicy,
     TiersPolicy,
 )
-from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy
+from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy, TargetsPolicy
 from socialanalyzer_dagster.domain.policy_money import (
     BreakersPolicy,
     BudgetsPolicy,
@@ -96,12 +98,15 @@ class Policy(Section):
     health: HealthPolicy
     retries: RetriesPolicy
     metrics: MetricsPolicy
+    targets: TargetsPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy
+    escalation: EscalationPolicy
     privacy: PrivacyPolicy
     outreach: OutreachPolicy
     retention: RetentionPolicy
     runtime: RuntimePolicy
+    rules: RulesPolicy
 
     @model_validator(mode="after")
     def _is_complete(self, info: ValidationInfo) -> "Policy":

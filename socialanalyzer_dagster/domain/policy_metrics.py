@@ -1,10 +1,14 @@
-"""The policy section for what is usual (spec 14.3, 14.4)."""
+"""The policy sections for what is usual, and for how many leads a day is to bring (spec 14.3, 14.4)."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from socialanalyzer_dagster.domain.policy_search import Positive, Section
+from socialanalyzer_dagster.domain.policy_search import Count, Positive, Section
+from socialanalyzer_dagster.domain.types import PlatformKey
 
 
 class MetricsPolicy(Section):
@@ -28,4 +32,49 @@ class MetricsPolicy(Section):
     def _is_ordered(self) -> Self:
         if self.notable >= self.significant:
             raise ValueError("metrics.notable must be less than metrics.significant")
+        return self
+
+
+class Weekday(StrEnum):
+    """Days of the week, in the order of `datetime.date.weekday`."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+class TargetsPolicy(Section):
+    """How many scored leads a day is to bring, and how its searches are planned."""
+
+    time_zone: str
+    """Decides at what hour the day is planned, and which day of the week that is; all data are in UTC days."""
+    plan_hour: int = Field(ge=0, le=23)
+    scored_leads: Mapping[PlatformKey, Mapping[Weekday, Count]]
+    """Weekdays that are not named have no target."""
+    least_results: Positive
+    """A search for fewer results is not worth a batch."""
+    most_results: Positive
+    """One planned batch asks for no more."""
+    trusted_from: Positive
+    """Measured rates count as much as the defaults at so many leads, more above, less below."""
+    batches_a_day: Positive
+    """Per platform: no day plans more."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"there is no time zone '{name}'; an example is Europe/Berlin") from error
+        return name
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.least_results > self.most_results:
+            raise ValueError("targets.least_results must not be above targets.most_results")
         return self

@@ -9,6 +9,7 @@ from socialanalyzer_dagster.domain.outcomes import skipped
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition, transition
 from socialanalyzer_dagster.pipeline.code_version import code_version
+from socialanalyzer_dagster.pipeline.gate_log import withdraw
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
 from socialanalyzer_dagster.pipeline.summaries import refresh_summary
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -52,10 +53,11 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
         outcomes.settle_costs(connection, batch.batch_id)
         partial = ending.status in _PARTIAL or not _is_discovered(connection, batch)
         record_history(connection, batch, now=ending.now, partial=partial)
-        values = {"capped": is_still_capped(connection, batch)}
+        values = {"capped": is_still_capped(connection, batch), "plan_only": False}
         wanted = Transition(to=ending.status, cause=ending.cause, now=ending.now, values=values)
         ended = transition(connection, batch, wanted)
         claims.release_claims(connection, batch.batch_id)
+        withdraw(connection, batch.batch_id, ending.now)
     refresh_summary(workplace, ended)
     with database.read() as connection:
         return batches.batch_by_id(connection, batch.batch_id) or ended

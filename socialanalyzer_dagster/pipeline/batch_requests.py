@@ -31,15 +31,16 @@ MAX_REASON_CHARS = 500
 class BatchRequest:
     """A wanted batch: a preset, or a platform with filters, or a platform with the rows of a creator list.
 
-    `fields` are the common fields of spec 5.1 by name; absent ones get their defaults. `confirmed` accepts any estimate
-    (a person saw it); `fields["confirm_estimate_micro"]` accepts exactly that one. `force_reason` allows a search
-    that is already running.
+    `fields` are the common fields of spec 5.1 by name; absent ones get their defaults. `max_results` stands for that of
+    the filters. `confirmed` accepts any estimate: a person saw it, or a plan may spend it alone;
+    `fields["confirm_estimate_micro"]` accepts exactly that one. `force_reason` allows a search that is already running.
     """
 
     platform: str | None = None
     preset: str | None = None
     filters: Mapping[str, object] | None = None
     creator_list: CreatorList | None = None
+    max_results: int | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
     stop_at_cap: bool = False
     confirmed: bool = False
@@ -65,6 +66,7 @@ class BatchRequest:
             fields,
             self.stop_at_cap,
             self.canary,
+            *([] if self.max_results is None else [self.max_results]),
         ]
         return sha256_of(body)
 
@@ -110,6 +112,7 @@ def check_request(
     preset = _preset(connection, request)
     platform = platform_of(workplace, (preset.platform if preset else request.platform) or "")
     raw = dict(preset.filters) if preset else dict(request.filters or {})
+    raw |= {} if request.max_results is None else {"max_results": request.max_results}
     context = _context(connection, platform.key, policy, default_max_leads=1)
     problems = _own_problems(request)
     try:

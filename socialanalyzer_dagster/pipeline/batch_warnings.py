@@ -16,6 +16,7 @@ from socialanalyzer_dagster.domain.novelty import (
     suggest_variations,
 )
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.sentences import tries
 from socialanalyzer_dagster.domain.similarity import PastSearch, SimilarBatch, similar_batches
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_requests import CheckedRequest
@@ -92,10 +93,10 @@ def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: 
     platform, filters = checked.platform.key, checked.filters_json
     novelty = novelty_of(connection, checked.fingerprint, policy=policy, now=now)
     if novelty is not None and novelty.is_stale:
-        tries = "; ".join(_suggestion(each) for each in variations(connection, platform, filters, policy=policy))
+        tried = suggestion_texts(connection, platform, filters, policy=policy)
         warnings.append(
             f"This search ran {novelty.days_since} days ago and {novelty.novelty_percent} % of its "
-            f"{novelty.total_found} results were new." + (f" Try instead: {tries}." if tries else "")
+            f"{novelty.total_found} results were new.{tries(tried)}"
         )
     similar = similar_to(connection, platform, filters, policy=policy, now=now)
     if similar:
@@ -107,6 +108,13 @@ def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: 
             f"it found {best.found} leads, {best.synced} were synced."
         )
     return warnings
+
+
+def suggestion_texts(
+    connection: Connection, platform: PlatformKey, filters: Mapping[str, Any], *, policy: Policy
+) -> list[str]:
+    """What to change in a used-up search, with what it brought elsewhere, the best measured first (spec 5.7)."""
+    return [_suggestion(each) for each in variations(connection, platform, filters, policy=policy)]
 
 
 def _suggestion(suggestion: Suggestion) -> str:

@@ -9,7 +9,7 @@ from socialanalyzer_dagster.domain.estimate import BatchFigures, Estimate, Rates
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
-from socialanalyzer_dagster.storage import batch_figures, completed_batches, searches
+from socialanalyzer_dagster.storage import batch_figures, batch_totals, completed_batches, searches
 
 
 def measured_rates(connection: Connection, platform: PlatformKey, *, policy: Policy, now: datetime) -> Rates:
@@ -20,12 +20,13 @@ def measured_rates(connection: Connection, platform: PlatformKey, *, policy: Pol
 
 
 def completed_figures(connection: Connection, completed: list[completed_batches.Completed]) -> list[BatchFigures]:
-    """Leads in, leads passed and cost per stage of completed batches: five queries, however many there are."""
+    """Leads in, leads passed and cost and work per stage of completed batches: six queries, however many there are."""
     ids = [each.batch_id for each in completed]
     runs = searches.runs_of(connection, ids)
     passed = batch_figures.passed_counts(connection, ids)
     judged = batch_figures.judged_counts(connection, ids)
     costs = batch_figures.costs(connection, ids)
+    busy = batch_totals.busy_seconds(connection, ids)
     return [
         BatchFigures(
             finished_at=each.finished_at,
@@ -36,18 +37,24 @@ def completed_figures(connection: Connection, completed: list[completed_batches.
             },
             passed=passed.get(each.batch_id, {}),
             cost_micros=costs.get(each.batch_id, {}),
+            busy_seconds=busy.get(each.batch_id, {}),
         )
         for each in completed
     ]
 
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:
-    """The stored and printed form: leads and micro-USD per stage, and where the rates come from."""
+    """The stored and printed form: leads, micro-USD and seconds of work per stage, and where the rates come from."""
     return {
         "source": estimate.source,
         "micros": estimate.micros,
         "worst_case_micros": estimate.worst_case_micros,
         "stages": {
-            str(each.stage): {"leads": each.leads, "micros": micros_from_usd(each.usd)} for each in estimate.stages
+            str(each.stage): {
+                "leads": each.leads,
+                "micros": micros_from_usd(each.usd),
+                "seconds_per_lead": None if each.seconds_per_lead is None else round(each.seconds_per_lead, 3),
+            }
+            for each in estimate.stages
         },
     }

@@ -1,4 +1,4 @@
-"""The table of what was decided without a person: plans of a day, rules, suggestions (spec 15.3, 18)."""
+"""The tables of what was decided without a person, and of what each day brought (spec 14.3, 15.3, 18)."""
 
 from datetime import date, datetime
 from typing import Any
@@ -17,7 +17,10 @@ class DecisionRow(Base):
     """
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_kind_platform_day", "kind", "platform", "day"),)
+    __table_args__ = (
+        Index("ix_decisions_kind_platform_day", "kind", "platform", "day"),
+        Index("ix_decisions_kind_result", "kind", "result"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     dedup_key: Mapped[Label] = mapped_column(unique=True)
@@ -40,3 +43,14 @@ class DecisionRow(Base):
     result: Mapped[Short | None]
     result_detail: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     result_at: Mapped[datetime | None]
+
+
+class MetricSnapshotRow(Base):
+    """The figures of one UTC day on one platform, as its report counted them last."""
+
+    __tablename__ = "metric_snapshots"
+
+    day: Mapped[date] = mapped_column(Date(), primary_key=True)
+    platform: Mapped[Short] = mapped_column(primary_key=True)
+    figures: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    at: Mapped[datetime]

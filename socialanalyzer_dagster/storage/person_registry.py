@@ -110,11 +110,12 @@ RULES: tuple[TableRule, ...] = (
     _nobody(models_leads.FilterHistoryRow, "id fingerprint batch_id total_found new_found novelty_rate partial ran_at"),
     _searched(
         models_leads.LeadBatchRow,
-        "note filters cause force_reason summary",
+        "note filters cause force_reason summary polished_summary",
         "batch_id partition_key idempotency_key idempotency_hash platform day search_fingerprint preset_id "
-        "parent_batch_id bdr_names max_leads canary cap_micros stop_at_cap estimate estimate_micros worst_case_micros "
-        "policy_hash policy_version mode status version attempt interruptions stop_requested capped reused_micros "
-        "run_id halted_run_id holder created_at started_at finished_at heartbeat_at waits_for waits_until",
+        "parent_batch_id bdr_names max_leads canary tier_floor plan_only cap_micros stop_at_cap estimate "
+        "estimate_micros worst_case_micros policy_hash policy_version mode status version attempt interruptions "
+        "stop_requested capped reused_micros run_id halted_run_id holder created_at started_at finished_at "
+        "heartbeat_at waits_for waits_until",
     ),
     _nobody(models_leads.BatchStageRow, "batch_id stage total done started_at finished_at busy_milliseconds"),
     _blanked(
@@ -166,7 +167,9 @@ RULES: tuple[TableRule, ...] = (
     _nobody(control.BudgetScopeRow, "scope cap_micros settled_micros held_micros unknown_micros warned_at"),
     _nobody(control.PolicyRow, "policy_hash number policy_version document author note diff created_at is_active"),
     _searched(
-        control.GateRow, "comment", "gate_id batch_id stage subject_hash state requested_at decided_by decided_at"
+        control.GateRow,
+        "comment subject",
+        "gate_id batch_id stage subject_hash state requested_at decided_by decided_at",
     ),
     _nobody(crm.SyncPlanRow, "plan_id batch_id number plan_hash rules_hash state created_at expires_at resume_at"),
     _blanked(
@@ -183,7 +186,7 @@ RULES: tuple[TableRule, ...] = (
     _searched(
         models_health.LogEntryRow,
         "message",
-        "id batch_id at level logger exception stage platform step provider lead_uid attempt_key",
+        "id batch_id at level logger exception run_id attempt stage platform step provider lead_uid attempt_key",
     ),
     _searched(
         models_decisions.DecisionRow,
@@ -191,6 +194,7 @@ RULES: tuple[TableRule, ...] = (
         "id dedup_key at kind actor platform day lineage batch_id stage subject action expected_micros actual_micros "
         "result result_at",
     ),
+    _nobody(models_decisions.MetricSnapshotRow, "day platform figures at"),
     _nobody(control.BdrRow, "name owner_id is_active position"),
     _nobody(control.BdrEpochRow, "epoch active_names started_at"),
     _nobody(control.BdrCounterRow, "epoch tier bdr dealt"),

@@ -6,10 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
+from sqlalchemy.orm import aliased
 
 from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.leads import parts
-from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, LeadBatchRow, ListRowRow, SearchRow
+from socialanalyzer_dagster.storage.models_leads import (
+    BatchLeadRow,
+    FilterHistoryRow,
+    LeadBatchRow,
+    ListRowRow,
+    SearchRow,
+)
 
 FILTERS = "filters"
 LIST = "list"
@@ -129,6 +136,44 @@ def runs_of_search(connection: Connection, fingerprint: str, limit: int = 20) ->
         .limit(limit)
     )
     return [PastRun(**row._mapping) for row in rows]  # noqa: SLF001
+
+
+def newest_history(connection: Connection) -> tuple[int, datetime] | None:
+    """Number and time of the run of any search that was recorded last; None before the first."""
+    newest = select(FilterHistoryRow.id, FilterHistoryRow.ran_at).order_by(FilterHistoryRow.id.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return None if row is None else (row.id, row.ran_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Leads of two runs of a search, and those that both found; `seen` counts the leads of all its runs."""
+
+    first: int
+    second: int
+    both: int
+    seen: int
+
+
+def overlap(connection: Connection, fingerprint: str) -> Overlap | None:
+    """The two newest complete runs of a search side by side; None before there are two."""
+    complete = [run for run in runs_of_search(connection, fingerprint) if not run.partial][:2]
+    if len(complete) < 2:
+        return None
+    second, first = complete
+    of_both = aliased(BatchLeadRow)
+    both = connection.execute(
+        select(func.count())
+        .select_from(BatchLeadRow)
+        .join(of_both, of_both.lead_uid == BatchLeadRow.lead_uid)
+        .where(BatchLeadRow.batch_id == first.batch_id, of_both.batch_id == second.batch_id)
+    ).scalar_one()
+    seen = connection.execute(
+        select(func.count(BatchLeadRow.lead_uid.distinct()))
+        .join(FilterHistoryRow, FilterHistoryRow.batch_id == BatchLeadRow.batch_id)
+        .where(FilterHistoryRow.fingerprint == fingerprint)
+    ).scalar_one()
+    return Overlap(first.total_found, second.total_found, both, seen)
 
 
 def run_of_batch(connection: Connection, batch_id: str) -> PastRun | None:

@@ -65,10 +65,40 @@ def test_a_policy_is_shown_validated_and_activated(terminal, tmp_path):
     checked = terminal.json("policy", "validate", str(file))
     assert list(checked["diff"]) == ["budgets.day_usd"]
     assert terminal.json("policy", "show")["policy_hash"] != checked["policy_hash"]
-    terminal.run("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")
+    preview = terminal.json("policy", "preview", str(file), "--days", "7")
+    assert (preview["policy_hash"], preview["scores"], preview["cost_micros"]) == (checked["policy_hash"], 0, 0)
+    assert terminal.run("policy", "preview", str(file)).code == 0
+    told = terminal.run("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")
+    assert "0 of 0 leads scored in the last 30 days would change tier" in told.err
     active = terminal.json("policy", "show")
     assert active["policy_hash"] == checked["policy_hash"]
     assert (active["versions"][0]["author"], active["versions"][0]["note"]) == ("Kai", "less a day")
+
+
+def test_a_policy_version_is_listed_compared_and_gone_back_to(terminal, tmp_path):
+    before = terminal.json("policy", "show")
+    document = before["document"]
+    document["budgets"]["day_usd"] = "150.00"
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    new = str(terminal.json("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")["number"])
+    old, change = str(before["number"]), {"budgets.day_usd": {"old": "200", "new": "150.00"}}
+    assert terminal.json("policy", "diff", new) == {"from": None, "to": int(new), "diff": change}
+    assert terminal.json("policy", "diff", old, new)["diff"] == change
+    assert "budgets.day_usd" in terminal.run("policy", "diff", old, new).out
+    assert terminal.json("policy", "preview", "--version", old)["policy_hash"] == before["policy_hash"]
+    back = terminal.json("policy", "activate", "--version", old, "--by", "Noa", "--note", "too little")
+    assert (back["number"], list(back["diff"])) == (int(old), ["budgets.day_usd"])
+    listed = terminal.json("policy", "list")
+    assert [(each["number"], each["active"]) for each in listed[:2]] == [(int(new), False), (int(old), True)]
+    assert (listed[0]["author"], listed[0]["note"], listed[0]["changed"]) == ("Kai", "less a day", 1)
+    assert (listed[1]["activated"]["by"], listed[1]["activated"]["note"]) == ("Noa", "too little")
+    assert "too little" in terminal.run("policy", "list").out
+    hashed = terminal.json("policy", "show", listed[0]["hash"][:8])
+    assert (hashed["number"], hashed["document"]["budgets"]["day_usd"]) == (int(new), "150.00")
+    unknown = terminal.run("policy", "show", "77")
+    assert (unknown.code, "policy list" in unknown.err) == (2, True)
+    assert terminal.run("policy", "activate", str(file), "--version", old).code == 2
 
 
 def test_a_refused_policy_lists_every_problem(terminal, tmp_path):
@@ -123,7 +153,33 @@ def test_platforms_tell_stages_vendors_and_filters(terminal):
     for each in described:
         assert list(each["stages"]) == ["discovered", "screened", "enriched", "analyzed", "scored", "synced"]
         assert each["filters"]["properties"]["max_results"]["description"]
-    assert "max_results" in terminal.run("platforms").out
+    told = terminal.run("platforms").out
+    assert "max_results" in told
+    assert "seconds per lead" in told
+    assert {each["key"]: each["scored_leads_a_day"]["friday"] for each in described} == {
+        "instagram": 250, "patreon": 150, "facebook": 100,
+    }  # fmt: skip
+
+
+def test_a_day_is_shown_with_its_targets_and_planned_once(terminal):
+    assert terminal.run("presets", "save", "--platform", "instagram", "--filters", TRAVEL, "Travel Micro").code == 0
+    tried = terminal.json("day", "plan", "instagram", "--dry-run")
+    shown = terminal.json("day", "show")
+    assert [each["platform"] for each in shown] == ["facebook", "instagram", "patreon"]
+    assert shown[1]["stands"] == tried["why"]
+    made = terminal.json("day", "plan", "instagram")
+    assert {**made, "batches": {}} == tried
+    assert len(made["batches"]) == len(tried["run"]) == (1 if tried["target"] else 0)
+    assert not terminal.json("day", "plan", "instagram")["batches"]
+    assert "Travel Micro" in terminal.run("day", "plan", "instagram", "--dry-run").out
+    assert "scored" in terminal.run("day", "show").out
+
+
+@pytest.mark.parametrize("day", ["20-11-2026", "yesterday", "2026-13-01"])
+def test_a_day_that_is_none_is_refused(terminal, day):
+    refused = terminal.run("day", "show", "--day", day)
+    assert refused.code == 2
+    assert "is not a day such as 2026-11-20" in refused.err
 
 
 def test_a_list_is_previewed_with_its_unusable_rows(terminal, tmp_path):

@@ -40,8 +40,11 @@ async def test_three_completed_batches_replace_the_defaults(world, clock):
     assert measured.stage_usd[Stage.SCREENED] * 1_000_000 == FETCH_MICROS
     assert measured.pass_rates[Stage.DISCOVERED] == 1
     assert float(measured.pass_rates[Stage.SCREENED]) == 0.75
+    assert set(measured.seconds) == {Stage.SCREENED, Stage.ENRICHED, Stage.ANALYZED, Stage.SCORED}
     created = world.create(filters={"keyword": "next", "max_results": 10})
     assert created.estimate_micros > 0
-    assert "3 batches" in find_batch(world.workplace, created.key).estimate["source"]
+    estimate = find_batch(world.workplace, created.key).estimate
+    assert "3 batches" in estimate["source"]
+    assert estimate["stages"]["screened"]["seconds_per_lead"] == round(measured.seconds[Stage.SCREENED], 3)
     clock.at += timedelta(days=31)
     assert "defaults" in rates(world).source

@@ -50,10 +50,6 @@ def test_keywords_are_read_from_filters_and_ideas_go_into_one_of_them() -> None:
         assert each.filter_model.model_fields[each.keywords.ideas].annotation == list[str]
 
 
-def test_targets_add_up_to_the_daily_goal() -> None:
-    assert [platform(key).target_per_day for key in ("instagram", "patreon", "facebook")] == [250, 150, 100]
-
-
 def test_every_expected_yield_is_a_share_of_every_stage() -> None:
     for each in PLATFORMS.values():
         assert set(each.expected_yield) == set(STAGES)
