@@ -78,12 +78,13 @@ class House:
 
 
 @contextmanager
-def open_house(home: Path, environment: pytest.MonkeyPatch, template: Path) -> Iterator[House]:
-    """An installation over a copy of a migrated, empty SQLite file."""
+def open_house(home: Path, environment: pytest.MonkeyPatch, template: Path | None = None) -> Iterator[House]:
+    """An installation over a copy of a migrated, empty SQLite file; without one it makes its tables itself."""
     with running_sandbox(SandboxConfig(home=home, port=0, epoch=epoch_of_today())) as url:
         environment.setenv("SOCIALANALYZER_HOME", str(home))
         environment.setenv("SOCIALANALYZER_SANDBOX_URL", url)
-        _prepare(template)
+        if template is not None:
+            _prepare(template)
         with open_office() as office, dg.DagsterInstance.ephemeral() as instance:
             yield House(home=home, sandbox=url, instance=instance, office=office)
 
