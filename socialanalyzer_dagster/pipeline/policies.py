@@ -87,7 +87,14 @@ def policy_of_hash(database: Database, policy_hash: str) -> Policy:
     if (known := _PARSED.get(policy_hash)) is not None:
         return known
     with database.read() as connection:
-        found = rows.by_hash(connection, policy_hash)
+        return policy_in(connection, policy_hash)
+
+
+def policy_in(connection: Connection, policy_hash: str) -> Policy:
+    """As `policy_of_hash`, within a transaction."""
+    if (known := _PARSED.get(policy_hash)) is not None:
+        return known
+    found = rows.by_hash(connection, policy_hash)
     if found is None:
         raise PolicyError(f"policy {policy_hash[:12]} is not stored in this database")
     if len(_PARSED) >= _KEPT:

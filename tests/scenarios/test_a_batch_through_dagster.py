@@ -26,8 +26,8 @@ SEARCH = {"search_keywords": ["travel", "hiking"], "max_results": 20}
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with open_house(tmp_path / "home", monkeypatch) as made:
+def house(tmp_path, monkeypatch: pytest.MonkeyPatch, sqlite_template) -> Iterator[House]:
+    with open_house(tmp_path / "home", monkeypatch, sqlite_template) as made:
         yield made
 
 

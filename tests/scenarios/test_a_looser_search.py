@@ -24,8 +24,8 @@ UP_TO_SCREENED = [dg.AssetKey("discovered_leads"), dg.AssetKey("screened_leads")
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with open_house(tmp_path / "home", monkeypatch) as made:
+def house(tmp_path, monkeypatch: pytest.MonkeyPatch, sqlite_template) -> Iterator[House]:
+    with open_house(tmp_path / "home", monkeypatch, sqlite_template) as made:
         document = active_policy(made.office.database).document()
         document["rules"]["table"]["R-1"]["when"] = {"kind": "low_yield", "below": "0.5", "judged_from": 3}
         by = Authorship(author="test", note="small batches", at=made.office.clock.now())

@@ -23,8 +23,8 @@ SEARCH = {"search_keywords": ["travel", "hiking"], "max_results": 5}
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with open_house(tmp_path / "home", monkeypatch) as made:
+def house(tmp_path, monkeypatch: pytest.MonkeyPatch, sqlite_template) -> Iterator[House]:
+    with open_house(tmp_path / "home", monkeypatch, sqlite_template) as made:
         document = active_policy(made.office.database).document()
         document["gates"]["requires_approval"] |= {"discovered": True, "screened": True}
         by = Authorship(author="test", note="gates", at=made.office.clock.now())
