@@ -25,7 +25,6 @@ from socialanalyzer_dagster.storage import (
 )
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import Database, normalized_url
-from tests.collecting import begin_elsewhere, sort_tests
 
 ENGINES = ("sqlite", "postgresql")
 MODELS = (models_control, models_crm, models_leads, models_people, models_results)
@@ -36,16 +35,6 @@ LONGEST_VALUE = 120
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a file or a long text by its length: the test processes tell each other the name of every test."""
     return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > LONGEST_VALUE else None
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    begin_elsewhere(session.config)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    sort_tests(items)
 
 
 def pytest_collection_finish() -> None:
