@@ -31,6 +31,17 @@ _WARM = [
     "openai.resources.chat.completions",
     "openai.resources.audio",
     "PIL.JpegImagePlugin",
+    "anyio._backends._asyncio",
+    "dagster._core.execution.execute_in_process",
+    "dagster._core.executor.in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.secrets.env_file",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.storage.root",
+    "fsspec.implementations.local",
+    "httpcore",
+    "rich._emoji_codes",
+    "upath.implementations.local",
     "tests.scenarios.warm",  # the last: it takes what is there by then from the collector
 ]
 """What processes of the tests would import on their way; a test process has one such server, whoever asks first."""

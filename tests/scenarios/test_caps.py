@@ -105,8 +105,8 @@ def test_a_full_day_ends_paid_work_and_is_named(house: House) -> None:
 
 
 def test_a_search_the_month_has_no_room_for_is_not_bought(house: House) -> None:
-    allow(house, day_usd=0.05, platform_day_usd=0.05, month_usd=0.05)
-    key = house.create("patreon", SEARCHES["patreon"]).key
+    allow(house, day_usd=0.02, platform_day_usd=0.02, month_usd=0.02)
+    key = house.create("patreon", {**SEARCHES["patreon"], "max_results": 5}).key
     assert house.run("lead_batch_job", key).success
     view = house.view(key)
     assert (view["status"], view["capped"], view["spend_micros"]) == ("completed", True, 0)
