@@ -190,6 +190,15 @@ class Town:
         return self.rows(ScoreRow.lead_uid, ScoreRow.tier, ScoreRow.record)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever looks at the town goes to the one test process that builds it, besides the tests of `invariants`."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and "town" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("invariants"))
+
+
 @pytest.fixture(scope="session")
 def town(server: SandboxServer, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A batch of every platform from its search into the CRM."""
