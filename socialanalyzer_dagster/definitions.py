@@ -23,11 +23,13 @@ from socialanalyzer_dagster.jobs import (
     saved_searches_job,
     search_plan_job,
 )
+from socialanalyzer_dagster.resources.notifications import NotifierResource, SlackResource
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
 from socialanalyzer_dagster.schedules import DAILY_ASSETS, SCHEDULES
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
+from socialanalyzer_dagster.sensors.outbox import outbox_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor
 from socialanalyzer_dagster.sensors.staleness import staleness_sensor
@@ -40,11 +42,14 @@ def default_resources() -> dict[str, object]:
     """Every resource, configured from the settings when it is used."""
     vendors = vendor_resources()
     database = DatabaseResource()
+    slack = SlackResource()
     pipeline = PipelineResource(database=database, vendors=vendors["vendors"])
     return {
         **vendors,
         "database": database,
         "pipeline": pipeline,
+        "slack": slack,
+        "notifier": NotifierResource(slack=slack),
         "privacy": PrivacyResource(pipeline=pipeline, media_store=vendors["media_store"]),
     }
 
@@ -77,6 +82,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             vendor_job_sensor,
             provider_recovery_sensor,
             sync_retry_sensor,
+            outbox_sensor,
             run_failure_sensor,
             run_cancelled_sensor,
             daily_target_sensor,

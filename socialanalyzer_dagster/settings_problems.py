@@ -2,9 +2,9 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 SANDBOX_URL = "http://127.0.0.1:8321"
 LIVE_REQUIRED = ("DATABASE_URL", "OPENAI_API_KEY", "SUPPRESSION_HMAC_KEY", "BDR_ROSTER_PATH")
@@ -13,6 +13,9 @@ _TOGETHER = (
     ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET_NAME", "R2_ENDPOINT_URL"),
 )
 _SHORTEST_HMAC_KEY = 32
+_SECURE_URLS = ("INSIGHTIQ_API_URL", "HUBSPOT_WEBHOOK_URL", "SLACK_WEBHOOK_URL")
+_CHANNEL_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_OWN_CHANNELS = ("slack", "email", "badge")
 _SQLITE = "sqlite:///"
 
 
@@ -50,7 +53,7 @@ def live_problems(values: Mapping[str, str]) -> list[str]:
         problems.append("INSIGHTIQ_CLIENT_ID with INSIGHTIQ_SECRET, or APIFY_API_TOKEN, is required to find creators")
     if 0 < len(values.get("SUPPRESSION_HMAC_KEY", "")) < _SHORTEST_HMAC_KEY:
         problems.append(f"SUPPRESSION_HMAC_KEY must have at least {_SHORTEST_HMAC_KEY} characters")
-    urls = {name: values.get(name, "https://") for name in ("INSIGHTIQ_API_URL", "HUBSPOT_WEBHOOK_URL")}
+    urls = {name: values.get(name, "https://") for name in _SECURE_URLS}
     problems += [f"{name} must start with https://" for name, url in urls.items() if not url.startswith("https://")]
     return problems
 
@@ -61,6 +64,59 @@ def sandbox_problems(values: Mapping[str, str]) -> list[str]:
     if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
         return ["SOCIALANALYZER_SANDBOX_URL must be an http:// address of this machine"]
     return []
+
+
+def mail_problems(values: Mapping[str, str]) -> list[str]:
+    """Of the variables of notifications, in either mode."""
+    return [*_smtp_problems(values), *_named_url_problems(values.get("NOTIFY_URLS", ""))]
+
+
+def _smtp_problems(values: Mapping[str, str]) -> Iterator[str]:
+    if not (url := values.get("SMTP_URL")):
+        return
+    if "DIGEST_TO" not in values:
+        yield "DIGEST_TO must say who gets the messages of SMTP_URL"
+    try:
+        parts = urlsplit(url)
+        is_server = (
+            parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        is_server = False
+    if not is_server:
+        yield "SMTP_URL must be smtps://user:password@host:port?from=ADDRESS (or smtp:// for STARTTLS)"
+    elif "@" not in unquote(parts.username or "") and not re.search(r"(?:^|&)from=[^&]*(?:@|%40)", parts.query):
+        yield "SMTP_URL must say whom its messages are from: ?from=ADDRESS"
+
+
+def _named_url_problems(text: str) -> Iterator[str]:
+    names = [name for name, _ in named_urls(text)]
+    if any("://" not in url or not _CHANNEL_NAME.fullmatch(name) for name, url in named_urls(text)):
+        yield "NOTIFY_URLS must be name=url pairs with spaces between them; a name is small letters, digits and -"
+    if taken := sorted({*names} & {*_OWN_CHANNELS}):
+        yield f"NOTIFY_URLS must not name {', '.join(taken)}: SLACK_WEBHOOK_URL and SMTP_URL are for these"
+    if len(names) > len(set(names)):
+        yield "NOTIFY_URLS names a channel twice"
+
+
+def named_urls(text: str) -> list[tuple[str, str]]:
+    """The (name, url) pairs of NOTIFY_URLS; a part without a name has an empty one."""
+    parts = (part.partition("=") for part in text.split())
+    return [(name, url) if mark else ("", name) for name, mark, url in parts]
+
+
+def local_urls(text: str) -> str:
+    """What is left of NOTIFY_URLS in the sandbox: plain JSON to this machine; other services choose their own hosts."""
+    kept = ((name, url) for name, url in named_urls(text) if url.startswith("json://") and is_local(url))
+    return " ".join(f"{name}={url}" for name, url in kept)
+
+
+def is_local(url: str) -> bool:
+    """True for an address of this machine."""
+    try:
+        return _is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -39,6 +39,7 @@ from socialanalyzer_dagster.domain.policy_money import (
     Price,
     RetriesPolicy,
 )
+from socialanalyzer_dagster.domain.policy_notifications import NotificationsPolicy
 from socialanalyzer_dagster.domain.policy_rules import missing_names, unusable_names, unusable_values
 from socialanalyzer_dagster.domain.policy_search import (
     DiscoveryPolicy,
@@ -99,6 +100,7 @@ class Policy(Section):
     targets: TargetsPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy
+    notifications: NotificationsPolicy
     privacy: PrivacyPolicy
     outreach: OutreachPolicy
     retention: RetentionPolicy

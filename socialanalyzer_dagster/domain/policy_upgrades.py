@@ -47,7 +47,7 @@ STEPS = (
         ),
     ),
     Step("1.2.0", removed=(("search", "defaults", "*", "max_budget_usd"),)),
-    Step("1.3.0", added=(("metrics",), ("targets",))),
+    Step("1.3.0", added=(("metrics",), ("notifications",), ("targets",))),
 )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.approval import needs_person
 from socialanalyzer_dagster.domain.assignment import deal
 from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, sealed_hash, with_bdr, without_bdr
+from socialanalyzer_dagster.domain.notification_questions import ApprovalNeeded
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
@@ -23,6 +24,7 @@ from socialanalyzer_dagster.storage import (
     batch_figures,
     batches,
     crm_links,
+    outbox,
     roster,
     sync_plans,
 )
@@ -178,19 +180,32 @@ class _Store:
             requested_at=self._now,
         )
         approval_gates.insert_gate(connection, gate)
-        if not is_needed:
+        if is_needed:
+            outbox.emit(connection, self._question(plan, dealing.rows), now=self._now)
+        else:
             audit_log.record(
                 connection, at=self._now, actor="policy", action="plan.waive", subject=self._row.partition_key,
                 plan_hash=plan.plan_hash, policy_version=self._row.policy_version,
             )  # fmt: skip
         return plan
 
+    def _question(self, plan: Plan, rows: Sequence[PlanRow]) -> ApprovalNeeded:
+        return ApprovalNeeded(
+            batch_id=plan.batch_id,
+            plan_hash=plan.plan_hash,
+            rows=Counter(row.action.value for row in rows),
+            spend_micros=self._spent_micros(),
+            expires_at=plan.expires_at,
+        )
+
     def _needs_person(self, rows: Sequence[PlanRow]) -> bool:
         if self._row.canary is not None:
             return True
-        spent = batch_figures.money(self._connection, [self._row.batch_id])[self._row.batch_id].spend_micros
         contacts = sum(row.action in WRITTEN for row in rows)
-        return needs_person(self._batch.policy, contacts=contacts, spend_micros=spent)
+        return needs_person(self._batch.policy, contacts=contacts, spend_micros=self._spent_micros())
+
+    def _spent_micros(self) -> int:
+        return batch_figures.money(self._connection, [self._row.batch_id])[self._row.batch_id].spend_micros
 
     def _place(self, plan: Plan) -> None:
         """The batch waits for the decision, or is queued for its sync."""

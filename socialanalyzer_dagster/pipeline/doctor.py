@@ -35,9 +35,7 @@ _OFF = {
     "hubspot": "not configured: nothing can be synced",
 }
 
-READ_BY_NOTHING_YET = (
-    "CONSOLE_AUTH_FILE", "CONSOLE_SECRET_KEY", "DIGEST_TO", "HUBSPOT_CLIENT_SECRET", "SLACK_WEBHOOK_URL", "SMTP_URL",
-)  # fmt: skip
+READ_BY_NOTHING_YET = ("CONSOLE_AUTH_FILE", "CONSOLE_SECRET_KEY", "HUBSPOT_CLIENT_SECRET")
 """Variables whose use is to come."""
 
 

@@ -69,7 +69,13 @@ def summarize(workplace: Workplace, batch: Batch) -> Summary:
 
 def refresh_summary(workplace: Workplace, batch: Batch) -> Summary:
     """Write the summary of the batch as it stands now; returns it."""
-    summary = summarize(workplace, batch)
+    policy = policy_of_hash(workplace.database, batch.policy_hash)
     with workplace.database.write() as connection:
-        batches.write_summary(connection, batch.batch_id, summary.text())
+        return write_summary(connection, workplace, batch, policy)
+
+
+def write_summary(connection: Connection, workplace: Workplace, batch: Batch, policy: Policy) -> Summary:
+    """Write the summary of the batch as this transaction sees it; returns it."""
+    summary = batch_summary(read_facts(connection, workplace, batch), policy)
+    batches.write_summary(connection, batch.batch_id, summary.text())
     return summary

@@ -2,9 +2,11 @@
 
 import base64
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from socialanalyzer_dagster.domain.notifications import EMAIL, SLACK
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.vendors.apify_actors import Apify
 from socialanalyzer_dagster.vendors.apollo import Apollo
@@ -20,6 +22,9 @@ from socialanalyzer_dagster.vendors.media_store import BucketAccess, MediaStore,
 from socialanalyzer_dagster.vendors.page_routes import GatewayRoute, PublicRoute
 from socialanalyzer_dagster.vendors.pages import PageFetcher
 from socialanalyzer_dagster.vendors.transport import new_client
+
+if TYPE_CHECKING:
+    from socialanalyzer_dagster.vendors.notifier import Channel, Notifier
 
 INSIGHTIQ_SECONDS = 30.0
 LLM_SECONDS = 60.0
@@ -111,6 +116,29 @@ def connect_media_store(settings: Settings) -> MediaStore:
             secret_access_key=secret.get_secret_value(),
         )
     return open_media_store(settings.media_store_url, access, loopback_only=settings.is_sandbox)
+
+
+def connect_slack(settings: Settings) -> "Channel | None":
+    """Slack's incoming webhook; None without one. Raises BadAddress."""
+    if settings.slack_webhook_url is None:
+        return None
+    from socialanalyzer_dagster.vendors.notifier import slack_channel
+
+    return slack_channel(settings.slack_webhook_url.get_secret_value(), in_sandbox=settings.is_sandbox)
+
+
+def connect_notifier(settings: Settings, slack: "Channel | None") -> "Notifier":
+    """Every channel of notifications that has an address; raises BadAddress."""
+    from socialanalyzer_dagster.vendors.notifier import Notifier, email_channel, url_channel
+
+    sandbox = settings.is_sandbox
+    channels = {name: url_channel(name, url, in_sandbox=sandbox) for name, url in settings.notify_addresses.items()}
+    if slack is not None:
+        channels[SLACK] = slack
+    if settings.smtp_url is not None and settings.digest_to is not None:
+        server = settings.smtp_url.get_secret_value()
+        channels[EMAIL] = email_channel(server, settings.digest_to, in_sandbox=sandbox)
+    return Notifier(channels)
 
 
 def connect_vendors(settings: Settings) -> Vendors:

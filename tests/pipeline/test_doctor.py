@@ -61,10 +61,10 @@ def test_a_database_without_tables_is_a_problem(settings, tmp_path):
 
 
 def test_a_variable_that_nothing_reads_yet_is_named(settings, sqlite_database):
-    changed = settings.model_copy(update={"variables_set": frozenset({"SMTP_URL", "LOG_LEVEL"})})
+    changed = settings.model_copy(update={"variables_set": frozenset({"CONSOLE_AUTH_FILE", "LOG_LEVEL"})})
     found = examined(changed, sqlite_database)["settings"]
     assert (found.health, found.detail) == (
-        Health.WARNING, "sandbox mode, 2 variables set; read by nothing yet: SMTP_URL",
+        Health.WARNING, "sandbox mode, 2 variables set; read by nothing yet: CONSOLE_AUTH_FILE",
     )  # fmt: skip
 
 
