@@ -55,6 +55,7 @@ def program() -> typer.Typer:
         keywords,
         leads,
         ledger,
+        notify,
         people,
         plans,
         policies,
@@ -79,6 +80,7 @@ def program() -> typer.Typer:
     app.add_typer(leads.app, name="leads")
     app.add_typer(health.app, name="health")
     app.add_typer(ledger.app, name="ledger")
+    app.add_typer(notify.app, name="notify")
     app.add_typer(policies.app, name="policy")
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")

@@ -20,6 +20,7 @@ COMMANDS = (
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
     "privacy notices", "privacy origin", "privacy requests",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
+    "notify channels", "notify list", "notify test", "notify send", "notify again",
 )  # fmt: skip
 WITHOUT_A_RESULT = {"sandbox", "dev"}
 OPTIONS = {

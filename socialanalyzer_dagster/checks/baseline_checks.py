@@ -7,11 +7,10 @@ import dagster as dg
 
 from socialanalyzer_dagster.checks.batch_checks import STAGE_ASSETS
 from socialanalyzer_dagster.domain.baseline_texts import comparison_text
-from socialanalyzer_dagster.domain.baselines import Comparison, Grade
+from socialanalyzer_dagster.domain.baselines import Comparison, Grade, drifting_of, worse_of
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
-from socialanalyzer_dagster.pipeline.audited_batch import batch_and_policy
-from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage
+from socialanalyzer_dagster.pipeline.regressions import compared_stage
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
 
 _STAGES = (Stage.DISCOVERED, Stage.SCREENED, Stage.ENRICHED, Stage.ANALYZED, Stage.SCORED)
@@ -32,17 +31,15 @@ def _figures_usual(stage: Stage) -> dg.AssetChecksDefinition:
         Usual is the median of the batches of the last 30 days: of the preset where there are enough, else of the
         platform. A figure that got worse little by little warns too.
         """
-        with database.opened() as opened, opened.read() as connection:
-            batch, policy = batch_and_policy(connection, context.partition_key)
-            found = of_stage(comparisons(connection, batch, policy), stage)
+        with database.opened() as opened:
+            found = compared_stage(opened, context.partition_key, stage)
         return _result(context.partition_key, found)
 
     return figures_usual
 
 
 def _result(key: str, found: Sequence[Comparison]) -> dg.AssetCheckResult:
-    worse = [each for each in found if each.is_bad and each.grade in (Grade.NOTABLE, Grade.SIGNIFICANT)]
-    drifting = [each for each in found if each.is_bad_drift and each not in worse]
+    worse, drifting = worse_of(found), drifting_of(found)
     is_error = any(each.grade is Grade.SIGNIFICANT for each in worse)
     told = " ".join(comparison_text(each) for each in (*worse, *drifting))
     return dg.AssetCheckResult(

@@ -1,7 +1,7 @@
 """What is usual for a platform or preset, and whether a batch differs from it by more than chance (spec 14.3, 14.4)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
@@ -207,3 +207,13 @@ def _chance(figure: Figure, baseline: Baseline) -> float:
     freedom = math.inf if between == 0 else (baseline.batches - 1) * (total / between) ** 2
     distance = abs(figure.value - baseline.middle) / math.sqrt(total)
     return float(2 * stdtr(min(freedom, 1e9), -distance))
+
+
+def worse_of(found: Iterable[Comparison]) -> list[Comparison]:
+    """Those that are a quarter or more worse than usual, beyond chance."""
+    return [each for each in found if each.is_bad and each.grade in (Grade.NOTABLE, Grade.SIGNIFICANT)]
+
+
+def drifting_of(found: Iterable[Comparison]) -> list[Comparison]:
+    """Those that got worse little by little, and are not among the former."""
+    return [each for each in found if each.is_bad_drift and each not in worse_of([each])]

@@ -4,7 +4,7 @@ from datetime import date
 
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.notification_events import Event, Kind, key_of
-from socialanalyzer_dagster.domain.sentences import counted, leads
+from socialanalyzer_dagster.domain.sentences import begun, counted, leads
 
 
 class CapWarned(Event):
@@ -22,7 +22,7 @@ class CapWarned(Event):
 
     def title(self, batch: str) -> str:
         """Which cap."""
-        return f"{cap_name(self.scope, batch).capitalize()} is nearly used up"
+        return f"{begun(cap_name(self.scope, batch))} is nearly used up"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
         """How far."""
@@ -31,11 +31,12 @@ class CapWarned(Event):
 
 
 class CapReached(Event):
-    """A spending cap refuses calls; told once per cap."""
+    """A spending cap refuses calls, or keeps queued batches waiting (`is_holding`); told once per cap."""
 
     KIND = Kind.CAP_REACHED
     scope: str
     cap_micros: int
+    is_holding: bool = False
 
     @property
     def occasion(self) -> str:
@@ -44,7 +45,7 @@ class CapReached(Event):
 
     def title(self, batch: str) -> str:
         """Which cap."""
-        return f"{cap_name(self.scope, batch).capitalize()} of {usd_text(self.cap_micros)} is reached"
+        return f"{begun(cap_name(self.scope, batch))} of {usd_text(self.cap_micros)} is reached"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
         """What that means, and what to do."""
@@ -52,6 +53,8 @@ class CapReached(Event):
         if self.scope.startswith("batch:"):
             key = key_of(batch)
             return stops, f"`socialanalyzer batch set-cap {key} --max-spend USD` with a higher figure goes on."
+        if self.is_holding:
+            stops = "Queued batches are not launched; nothing of them is lost."
         return stops, "It starts anew with the next period; a higher cap is a change of the policy's `budgets`."
 
 

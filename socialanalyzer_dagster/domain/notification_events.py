@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from socialanalyzer_dagster.domain.money import usd_text
-from socialanalyzer_dagster.domain.sentences import counted, leads
+from socialanalyzer_dagster.domain.sentences import begun, counted, leads
 from socialanalyzer_dagster.domain.types import JsonValue
 
 
@@ -21,9 +21,12 @@ class Kind(StrEnum):
     BATCH_FAILED = "batch_failed"
     BATCH_STOPPED = "batch_stopped"
     BATCH_STUCK = "batch_stuck"
+    RUN_FAILED = "run_failed"
     STALE_SEARCH = "stale_search"
     DEVIATION = "deviation"
     NICHE_CLUSTER = "niche_cluster"
+    TARGET_MISSED = "target_missed"
+    PLAN_STOPPED = "plan_stopped"
     APPROVAL_NEEDED = "approval_needed"
     APPROVAL_REMINDER = "approval_reminder"
     APPROVAL_EXPIRED = "approval_expired"
@@ -115,10 +118,9 @@ class BatchEnded(Event):
         return self.told
 
 
-class BatchStuck(Event):
-    """A batch could not go on by itself, or its run crashed and it goes on; `what` says which."""
+class _OfAttempt(Event):
+    """A run did not end well; `what` says what became of its batch."""
 
-    KIND = Kind.BATCH_STUCK
     attempt: int
     what: str
 
@@ -127,62 +129,75 @@ class BatchStuck(Event):
         """One attempt."""
         return f"{self.batch_id}:{self.attempt}"
 
-    def title(self, batch: str) -> str:
-        """That something went wrong."""
-        return f"The run of {batch} did not end well"
-
     def sentences(self, batch: str) -> tuple[str, ...]:
         """What became of the batch."""
-        return (self.what, f"`socialanalyzer batch show {key_of(batch)}` says how it stands.")
+        return f"{self.what.rstrip('.')}.", f"`socialanalyzer batch show {key_of(batch)}` says how it stands."
+
+
+class BatchStuck(_OfAttempt):
+    """A run gave no sign of life any more, or crashed."""
+
+    KIND = Kind.BATCH_STUCK
+
+    def title(self, batch: str) -> str:
+        """Whose run."""
+        return f"The run of {batch} crashed"
+
+
+class RunFailed(_OfAttempt):
+    """A run failed at a step, and its batch is paused."""
+
+    KIND = Kind.RUN_FAILED
+
+    def title(self, batch: str) -> str:
+        """Whose run."""
+        return f"The run of {batch} failed"
 
 
 class SearchStale(Event):
-    """A search finds hardly anything new; `search` is its preset's name or key, `suggestions` what to change."""
+    """A search finds hardly anything new; `search` is its preset's name, `why` says how little and what to change."""
 
     KIND = Kind.STALE_SEARCH
     search: str
     platform: str
-    novelty_percent: int
-    results: int
+    why: str
     suggestions: tuple[str, ...] = ()
 
     @property
     def occasion(self) -> str:
-        """One batch that showed it, or the search itself."""
+        """One batch that showed it."""
         return f"{self.platform}:{self.search}:{self.batch_id or ''}"
 
     def title(self, batch: str) -> str:
         """Which search."""
-        return f"The search '{self.search}' is used up"
+        return f"The search '{self.search}' on {self.platform} is used up"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
         """How few were new, and what to try."""
-        told = f"Only {self.novelty_percent} % of its {self.results:,} results on {self.platform} were new."
         tries = tuple(f"Try: {each.rstrip('.')}." for each in self.suggestions)
-        return (told, "The daily plan leaves it out until it is edited.", *tries)
+        return (self.why, "The daily plan leaves it out until it is edited.", *tries)
 
 
 class Deviation(Event):
-    """A figure left its baseline; `sentence` says by how much, `is_severe` that it is an error and no warning."""
+    """Figures of a batch are worse than usual after a stage, a sentence each; `is_severe`: one is far from usual."""
 
     KIND = Kind.DEVIATION
-    metric: str
-    sentence: str
+    stage: str
+    told: tuple[str, ...]
     is_severe: bool
 
     @property
     def occasion(self) -> str:
-        """One figure of one batch."""
-        return f"{self.batch_id}:{self.metric}"
+        """One stage of one batch."""
+        return f"{self.batch_id}:{self.stage}"
 
     def title(self, batch: str) -> str:
-        """Which figure."""
-        grade = "far from" if self.is_severe else "away from"
-        return f"{self.metric} of {batch} is {grade} its baseline"
+        """Which batch."""
+        return f"{begun(batch)} is {'far ' if self.is_severe else ''}worse than usual at {self.stage}"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
         """By how much."""
-        return (self.sentence,)
+        return self.told
 
 
 class NicheCluster(Event):
@@ -235,18 +250,17 @@ class DeadSyncRows(Event):
 
 
 class UnknownAttempts(Event):
-    """Answers of a vendor were lost; told once per batch, vendor and day."""
+    """Answers of a vendor were lost; told once per batch and vendor."""
 
     KIND = Kind.UNKNOWN_ATTEMPTS
     vendor: str
-    day: str
     calls: int
     reserved_micros: int
 
     @property
     def occasion(self) -> str:
-        """One vendor's lost answers in a batch on one day."""
-        return f"{self.batch_id or 'none'}:{self.vendor}:{self.day}"
+        """One vendor's lost answers in a batch."""
+        return f"{self.batch_id}:{self.vendor}"
 
     def title(self, batch: str) -> str:
         """Where."""
@@ -255,12 +269,10 @@ class UnknownAttempts(Event):
     def sentences(self, batch: str) -> tuple[str, ...]:
         """What stays held, and how it is cleared up."""
         held = f"the worst case of {counted(self.calls, 'call')}, {usd_text(self.reserved_micros)}, stays held"
-        command = (
-            f"socialanalyzer ledger reconcile {key_of(batch)}" if self.batch_id else "socialanalyzer ledger reconcile"
-        )
+        command = f"`socialanalyzer ledger reconcile {key_of(batch)}`"
         return (
             f"It is not known what was charged: {held}.",
-            f"`{command}` asks the vendor and lists what a person must settle. Further ones of today are not told.",
+            f"{command} asks the vendor and lists what a person must settle. Further ones of this batch are not told.",
         )
 
 

@@ -5,78 +5,72 @@ from datetime import datetime
 
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.notification_events import Event, Kind, at_text, key_of
-from socialanalyzer_dagster.domain.sentences import counted
+from socialanalyzer_dagster.domain.sentences import begun
 
 
 class ApprovalNeeded(Event):
-    """A plan waits for a person; `rows` counts its rows by action."""
+    """A batch waits for a person; `told` is the question's own sentence, `rows` counts its plan's rows by action."""
 
     KIND = Kind.APPROVAL_NEEDED
     plan_hash: str
-    rows: Mapping[str, int]
-    spend_micros: int
+    """Of what is asked about: a plan, or the figures before a stage."""
+    told: str = ""
+    rows: Mapping[str, int] = {}
+    spend_micros: int | None = None
     expires_at: datetime
 
     @property
     def occasion(self) -> str:
-        """One plan of one batch."""
+        """One subject of one batch."""
         return f"{self.batch_id}:{self.plan_hash}"
 
     def title(self, batch: str) -> str:
         """What waits."""
-        return f"The CRM plan of {batch} waits for approval"
+        return f"{_asked(batch, self.rows)} waits for approval"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
         """The numbers, and how to decide."""
         return (
-            f"It would write: {planned(self.rows)}. The batch has cost {usd_text(self.spend_micros)} so far.",
+            *((f"{begun(self.told.rstrip('.'))}.",) if self.told else ()),
+            *((f"The CRM plan: {planned(self.rows)}.",) if self.rows else ()),
+            *((f"The batch has cost {usd_text(self.spend_micros)} so far.",) if self.spend_micros is not None else ()),
             *how_to_decide(batch, self.expires_at),
         )
 
 
-class ApprovalReminder(Event):
-    """A plan has waited for a while; `hours` since it was asked about."""
+class ApprovalReminder(ApprovalNeeded):
+    """A question has waited for a while, and nobody was reminded before."""
 
     KIND = Kind.APPROVAL_REMINDER
-    plan_hash: str
-    hours: int
-    rows: Mapping[str, int]
-    expires_at: datetime
-
-    @property
-    def occasion(self) -> str:
-        """One plan after so many hours."""
-        return f"{self.batch_id}:{self.plan_hash}:{self.hours}"
 
     def title(self, batch: str) -> str:
         """What still waits."""
-        return f"The CRM plan of {batch} still waits for approval"
-
-    def sentences(self, batch: str) -> tuple[str, ...]:
-        """Since when, and how to decide."""
-        waited = counted(self.hours, "hour")
-        return f"It has waited for {waited}: {planned(self.rows)}.", *how_to_decide(batch, self.expires_at)
+        return f"{_asked(batch, self.rows)} still waits for approval"
 
 
 class ApprovalExpired(Event):
-    """Nobody decided about a plan in time, which counts as no."""
+    """Nobody decided in time, which counts as no; `told` is the question's own sentence."""
 
     KIND = Kind.APPROVAL_EXPIRED
     plan_hash: str
+    told: str = ""
 
     @property
     def occasion(self) -> str:
-        """One plan of one batch."""
+        """One subject of one batch."""
         return f"{self.batch_id}:{self.plan_hash}"
 
     def title(self, batch: str) -> str:
         """What expired."""
-        return f"The CRM plan of {batch} expired"
+        return f"Nobody decided about {batch} in time"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
-        """What that means, and how to get another plan."""
-        command = f"socialanalyzer batch run {key_of(batch)} --from plan"
-        return "Nobody decided in time, so nothing was written to the CRM.", f"`{command}` makes a new plan."
+        """What that means, and how to go on."""
+        key = key_of(batch)
+        return (
+            f"{begun(self.told.rstrip('.'))}." if self.told else "So nothing was written to the CRM.",
+            f"`socialanalyzer batch show {key}` tells more, `socialanalyzer batch retry {key}` goes on with it.",
+        )
 
 
 class ConfirmationNeeded(Event):
@@ -84,7 +78,7 @@ class ConfirmationNeeded(Event):
 
     KIND = Kind.CONFIRMATION_NEEDED
     estimate_micros: int
-    worst_case_micros: int
+    cap_micros: int
 
     @property
     def occasion(self) -> str:
@@ -99,7 +93,7 @@ class ConfirmationNeeded(Event):
         """The figures, and how to confirm."""
         command = f"socialanalyzer batch confirm {key_of(batch)} --micros {self.estimate_micros}"
         return (
-            f"It is expected to cost {usd_text(self.estimate_micros)}, at worst {usd_text(self.worst_case_micros)}.",
+            f"It is expected to cost {usd_text(self.estimate_micros)}, at most its cap of {usd_text(self.cap_micros)}.",
             f"`{command}` accepts that; until then nothing is spent.",
         )
 
@@ -134,6 +128,10 @@ class Escalation(Event):
         ]
         instead = (f"Instead: {'; '.join(self.alternatives)}.",) if self.alternatives else ()
         return f"Why: {self.why.rstrip('.')}.", *costs, *instead, f"Without an answer: {self.without_answer}"
+
+
+def _asked(batch: str, rows: Mapping[str, int]) -> str:
+    return f"The CRM plan of {batch}" if rows else begun(batch)
 
 
 def planned(rows: Mapping[str, int]) -> str:

@@ -14,6 +14,7 @@ from socialanalyzer_dagster.domain.notification_alerts import (
     NoticesOverdue,
     ServiceRefused,
 )
+from socialanalyzer_dagster.domain.notification_days import PlanStopped, TargetMissed
 from socialanalyzer_dagster.domain.notification_events import (
     BatchEnded,
     BatchStuck,
@@ -22,6 +23,7 @@ from socialanalyzer_dagster.domain.notification_events import (
     Event,
     Kind,
     NicheCluster,
+    RunFailed,
     SearchStale,
     UnknownAttempts,
 )
@@ -46,7 +48,8 @@ EVENTS: Mapping[Kind, type[Event]] = {
     **{
         event.KIND: event
         for event in (
-            BatchStuck, SearchStale, Deviation, NicheCluster, ApprovalNeeded, ApprovalReminder, ApprovalExpired,
+            BatchStuck, RunFailed, SearchStale, Deviation, TargetMissed, PlanStopped, NicheCluster,
+            ApprovalNeeded, ApprovalReminder, ApprovalExpired,
             ConfirmationNeeded, Escalation, CapWarned, CapReached, UnknownAttempts, BreakerOpened, BreakerClosed,
             ServiceRefused, DeadSyncRows, NoticesOverdue, EraseRequested, DailyDigest, WeeklyReport,
         )

@@ -32,7 +32,9 @@ class NotificationsPolicy(Section):
     per_tick: Positive
     """Most messages of one look at the outbox."""
     lease_seconds: Positive
-    """How long a sender may work on what it took before another takes it for dead."""
+    """How long a sender may work on one message; after that nobody knows whether it arrived."""
+    look_back_hours: Positive
+    """How old news may be that tables and the decision log tell: what is older is not told any more."""
     reports: ReportsPolicy
 
     @model_validator(mode="after")

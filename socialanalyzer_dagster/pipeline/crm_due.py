@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.notification_questions import ApprovalExpired
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, StatusRefused, change
@@ -11,7 +12,7 @@ from socialanalyzer_dagster.pipeline.crm_sync import queue_again
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.plan_ends import expire_plan, skip_leads
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, sync_due, sync_plans
+from socialanalyzer_dagster.storage import batches, outbox, sync_due, sync_plans
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.sync_due import DueBatch
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState
@@ -57,6 +58,9 @@ def _expire(workplace: Workplace, due: DueBatch) -> str | None:
         is_undecided = True
         if plan.state == PlanState.OPEN:
             is_undecided = expire_plan(connection, workplace, plan)
+            if is_undecided:
+                expired = ApprovalExpired(batch_id=batch.batch_id, plan_hash=plan.plan_hash)
+                outbox.emit(connection, expired, now=workplace.clock.now())
             if is_undecided and batch.status == BatchStatus.AWAITING_APPROVAL:
                 skip_leads(connection, workplace, batch, "gate_timeout")
                 batch = change(connection, batch, {"cause": cause})

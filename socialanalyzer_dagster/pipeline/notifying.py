@@ -26,6 +26,7 @@ from socialanalyzer_dagster.storage.outbox import OutboxState, Sent, Taken
 
 _LOG = logging.getLogger(__name__)
 _UNREADABLE = "unreadable"
+TEST_MESSAGE = Message(title="A test of this channel", text="Social Analyzer can reach you here.")
 
 
 class Sender(Protocol):

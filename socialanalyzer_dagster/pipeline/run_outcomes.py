@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.notification_events import BatchStuck, RunFailed
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import (
@@ -17,7 +18,7 @@ from socialanalyzer_dagster.pipeline.batch_status import (
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches
+from socialanalyzer_dagster.storage import batches, outbox
 from socialanalyzer_dagster.storage.batches import Batch
 
 _ACTIVE = frozenset(RUNNING.values())
@@ -88,6 +89,9 @@ def _pause(workplace: Workplace, batch: Batch, failed: FailedRun) -> str:
         if current is not None and current.version == batch.version:
             wanted = Transition(to=BatchStatus.PAUSED, cause=failed.cause, now=workplace.clock.now())
             transition(connection, current, wanted)
+            if failed.failed_steps:
+                event = RunFailed(batch_id=batch.batch_id, attempt=batch.attempt, what=failed.cause)
+                outbox.emit(connection, event, now=wanted.now)
     return f"Batch {batch.partition_key} is paused: {failed.cause}."
 
 
@@ -109,4 +113,6 @@ def _queue_again(connection: Connection, workplace: Workplace, batch: Batch) -> 
         return
     counted = change(connection, current, {"interruptions": current.interruptions + 1, "attempt": current.attempt + 1})
     cause = "its run crashed; it goes on where it was"
-    transition(connection, counted, Transition(to=BatchStatus.QUEUED, cause=cause, now=workplace.clock.now()))
+    now = workplace.clock.now()
+    transition(connection, counted, Transition(to=BatchStatus.QUEUED, cause=cause, now=now))
+    outbox.emit(connection, BatchStuck(batch_id=batch.batch_id, attempt=batch.attempt, what=cause), now=now)

@@ -21,10 +21,13 @@ class SlackResource(dg.ConfigurableResource[None]):
 
     def channel(self) -> "Channel | None":
         """Where messages go; None without a webhook. Raises SettingsError and BadAddress."""
-        settings = Settings.from_environment()
-        if self.webhook_url:
-            settings = settings.model_copy(update={"slack_webhook_url": SecretStr(self.webhook_url)})
-        return connect_slack(settings)
+        return connect_slack(self.applied(Settings.from_environment()))
+
+    def applied(self, settings: Settings) -> Settings:
+        """The settings with this resource's webhook in them."""
+        if not self.webhook_url:
+            return settings
+        return settings.model_copy(update={"slack_webhook_url": SecretStr(self.webhook_url)})
 
 
 class NotifierResource(dg.ConfigurableResource[None]):
@@ -33,5 +36,5 @@ class NotifierResource(dg.ConfigurableResource[None]):
     slack: SlackResource
 
     def connected(self) -> "Notifier":
-        """The channels that have an address; raises SettingsError and BadAddress."""
-        return connect_notifier(Settings.from_environment(), self.slack.channel())
+        """The channels that have an address; raises SettingsError."""
+        return connect_notifier(self.slack.applied(Settings.from_environment()))

@@ -8,6 +8,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from socialanalyzer_dagster.assets.stage_work import ATTEMPT_TAG
 from socialanalyzer_dagster.jobs import crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.cap_news import tell_held
 from socialanalyzer_dagster.pipeline.interruptions import put_back_interrupted
 from socialanalyzer_dagster.pipeline.launch_queue import launch_queue
 from socialanalyzer_dagster.pipeline.launching import QueuedBatch, Stretch, decide_launches
@@ -28,6 +29,7 @@ def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineRes
         for sentence in put_back_interrupted(workplace, partial(_has_succeeded, context.instance)):
             context.log.info(sentence)
         queue = launch_queue(workplace)
+        tell_held(workplace, queue.queued)
     decision = decide_launches(
         queue.queued,
         partitions=set(context.instance.get_dynamic_partitions(str(LEAD_BATCHES.name))),

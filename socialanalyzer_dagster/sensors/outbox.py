@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from socialanalyzer_dagster.pipeline.news import gather
 from socialanalyzer_dagster.pipeline.notifying import send_due
 from socialanalyzer_dagster.resources.notifications import NotifierResource
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
@@ -15,6 +16,7 @@ from socialanalyzer_dagster.resources.pipeline import PipelineResource
 def outbox_sensor(
     context: dg.SensorEvaluationContext, pipeline: PipelineResource, notifier: NotifierResource
 ) -> dg.SkipReason:
-    """Send the messages that are due; launches nothing."""
+    """Gather what tables and the decision log tell, then send the messages that are due; launches nothing."""
     with pipeline.workplace(context.instance) as workplace:
+        gather(workplace)
         return dg.SkipReason(send_due(workplace, notifier.connected()))

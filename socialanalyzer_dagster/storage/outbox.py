@@ -3,7 +3,7 @@
 `emit` is what everybody calls, inside the transaction of what happened: both are stored, or neither.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,7 @@ from socialanalyzer_dagster.domain.policy_notifications import NotificationsPoli
 from socialanalyzer_dagster.domain.types import sha256_of
 from socialanalyzer_dagster.storage import policies
 from socialanalyzer_dagster.storage.database import insert_new, table_of
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 from socialanalyzer_dagster.storage.models_notifications import OutboxRow
 
@@ -81,7 +82,24 @@ def emit(connection: Connection, *events: Event, now: datetime) -> int:
     """
     channels = notifications_policy(connection).channels
     rows = [_row(event, channel, now) for event in events for channel in channels[event.kind]]
-    return connection.execute(insert_new(connection, OutboxRow), rows).rowcount if rows else 0
+    new = insert_new(connection, OutboxRow).returning(_TABLE.c.id)
+    return len(connection.execute(new, rows).all()) if rows else 0
+
+
+def untold(connection: Connection, events: Sequence[Event]) -> list[Event]:
+    """Those of the events that are not in the outbox yet for some channel of theirs."""
+    channels = notifications_policy(connection).channels
+    keys = {_dedup_key(event, channel): event for event in events for channel in channels[event.kind]}
+    told: set[str] = set()
+    for part in parts(sorted(keys)):
+        told.update(connection.execute(select(_TABLE.c.dedup_key).where(_TABLE.c.dedup_key.in_(part))).scalars())
+    return [event for key, event in keys.items() if key not in told]
+
+
+def facts_of(connection: Connection, kinds: Collection[str], since: datetime) -> list[Mapping[str, Any]]:
+    """The facts of messages of these kinds since a moment."""
+    wanted = (_TABLE.c.kind.in_(kinds), _TABLE.c.created_at >= since)
+    return [*connection.execute(select(_TABLE.c.facts).where(*wanted)).scalars()]
 
 
 def notifications_policy(connection: Connection) -> NotificationsPolicy:
@@ -194,12 +212,6 @@ def messages(connection: Connection, question: OutboxQuestion) -> list[dict[str,
             wanted = wanted.where(_TABLE.c[column] == value)
     found = connection.execute(wanted.order_by(_TABLE.c.id.desc()).limit(question.limit)).mappings()
     return [dict(row) for row in found]
-
-
-def state_counts(connection: Connection) -> dict[str, int]:
-    """How many messages there are in each state."""
-    counts = connection.execute(select(_TABLE.c.state, func.count().label("messages")).group_by(_TABLE.c.state))
-    return {row.state: row.messages for row in counts}
 
 
 def next_due(connection: Connection) -> datetime | None:

@@ -1,7 +1,9 @@
 """Vendor clients from settings: addresses, keys and timeouts of spec 3.3; a vendor without its key is None."""
 
 import base64
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -25,6 +27,8 @@ from socialanalyzer_dagster.vendors.transport import new_client
 
 if TYPE_CHECKING:
     from socialanalyzer_dagster.vendors.notifier import Channel, Notifier
+
+_LOG = logging.getLogger(__name__)
 
 INSIGHTIQ_SECONDS = 30.0
 LLM_SECONDS = 60.0
@@ -127,18 +131,29 @@ def connect_slack(settings: Settings) -> "Channel | None":
     return slack_channel(settings.slack_webhook_url.get_secret_value(), in_sandbox=settings.is_sandbox)
 
 
-def connect_notifier(settings: Settings, slack: "Channel | None") -> "Notifier":
-    """Every channel of notifications that has an address; raises BadAddress."""
+def connect_notifier(settings: Settings) -> "Notifier":
+    """Every channel of notifications that has an address; one that cannot be used fails alone."""
     from socialanalyzer_dagster.vendors.notifier import Notifier, email_channel, url_channel
 
-    sandbox = settings.is_sandbox
-    channels = {name: url_channel(name, url, in_sandbox=sandbox) for name, url in settings.notify_addresses.items()}
-    if slack is not None:
-        channels[SLACK] = slack
-    if settings.smtp_url is not None and settings.digest_to is not None:
-        server = settings.smtp_url.get_secret_value()
-        channels[EMAIL] = email_channel(server, settings.digest_to, in_sandbox=sandbox)
-    return Notifier(channels)
+    sandbox, server, readers = settings.is_sandbox, settings.smtp_url, settings.digest_to
+    makers: dict[str, Callable[[], Channel | None]] = {
+        name: partial(url_channel, name, url, in_sandbox=sandbox) for name, url in settings.notify_addresses.items()
+    }
+    if settings.slack_webhook_url is not None:
+        makers[SLACK] = partial(connect_slack, settings)
+    if server is not None and readers is not None:
+        makers[EMAIL] = partial(email_channel, server.get_secret_value(), readers, in_sandbox=sandbox)
+    return Notifier({name: _usable(make) for name, make in makers.items()})
+
+
+def _usable(make: "Callable[[], Channel | None]") -> "Channel | None":
+    from socialanalyzer_dagster.vendors.notifier import BadAddress
+
+    try:
+        return make()
+    except BadAddress as error:
+        _LOG.error("%s", error)
+        return None
 
 
 def connect_vendors(settings: Settings) -> Vendors:

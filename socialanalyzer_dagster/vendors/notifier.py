@@ -56,7 +56,8 @@ class Channel:
 class Notifier:
     """Every channel that has an address, by its name."""
 
-    def __init__(self, channels: Mapping[str, Channel]) -> None:
+    def __init__(self, channels: Mapping[str, Channel | None]) -> None:
+        """None stands for an address that cannot be used: what goes there fails, and other channels do not."""
         self._channels = channels
 
     @property
@@ -68,7 +69,10 @@ class Notifier:
         """Hand over one message once; raises NoSuchChannel, DeliveryFailed and DeliveryUnknown."""
         if channel not in self._channels:
             raise NoSuchChannel(channel)
-        self._channels[channel].send(message)
+        found = self._channels[channel]
+        if found is None:
+            raise DeliveryFailed("bad_address")
+        found.send(message)
 
 
 class _Webhook(NotifySlack):  # type: ignore[no-untyped-call]

@@ -44,7 +44,6 @@ from socialanalyzer_dagster.vendors.connect import (
     connect_media_store,
     connect_notifier,
     connect_pages,
-    connect_slack,
     connect_vendors,
 )
 from socialanalyzer_dagster.vendors.images import ImageRefusedError, read_picture
@@ -105,7 +104,7 @@ def test_i_61_no_text_form_of_settings_and_clients_holds_a_key(tmp_path):
     settings = Settings.from_environment(live)
     bucket = BucketAccess(endpoint_url="x", access_key_id="x", secret_access_key=SECRETS["R2_SECRET_ACCESS_KEY"])
     vendors = connect_vendors(settings.model_copy(update={"media_store_url": tmp_path.as_uri()}))
-    notifier = connect_notifier(settings, connect_slack(settings))
+    notifier = connect_notifier(settings)
     assert notifier.channels == {"slack", "email", "ops"}
     shown = [
         settings,
@@ -208,7 +207,7 @@ async def test_i_70_nothing_outside_this_machine_is_reached_whatever_keys_are_th
             with pytest.raises(VendorError, match="host_not_allowed"):
                 await vendors.apollo.status().send()
             await vendors.close()
-        notifier = connect_notifier(settings, connect_slack(settings))
+        notifier = connect_notifier(settings)
         assert notifier.channels == {"slack"}, "the sandbox's; mail and further services have to be on this machine"
         with pytest.raises(DeliveryFailed, match="outside_sandbox"):
             slack_channel(SECRETS["SLACK_WEBHOOK_URL"], in_sandbox=True).send(Message(title="t", text="t"))

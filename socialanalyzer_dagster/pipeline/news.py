@@ -1,0 +1,116 @@
+"""Events that nobody has to tell: they are read from the tables and the decision log, and put into the outbox once.
+
+Whoever knows better when something happens calls `storage.outbox.emit` in its own transaction instead.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState
+from socialanalyzer_dagster.domain.notification_alerts import BreakerClosed, BreakerOpened, CapWarned, ServiceRefused
+from socialanalyzer_dagster.domain.notification_days import PlanStopped
+from socialanalyzer_dagster.domain.notification_events import DeadSyncRows, Event, Kind, SearchStale, UnknownAttempts
+from socialanalyzer_dagster.domain.notification_questions import ApprovalExpired, ApprovalNeeded, ApprovalReminder
+from socialanalyzer_dagster.pipeline.day_facts import PLAN, TOP_UP
+from socialanalyzer_dagster.pipeline.saved_searches import FLAG
+from socialanalyzer_dagster.pipeline.saved_searches import KIND as STALENESS
+from socialanalyzer_dagster.pipeline.search_plans import STOP
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import decisions, news, outbox
+from socialanalyzer_dagster.storage.breakers import load_breakers
+from socialanalyzer_dagster.storage.decisions import StoredDecision
+
+_AWAY = (Kind.BREAKER_OPENED, Kind.SERVICE_REFUSED)
+_BATCH = "batch:"
+_APPROVAL = "approval"
+"""Questions in the decision log: `ask`, `remind` and `expire`, answered when the row has a result (spec 15.2)."""
+
+
+def gather(workplace: Workplace) -> int:
+    """Put into the outbox what happened within `notifications.look_back_hours`; returns how many messages are new."""
+    now = workplace.clock.now()
+    with workplace.database.read() as connection:
+        since = now - timedelta(hours=outbox.notifications_policy(connection).look_back_hours)
+        events = outbox.untold(connection, [*_of_tables(connection, since), *_of_decisions(connection, since)])
+    if not events:
+        return 0
+    with workplace.database.write() as connection:
+        return outbox.emit(connection, *events, now=now)
+
+
+def _of_tables(connection: Connection, since: datetime) -> Iterator[Event]:
+    for cap in news.warned_caps(connection, since):
+        batch_id = cap.scope.removeprefix(_BATCH) if cap.scope.startswith(_BATCH) else None
+        yield CapWarned(batch_id=batch_id, scope=cap.scope, used_micros=cap.used_micros, cap_micros=cap.cap_micros)
+    for lost in news.lost_answers(connection, since):
+        yield UnknownAttempts(
+            batch_id=lost.batch_id, vendor=lost.vendor, calls=lost.calls, reserved_micros=lost.reserved_micros
+        )
+    for dead in news.dead_rows(connection, since):
+        yield DeadSyncRows(batch_id=dead.batch_id, plan_id=dead.plan_id, rows=dead.rows)
+    told = {(each["service"], each["trip"]) for each in outbox.facts_of(connection, _AWAY, since)}
+    for service, stored in sorted(load_breakers(connection).items()):
+        yield from _of_breaker(service, stored.state, told)
+
+
+def _of_breaker(service: str, state: BreakerState, told: set[tuple[str, int]]) -> Iterator[Event]:
+    """That a vendor is away, and that it is back when people were told that it is away."""
+    if state.phase is BreakerPhase.CLOSED:
+        away = max((trip for name, trip in told if name == service), default=None)
+        if away is not None:
+            yield BreakerClosed(service=service, trip=away)
+        return
+    event = ServiceRefused if state.needs_person else BreakerOpened
+    yield event(service=service, trip=state.trip, code=state.code or "unknown")
+
+
+def _of_decisions(connection: Connection, since: datetime) -> Iterator[Event]:
+    for kind, make in _NEWS.items():
+        for row in decisions.of_kind(connection, kind, since=since):
+            event = make(row)
+            if event is not None:
+                yield event
+
+
+def _stale(row: StoredDecision) -> Event | None:
+    if row.action != FLAG:
+        return None
+    tries = tuple(str(each) for each in row.alternatives)
+    return SearchStale(
+        batch_id=row.batch_id, search=row.subject, platform=row.platform or "", why=row.reason, suggestions=tries
+    )
+
+
+def _stopped(row: StoredDecision) -> Event | None:
+    if row.action != STOP or row.day is None:
+        return None
+    figures: Mapping[str, Any] = row.condition
+    return PlanStopped(
+        platform=row.platform or "", day=row.day, target=figures["target"], scored=figures["scored"], why=row.reason
+    )
+
+
+def _question(row: StoredDecision) -> Event | None:
+    """Somebody is asked or reminded, as long as nobody answered; or no answer came."""
+    told: Mapping[str, Any] = row.parameters
+    subject = {"batch_id": row.batch_id, "plan_hash": told["subject_hash"], "told": row.reason}
+    if row.action == "expire":
+        return ApprovalExpired.model_validate(subject)
+    if row.result is not None:
+        return None
+    asked = {**subject, "rows": told.get("plan_rows", {}), "expires_at": told["expires_at"]}
+    if row.action == "ask":
+        return ApprovalNeeded.model_validate(asked)
+    return ApprovalReminder.model_validate(asked) if row.action == "remind" else None
+
+
+_NEWS: Mapping[str, Callable[[StoredDecision], Event | None]] = {
+    STALENESS: _stale,
+    PLAN: _stopped,
+    TOP_UP: _stopped,
+    _APPROVAL: _question,
+}
+"""How the decisions of a kind are told."""
