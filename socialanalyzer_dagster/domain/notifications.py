@@ -123,7 +123,9 @@ def message(event: Event, place: Place) -> Message:
     escape = _escaped if place.markup is Markup.SLACK else str
     link = _link(place)
     text = _fitting("\n".join(lines), _MOST_BODY_CHARS - len(link), escape)
-    return Message(title=_cut(_without_people(event.title(batch)), _MOST_TITLE_CHARS), text=text + link)
+    title = _cut(_without_people(event.title(batch)), _MOST_TITLE_CHARS)
+    longer = len(_escaped(title)) - len(title)
+    return Message(title=_cut(title, _MOST_TITLE_CHARS - longer), text=text + link)
 
 
 def _link(place: Place) -> str:

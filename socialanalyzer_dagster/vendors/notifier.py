@@ -18,7 +18,7 @@ _SECONDS = 10
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 _REFUSALS = frozenset({*range(300, 408), *range(409, 500), 500, 503})
 """Answers of a service that did not take a message; a gateway (502, 504) does not know."""
-_SMTP_ANSWER = re.compile(r"Socket Exception: \((\d{3}), b['\"]")
+_SMTP_ANSWER = re.compile(r"Socket Exception: [^\n]*?\((\d{3}), b['\"]")
 _NEVER_REACHED = re.compile(
     r"NewConnectionError|NameResolutionError|ConnectTimeoutError|CERTIFICATE_VERIFY_FAILED"
     r"|Connection error while submitting email"
@@ -116,7 +116,7 @@ def email_channel(smtp_url: str, recipients: str, *, in_sandbox: bool) -> Channe
     user = quote(unquote(server.username or ""), safe="")
     login = f"{user}:{quote(unquote(server.password or ''), safe='')}@" if user else ""
     port = f":{server.port}" if server.port else ""
-    address = f"{'mailtos' if secure else 'mailto'}://{login}{host}{port}?{urlencode(options)}"
+    address = f"{'mailtos' if secure else 'mailto'}://{login}{host}{port}?{urlencode(options, quote_via=quote)}"
     return Channel(_service("SMTP_URL", address), NotifyFormat.TEXT, host if in_sandbox else None)
 
 
