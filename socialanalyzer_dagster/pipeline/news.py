@@ -42,9 +42,7 @@ def gather(workplace: Workplace) -> int:
 
 
 def _of_tables(connection: Connection, since: datetime) -> Iterator[Event]:
-    for cap in news.warned_caps(connection, since):
-        batch_id = cap.scope.removeprefix(_BATCH) if cap.scope.startswith(_BATCH) else None
-        yield CapWarned(batch_id=batch_id, scope=cap.scope, used_micros=cap.used_micros, cap_micros=cap.cap_micros)
+    yield from _of_caps(connection, since)
     for lost in news.lost_answers(connection, since):
         yield UnknownAttempts(
             batch_id=lost.batch_id, vendor=lost.vendor, calls=lost.calls, reserved_micros=lost.reserved_micros
@@ -54,6 +52,15 @@ def _of_tables(connection: Connection, since: datetime) -> Iterator[Event]:
     told = {(each["service"], each["trip"]) for each in outbox.facts_of(connection, _AWAY, since)}
     for service, stored in sorted(load_breakers(connection).items()):
         yield from _of_breaker(service, stored.state, told)
+
+
+def _of_caps(connection: Connection, since: datetime) -> Iterator[CapWarned]:
+    """Caps that are nearly used up; who knows that one is reached is not warned of it any more."""
+    reached = {(each["scope"], each["cap_micros"]) for each in outbox.facts_of(connection, [Kind.CAP_REACHED], since)}
+    for cap in news.warned_caps(connection, since):
+        if (cap.scope, cap.cap_micros) not in reached:
+            batch_id = cap.scope.removeprefix(_BATCH) if cap.scope.startswith(_BATCH) else None
+            yield CapWarned(batch_id=batch_id, scope=cap.scope, used_micros=cap.used_micros, cap_micros=cap.cap_micros)
 
 
 def _of_breaker(service: str, state: BreakerState, told: set[tuple[str, int]]) -> Iterator[Event]:

@@ -130,6 +130,18 @@ def test_a_cap_is_told_once_whether_it_refuses_calls_or_holds_batches(world: Wor
     ]
 
 
+def test_nobody_is_warned_of_a_cap_that_was_told_to_be_reached(world: World) -> None:
+    batch = find_batch(world.workplace, world.create().key)
+    tell_refused(world.workplace, batch, BudgetExceeded("day:2026-11-20", 10, 1))
+    day = {"scope": "day:2026-11-20", "settled_micros": 9, "held_micros": 0, "unknown_micros": 1, "cap_micros": 10}
+    with world.database.write() as connection:
+        connection.execute(insert(BudgetScopeRow).values(**day, warned_at=world.clock.now()))
+    assert gather(world.workplace) == 0
+    with world.database.write() as connection:
+        connection.execute(update(BudgetScopeRow).values(cap_micros=12))
+    assert gather(world.workplace) == 1, "the cap was raised since"
+
+
 def choice(world: World, **changes: Any) -> None:
     made: dict[str, Any] = {"dedup_key": str(changes), "at": world.clock.now(), "actor": "planner", "subject": "s"}
     with world.database.write() as connection:
