@@ -3,6 +3,7 @@
 Whoever knows better when something happens calls `storage.outbox.emit` in its own transaction instead.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from socialanalyzer_dagster.storage import decisions, news, outbox
 from socialanalyzer_dagster.storage.breakers import load_breakers
 from socialanalyzer_dagster.storage.decisions import StoredDecision
 
+_LOG = logging.getLogger(__name__)
 _AWAY = (Kind.BREAKER_OPENED, Kind.SERVICE_REFUSED)
 _BATCH = "batch:"
 _APPROVAL = "approval"
@@ -77,7 +79,11 @@ def _of_breaker(service: str, state: BreakerState, told: set[tuple[str, int]]) -
 def _of_decisions(connection: Connection, since: datetime) -> Iterator[Event]:
     for kind, make in _NEWS.items():
         for row in decisions.of_kind(connection, kind, since=since):
-            event = make(row)
+            try:
+                event = make(row)
+            except (KeyError, ValueError):  # one that is told otherwise than expected keeps no other from people
+                _LOG.error("decision %d of kind %s cannot be told", row.id, kind)
+                continue
             if event is not None:
                 yield event
 

@@ -107,12 +107,13 @@ def notifications_policy(connection: Connection) -> NotificationsPolicy:
     active = policies.active_hash(connection)
     if active is None:
         return shipped_policy().notifications
-    if active not in _PARSED:
+    section = _PARSED.get(active)
+    if section is None:
         found = policies.by_hash(connection, active)
         section = shipped_policy().notifications if found is None else stored_policy(found.document).notifications
         _PARSED.clear()
         _PARSED[active] = section
-    return _PARSED[active]
+    return section
 
 
 def _row(event: Event, channel: str, now: datetime) -> dict[str, Any]:

@@ -95,3 +95,14 @@ def test_a_policy_stored_earlier_that_no_file_may_say_any_more_is_a_problem(sett
     found = examined(settings, sqlite_database)["policy"]
     assert found.health is Health.PROBLEM
     assert "budgets.provider_month_usd has unknown names: open_ai" in found.detail
+
+
+def test_channels_that_nobody_can_be_reached_through_are_named(settings, sqlite_database, clock):
+    ensure_initial_policy(sqlite_database, instant=True, now=clock.now())
+    found = examined(settings, sqlite_database)["messages"]
+    assert (found.health, found.detail) == (Health.OK, "go to slack; without an address: email")
+    silent = settings.model_copy(update={"slack_webhook_url": None})
+    found = examined(silent, sqlite_database)["messages"]
+    assert (found.health, found.detail) == (
+        Health.OFF, "nobody is told what happens; without an address: email, slack",
+    )  # fmt: skip

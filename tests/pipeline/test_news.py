@@ -189,6 +189,13 @@ def test_a_question_is_told_with_its_numbers_reminded_of_and_its_end_said(world:
     assert "23 November 2026, 12:00 UTC" in question
 
 
+def test_a_choice_that_cannot_be_told_keeps_no_other_from_people(world: World, caplog: Any) -> None:
+    choice(world, kind="approval", action="ask")
+    choice(world, kind="top_up", action="stop", day=world.clock.now().date(), condition={"target": 6, "scored": 2})
+    assert gather(world.workplace) == 1
+    assert "of kind approval cannot be told" in caplog.text
+
+
 def test_a_question_that_is_answered_already_is_not_asked(world: World) -> None:
     parameters = {"subject_hash": "f" * 64, "expires_at": world.clock.now().isoformat()}
     choice(world, kind="approval", action="ask", parameters=parameters, dedup_key="gate:1:ask")
