@@ -135,7 +135,9 @@ class NoticesOverdue(Event):
 
     def sentences(self, batch: str) -> tuple[str, ...]:
         """What to do."""
-        return ("`socialanalyzer privacy notices` lists them; `socialanalyzer privacy notice LEAD` records one.",)
+        return (
+            "`socialanalyzer privacy notices` lists them; `socialanalyzer privacy notice LEAD --by NAME` records one.",
+        )
 
 
 class EraseRequested(Event):
