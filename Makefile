@@ -36,7 +36,7 @@ check: setup ## Lint, format check, types, import contracts
 dev: setup ## Serve the Dagster UI and daemon on 127.0.0.1:3000 with the sandbox running
 	$(BIN)/socialanalyzer dev
 
-bench: setup ## Run the benchmarks (BENCH=overhead|realistic|known|rescore|plan|import|throttling for one, OPTIONS for its options)
+bench: setup ## Run the benchmarks (BENCH=overhead|realistic|known|rescore|plan|quality|import|throttling for one, OPTIONS for its options)
 	$(BIN)/python -m benchmarks $(BENCH) $(OPTIONS)
 
 chaos: setup ## Kill 50 runs amid hostile vendors and generate 10,000 ledger histories (KILLS, HISTORIES, SEED)

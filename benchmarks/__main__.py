@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import import_list, known, overhead, plan, realistic, rescore
+from benchmarks import import_list, known, overhead, plan, quality, realistic, rescore
 from benchmarks.engines import ENGINES
 from benchmarks.figures import Figure, markdown_rows, text_table
 from benchmarks.options import Options
@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "known": known.measure,
     "rescore": rescore.measure,
     "plan": plan.measure,
+    "quality": quality.measure,
     "import": import_list.measure,
     "throttling": throttled,
 }

@@ -1,29 +1,22 @@
 """60 Instagram leads over HTTP against vendors with latencies and limits, beside the least time these allow."""
 
-import json
 import math
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import yaml
 from sqlalchemy import select
 
 from benchmarks.figures import Figure
+from benchmarks.house import House, sandbox_home
 from benchmarks.options import Options
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.sandbox.limits import TOKENS, WINDOWS, Window, latency_seconds, parse_limit
-from socialanalyzer_dagster.sandbox.serve import sandbox_bill, sandbox_state
+from socialanalyzer_dagster.sandbox.serve import sandbox_bill
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow
@@ -34,8 +27,7 @@ MOST_RATIO = 1.25
 ACCOUNT = ("openai.tokens=450000/60", "openai=500/60", "insightiq=10/1")
 """The limits of the account's tier unless the command line says otherwise."""
 _SLOWEST = {"openai": "openai.chat_completions", "insightiq": "insightiq.contents_fetch"}
-_FILTERS = {"creator_interests": ["travel"]}
-_START_SECONDS = 30
+_FILTERS: Mapping[str, object] = {"creator_interests": ["travel"]}
 _PLENTY_IN_WORK = 60
 
 
@@ -44,10 +36,15 @@ def measure(options: Options) -> Iterator[Figure]:
     limits = options.limits or ACCOUNT
     windows = dict(map(parse_limit, limits))
     for leads in options.sizes or (LEADS,):
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder, _sandbox(Path(folder), limits) as environment:
-            house = _House(environment)
-            house.pace(Path(folder) / "policy.yaml", windows)
-            seconds = house.run_batch(leads)
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-") as folder,
+            sandbox_home(Path(folder), speed="realistic", limits=limits) as environment,
+        ):
+            house = House(environment)
+            _pace(house, Path(folder) / "policy.yaml", windows)
+            started = time.perf_counter()
+            house.run_batch("instagram", {**_FILTERS, "max_results": leads})
+            seconds = time.perf_counter() - started
             chain = _chain_seconds(environment)
             bounds = _bounds(environment, windows) | {"one lead's chain": chain}
         slowest = max(bounds, key=lambda name: bounds[name])
@@ -58,41 +55,22 @@ def measure(options: Options) -> Iterator[Figure]:
         yield Figure(name=f"{name}: wall time / {slowest}", value=seconds / bounds[slowest], most=MOST_RATIO)
 
 
-@dataclass(frozen=True, slots=True)
-class _House:
-    """The command line in a home of its own."""
-
-    environment: Mapping[str, str]
-
-    def run(self, *arguments: str) -> Any:
-        command = [sys.executable, "-m", "socialanalyzer_dagster.cli", *arguments, "--json"]
-        done = subprocess.run(command, env=dict(self.environment), check=True, stdout=subprocess.PIPE)  # noqa: S603
-        return json.loads(done.stdout)
-
-    def pace(self, file: Path, windows: Mapping[str, Window]) -> None:
-        """A policy with the account's limits, and as many calls at once as these need at the vendors' latencies."""
-        self.run("db", "upgrade")
-        document = self.run("policy", "show")["document"]
-        limits = document["limits"]
-        for key, window in windows.items():
-            if key in limits["buckets"]:
-                concurrent = math.ceil(1.5 * window.calls / window.seconds * latency_seconds(_SLOWEST.get(key, key)))
-                rate = {"calls": window.calls, "seconds": window.seconds}
-                limits["buckets"][key] |= {"windows": [rate], "concurrent": concurrent}
-        if (tokens := windows.get(TOKENS)) is not None:
-            for each in limits.get("tokens", []):
-                each["per_minute"] = int(60 * tokens.calls / tokens.seconds)
-        limits["leads_in_work"] |= dict.fromkeys(("screened", "enriched", "analyzed", "scored"), _PLENTY_IN_WORK)
-        file.write_text(yaml.safe_dump(document), encoding="utf-8")
-        self.run("policy", "activate", str(file))
-
-    def run_batch(self, leads: int) -> float:
-        """Seconds from the search to the scores."""
-        filters = json.dumps(_FILTERS | {"max_results": leads})
-        made = self.run("batch", "create", "--platform", "instagram", "--filters", filters, "--yes")
-        started = time.perf_counter()
-        self.run("batch", "run", made["key"], "--to", "scored")
-        return time.perf_counter() - started
+def _pace(house: House, file: Path, windows: Mapping[str, Window]) -> None:
+    """A policy with the account's limits, and as many calls at once as these need at the vendors' latencies."""
+    house.run("db", "upgrade")
+    document = house.run("policy", "show")["document"]
+    limits = document["limits"]
+    for key, window in windows.items():
+        if key in limits["buckets"]:
+            concurrent = math.ceil(1.5 * window.calls / window.seconds * latency_seconds(_SLOWEST.get(key, key)))
+            rate = {"calls": window.calls, "seconds": window.seconds}
+            limits["buckets"][key] |= {"windows": [rate], "concurrent": concurrent}
+    if (tokens := windows.get(TOKENS)) is not None:
+        for each in limits.get("tokens", []):
+            each["per_minute"] = int(60 * tokens.calls / tokens.seconds)
+    limits["leads_in_work"] |= dict.fromkeys(("screened", "enriched", "analyzed", "scored"), _PLENTY_IN_WORK)
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    house.run("policy", "activate", str(file))
 
 
 def _bounds(environment: Mapping[str, str], windows: Mapping[str, Window]) -> dict[str, float]:
@@ -104,11 +82,15 @@ def _bounds(environment: Mapping[str, str], windows: Mapping[str, Window]) -> di
     calls: Counter[str] = Counter()
     for operation, count in bill["requests"].items():
         calls[operation if operation in limits else operation.partition(".")[0]] += count
-    bounds = {f"calls of {key}": count * _pace(limits[key][0]) for key, count in calls.items() if key in limits}
-    return bounds | {f"tokens of {model}": count * _pace(limits[TOKENS][0]) for model, count in bill["tokens"].items()}
+    bounds = {
+        f"calls of {key}": count * _seconds_per_call(limits[key][0]) for key, count in calls.items() if key in limits
+    }
+    return bounds | {
+        f"tokens of {model}": count * _seconds_per_call(limits[TOKENS][0]) for model, count in bill["tokens"].items()
+    }
 
 
-def _pace(window: Window) -> float:
+def _seconds_per_call(window: Window) -> float:
     return window.seconds / window.calls
 
 
@@ -130,32 +112,3 @@ def _chain_seconds(environment: Mapping[str, str]) -> float:
             least[stage] = min(least.get(stage, timedelta.max), ended - began)
     database.dispose()
     return sum(taken.total_seconds() for taken in least.values())
-
-
-@contextmanager
-def _sandbox(folder: Path, limits: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """The environment of a home whose sandbox runs with these limits."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    environment = os.environ | {
-        "SOCIALANALYZER_HOME": str(folder / "home"),
-        "SOCIALANALYZER_SANDBOX_URL": f"http://127.0.0.1:{port}",
-        "SOCIALANALYZER_SANDBOX_SPEED": "realistic",
-    }
-    given = [part for limit in limits for part in ("--limit", limit)]
-    command = [sys.executable, "-m", "socialanalyzer_dagster.cli", "sandbox", *given]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as child:  # noqa: S603
-        try:
-            _wait_for(environment["SOCIALANALYZER_SANDBOX_URL"])
-            yield environment
-        finally:
-            child.terminate()
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while sandbox_state(url) is None:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no sandbox answers at {url}")
-        time.sleep(0.1)

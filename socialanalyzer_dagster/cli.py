@@ -47,6 +47,8 @@ def sandbox_program() -> typer.Typer:
 def program() -> typer.Typer:
     """Every command."""
     from socialanalyzer_dagster.commands import (
+        backups,
+        batch_change,
         batch_logs,
         batches,
         days,
@@ -55,36 +57,49 @@ def program() -> typer.Typer:
         keywords,
         leads,
         ledger,
+        metrics,
         notify,
         people,
         plans,
         policies,
         presets,
+        previews,
         privacy,
         rescoring,
+        rules,
         searches,
+        simulating,
         system,
+        workers,
     )
 
     app = typer.Typer(name="socialanalyzer", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     app.callback()(_program_help)
     app.command(sandbox.NAME)(sandbox.sandbox)
+    backups.register(system.db_app)
     system.register(app)
     searches.register(app)
     app.command("demo")(demo.demo)
+    app.command("simulate")(simulating.simulate)
     app.command("rescore")(rescoring.rescore)
     plans.register(batches.app)
-    batch_logs.register(batches.app)
+    batch_change.register(batches.app)
+    batch_logs.register(batches.app, "log")
+    batch_logs.register(app, "logs")
+    previews.register(policies.app)
+    workers.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(days.app, name="day")
     app.add_typer(leads.app, name="leads")
     app.add_typer(health.app, name="health")
     app.add_typer(ledger.app, name="ledger")
+    app.add_typer(metrics.app, name="metrics")
     app.add_typer(notify.app, name="notify")
     app.add_typer(policies.app, name="policy")
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")
     app.add_typer(keywords.app, name="keywords")
+    app.add_typer(rules.app, name="rules")
     app.add_typer(privacy.app, name="privacy")
     app.add_typer(people.bdr_app, name="bdr")
     app.add_typer(people.suppress_app, name="suppress")

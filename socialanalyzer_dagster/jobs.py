@@ -1,4 +1,4 @@
-"""The jobs: a batch up to its plan, the CRM write after a yes, plan and report of a day, a look at saved searches."""
+"""The jobs: a batch up to its plan, the CRM write after a yes, history re-scored, days planned, searches looked at."""
 
 import dagster as dg
 
@@ -8,6 +8,7 @@ from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
 from socialanalyzer_dagster.assets.daily_lead_report import daily_lead_report
 from socialanalyzer_dagster.assets.discovered_leads import discovered_leads
 from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
+from socialanalyzer_dagster.assets.rescored_leads import rescored_leads
 from socialanalyzer_dagster.assets.saved_searches import saved_searches
 from socialanalyzer_dagster.assets.scored_leads import scored_leads
 from socialanalyzer_dagster.assets.screened_leads import screened_leads
@@ -28,6 +29,13 @@ crm_sync_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(synced_leads, batch_summary) | dg.AssetSelection.checks_for_assets(*UP_TO_PLAN),
     executor_def=dg.in_process_executor,
     description="Check the batch once more, write its approved plan to the CRM and summarise it.",
+)
+
+rescore_job = dg.define_asset_job(
+    "rescore_job",
+    selection=dg.AssetSelection.assets(rescored_leads),
+    executor_def=dg.in_process_executor,
+    description="Re-score past batches under another policy, for $0; both results are kept.",
 )
 
 search_plan_job = dg.define_asset_job(

@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -13,11 +14,9 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from socialanalyzer_dagster.settings_problems import (
     SANDBOX_URL,
     database_problems,
-    is_local,
     live_problems,
-    local_urls,
+    local_messages,
     mail_problems,
-    named_urls,
     normalized_database_url,
     sandbox_problems,
 )
@@ -39,6 +38,7 @@ SECRETS = frozenset(
         "SLACK_WEBHOOK_URL",
         "SMTP_URL",
         "NOTIFY_URLS",
+        "OTEL_EXPORTER_OTLP_HEADERS",
         "SUPPRESSION_HMAC_KEY",
         "CONSOLE_SECRET_KEY",
     }
@@ -55,6 +55,9 @@ PLAIN = frozenset(
         "SOCIALANALYZER_SANDBOX_FAULTS",
         "LOG_LEVEL",
         "LOG_FORMAT",
+        "OTEL_TRACES_EXPORTER",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_SERVICE_NAME",
         "DAGSTER_HOME",
         "POLICY_PATH",
         "BDR_ROSTER_PATH",
@@ -71,6 +74,7 @@ _PREFIXED = ("ui_url", "schedules", "sandbox_url", "sandbox_seed", "sandbox_spee
 _PLAIN_FIELDS = (
     "environment", "ui_url", "schedules", "sandbox_seed", "sandbox_speed", "sandbox_faults", "log_level", "log_format",
     "policy_path", "bdr_roster_path", "hubspot_api_version", "digest_to", "console_secret_key", "console_auth_file",
+    "otel_traces_exporter", "otel_exporter_otlp_endpoint", "otel_service_name",
 )  # fmt: skip
 _SANDBOX_UI_URL = "http://127.0.0.1:3000"
 _SANDBOX_KEY = "sandbox"
@@ -121,6 +125,10 @@ class Settings(BaseModel):
     schedules: Literal["on", "off"] = "off"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "json"
+    otel_traces_exporter: Literal["none", "otlp"] = "none"
+    otel_exporter_otlp_endpoint: str = "http://127.0.0.1:4318"
+    otel_exporter_otlp_headers: SecretStr | None = None
+    otel_service_name: str = "socialanalyzer"
     policy_path: Path | None = None
     bdr_roster_path: Path | None = None
 
@@ -193,12 +201,6 @@ class Settings(BaseModel):
         """The install secret for data boundaries in prompts (spec 9.1), derived so that no key serves two ends."""
         return hmac.new(self.suppression_key, b"data boundary", hashlib.sha256).digest()
 
-    @property
-    def notify_addresses(self) -> Mapping[str, str]:
-        """Further channels of notifications by name, as NOTIFY_URLS lists them."""
-        given = self.notify_urls.get_secret_value() if self.notify_urls is not None else ""
-        return dict(named_urls(given))
-
     def describe(self) -> Mapping[str, bool]:
         """Which variables are set, without their values."""
         return {name: name in self.variables_set for name in VARIABLES}
@@ -217,6 +219,21 @@ def load_env_file(file: Path = Path(".env")) -> None:
 def schedules_are_on() -> bool:
     """True where SOCIALANALYZER_SCHEDULES says so: the schedules and the top-up of days run without being started."""
     return os.environ.get("SOCIALANALYZER_SCHEDULES", "").strip() == "on"
+
+
+@contextmanager
+def environment_with(changes: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment with changes while the block runs, as settings read it."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def inherited_environment(changes: Mapping[str, str]) -> dict[str, str]:
@@ -265,9 +282,7 @@ def _sandbox_fields(values: Mapping[str, str]) -> dict[str, object]:
     fields: dict[str, object] = {name.lower(): _SANDBOX_KEY for name in _SANDBOX_KEYS}
     fields.update({field: base + prefix for field, prefix in _SANDBOX_PREFIXES.items()})
     fields["ui_url"] = values.get("SOCIALANALYZER_UI_URL", _SANDBOX_UI_URL)
-    if is_local(mail := values.get("SMTP_URL", "")):
-        fields["smtp_url"] = mail
-    fields["notify_urls"] = local_urls(values.get("NOTIFY_URLS", ""))
+    fields.update(local_messages(values))
     key = values.get("SUPPRESSION_HMAC_KEY", _SANDBOX_HMAC_KEY)
     return {**fields, "sandbox_url": base, "suppression_hmac_key": key}
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pydantic import SecretStr
+
 SANDBOX_URL = "http://127.0.0.1:8321"
 LIVE_REQUIRED = ("DATABASE_URL", "OPENAI_API_KEY", "SUPPRESSION_HMAC_KEY", "BDR_ROSTER_PATH")
 _TOGETHER = (
@@ -55,15 +57,22 @@ def live_problems(values: Mapping[str, str]) -> list[str]:
         problems.append(f"SUPPRESSION_HMAC_KEY must have at least {_SHORTEST_HMAC_KEY} characters")
     urls = {name: values.get(name, "https://") for name in _SECURE_URLS}
     problems += [f"{name} must start with https://" for name, url in urls.items() if not url.startswith("https://")]
+    if not values.get("OTEL_EXPORTER_OTLP_ENDPOINT", "https://").startswith(("http://", "https://")):
+        problems.append("OTEL_EXPORTER_OTLP_ENDPOINT must start with http:// or https://")
     return problems
 
 
 def sandbox_problems(values: Mapping[str, str]) -> list[str]:
     """Of a sandbox environment."""
-    parts = urlsplit(values.get("SOCIALANALYZER_SANDBOX_URL", SANDBOX_URL))
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
-        return ["SOCIALANALYZER_SANDBOX_URL must be an http:// address of this machine"]
-    return []
+    urls = {
+        name: values.get(name, SANDBOX_URL) for name in ("SOCIALANALYZER_SANDBOX_URL", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    }
+    return [f"{name} must be an http:// address of this machine" for name, url in urls.items() if not _is_here(url)]
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
 
 
 def mail_problems(values: Mapping[str, str]) -> list[str]:
@@ -105,13 +114,23 @@ def named_urls(text: str) -> list[tuple[str, str]]:
     return [(name, url) if mark else ("", name) for name, mark, url in parts]
 
 
-def local_urls(text: str) -> str:
-    """What is left of NOTIFY_URLS in the sandbox: plain JSON to this machine; other services choose their own hosts."""
-    kept = ((name, url) for name, url in named_urls(text) if url.startswith("json://") and is_local(url))
-    return " ".join(f"{name}={url}" for name, url in kept)
+def local_messages(values: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings of messages that the sandbox keeps: mail and plain JSON to this machine.
+
+    Other services choose their own hosts.
+    """
+    pairs = named_urls(values.get("NOTIFY_URLS", ""))
+    kept = [f"{name}={url}" for name, url in pairs if url.startswith("json://") and _is_local(url)]
+    mail = values.get("SMTP_URL", "")
+    return {"notify_urls": " ".join(kept), **({"smtp_url": mail} if _is_local(mail) else {})}
 
 
-def is_local(url: str) -> bool:
+def channel_urls(given: SecretStr | None) -> Mapping[str, str]:
+    """Channels of messages by name, as NOTIFY_URLS lists them."""
+    return dict(named_urls(given.get_secret_value() if given is not None else ""))
+
+
+def _is_local(url: str) -> bool:
     """True for an address of this machine."""
     try:
         return _is_loopback(urlsplit(url).hostname or "")

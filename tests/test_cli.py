@@ -10,29 +10,36 @@ from socialanalyzer_dagster import cli
 from socialanalyzer_dagster.commands.endings import BAD_INPUT, FAILED
 
 COMMANDS = (
-    "demo", "sandbox", "doctor", "dev", "prices list", "prices confirm", "bdr list", "bdr load", "bdr activate",
+    "demo", "sandbox", "simulate", "doctor", "dev", "prices list", "prices confirm", "bdr list", "bdr load",
+    "bdr activate",
     "bdr deactivate", "day plan", "day show", "crm setup", "suppress add", "suppress list", "db upgrade", "db status",
     "platforms",
     "presets list", "presets show", "presets save", "presets delete", "batch create", "batch run", "batch show",
     "batch log", "batch list", "batch stop", "batch set-cap", "batch plan", "batch approve", "batch reject",
     "batch confirm", "batch retry", "batch release", "leads list", "leads show", "leads export", "policy show",
-    "policy validate", "policy activate", "rescore", "ledger show", "list preview",
+    "policy validate", "policy activate", "policy diff", "policy list", "policy preview", "rescore",
+    "ledger show", "list preview",
     "keywords suggest", "leads correct", "suppress lift", "privacy erase", "privacy export", "privacy notice",
-    "privacy notices", "privacy origin", "privacy requests",
+    "privacy notices", "privacy origin", "privacy requests", "batch change",
+    "rules list", "rules log", "rules simulate",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
     "notify channels", "notify list", "notify test", "notify send", "notify again",
+    "batch work", "db backup", "db restore",
+    "logs", "metrics serve",
 )  # fmt: skip
-WITHOUT_A_RESULT = {"sandbox", "dev"}
+WITHOUT_A_RESULT = {"sandbox", "dev", "metrics serve"}
 OPTIONS = {
     "batch create": (
         "--preset", "--platform", "--filters", "--list", "--max-leads", "--max-spend", "--stop-at-cap", "--yes",
         "--canary", "--idempotency-key", "--force", "--bdr", "--note",
     ),
     "batch run": ("--from", "--to"),
+    "batch work": ("--until-idle", "--every"),
     "batch set-cap": ("--max-spend",),
     "batch stop": ("--by", "--reason"),
     "batch approve": ("--by", "--comment"),
     "batch reject": ("--by", "--reason"),
+    "batch change": ("--by", "--reason", "--max-spend", "--exclude", "--bdr", "--tier-floor", "--filters"),
     "batch plan": ("--fields", "--dry-run"),
     "batch undo": ("--by", "--yes", "--plan"),
     "leads override": ("--tier", "--remove", "--reason", "--by"),
@@ -40,6 +47,8 @@ OPTIONS = {
     "leads list": ("--batch", "--stage", "--result", "--tier", "--limit", "--after"),
     "leads export": ("--csv", "--batch", "--out"),
     "rescore": ("--batch", "--policy"),
+    "rules log": ("--days", "--batch", "--checks"),
+    "rules simulate": ("--days", "--policy"),
     "keywords suggest": ("--platform", "--keywords", "--preset", "--filters"),
     "suppress lift": ("--by", "--reason", "--kind"),
     "leads correct": ("--field", "--value", "--by", "--reason"),
@@ -48,6 +57,8 @@ OPTIONS = {
     "privacy notice": ("--by", "--sent", "--contacted", "--at"),
     "sandbox": ("--port", "--seed", "--speed", "--faults", "--home"),
     "dev": ("--port",),
+    "logs": ("--level", "--grep", "--limit"),
+    "metrics serve": ("--port", "--host", "--refresh"),
 }  # fmt: skip
 
 

@@ -132,6 +132,19 @@ def test_a_sandbox_elsewhere_is_refused(url):
     )
 
 
+def test_traces_are_off_and_the_sandbox_sends_them_to_this_machine_alone():
+    assert Settings.from_environment({}).otel_traces_exporter == "none"
+    elsewhere = "https://collector.example"
+    told = problems_of({"OTEL_EXPORTER_OTLP_ENDPOINT": elsewhere})
+    assert told == ("OTEL_EXPORTER_OTLP_ENDPOINT must be an http:// address of this machine",)
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=hidden-word"}
+    assert Settings.from_environment(headers).otel_exporter_otlp_headers is None
+    live = Settings.from_environment({**LIVE, **headers, "OTEL_EXPORTER_OTLP_ENDPOINT": elsewhere})
+    assert live.otel_exporter_otlp_headers.get_secret_value() == "api-key=hidden-word"
+    assert "hidden-word" not in repr(live)
+    assert "http:// or https://" in problems_of({**LIVE, "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"})[0]
+
+
 def test_live_mode_lists_everything_that_is_missing_at_once():
     text = "\n".join(problems_of({"SOCIALANALYZER_ENV": "live"}))
     for name in (*LIVE_REQUIRED, "INSIGHTIQ_CLIENT_ID", "APIFY_API_TOKEN"):

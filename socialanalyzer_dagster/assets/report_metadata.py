@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from socialanalyzer_dagster.domain.batch_facts import failed_by_reason, rejected_by_reason, skipped_by_reason
-from socialanalyzer_dagster.domain.markdown import cell
+from socialanalyzer_dagster.domain.markdown import cell, plain
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.reason_texts import outcome_text, reason_text
 from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
+from socialanalyzer_dagster.pipeline.rescore import Rescored
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 
 Metadata = Mapping[str, dg.MetadataValue]
@@ -43,6 +44,8 @@ def stage_metadata(report: StageReport, examples: Sequence[LeadExample], version
     shown |= {name: dg.MetadataValue.float(value) for name, value in measured.items() if value is not None}
     notes = {"waiting_because": report.halt, "capped": report.capped}
     shown |= {name: dg.MetadataValue.text(text) for name, text in notes.items() if text is not None}
+    if report.rules:
+        shown["rules"] = dg.MetadataValue.md("\n".join(f"- {plain(sentence)}" for sentence in report.rules))
     shown |= {f"items_{result.value}": dg.MetadataValue.int(number) for result, number in report.items.items()}
     return shown
 
@@ -55,7 +58,8 @@ def stage_sentence(report: StageReport) -> str:
         f"{counters.passed} passed, {counters.rejected} rejected, {counters.failed} failed, {counters.skipped} skipped"
     )
     sentence = f"{report.stage}: {counters.entered} leads in, {figures}, {counters.pending} pending; {money}."
-    return f"{sentence} {report.halt}" if report.halt else sentence
+    said = [*(each for each in report.rules if report.halt is None or each not in report.halt), report.halt]
+    return " ".join([sentence, *(each for each in said if each)])
 
 
 def _by_result(report: StageReport) -> dict[str, Mapping[str, int]]:
@@ -86,3 +90,18 @@ def examples_table(examples: Sequence[LeadExample]) -> str:
         for each in examples
     ]
     return "\n".join(["| lead | audience | result | reason | score | tier |", "|---|---:|---|---|---:|---|", *rows])
+
+
+def rescored_metadata(result: Rescored) -> Metadata:
+    """What another policy makes of one batch: how many scores and tiers it changes, and from which tier to which."""
+    flow = [
+        dg.TableRecord({"from": old, "to": new, "leads": leads}) for (old, new), leads in sorted(result.flow.items())
+    ]
+    columns = [dg.TableColumn("from"), dg.TableColumn("to"), dg.TableColumn("leads", "int")]
+    return {
+        "scores": dg.MetadataValue.int(result.scores),
+        "changed_scores": dg.MetadataValue.int(result.changed),
+        "changed_tiers": dg.MetadataValue.int(len(result.moved)),
+        "tier_flow": dg.MetadataValue.table(flow, dg.TableSchema(columns)),
+        "policy_hash": dg.MetadataValue.text(result.policy_hash),
+    }

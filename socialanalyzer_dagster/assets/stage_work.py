@@ -1,18 +1,21 @@
 """What every stage asset does: open the batch, bring its leads up to date, report the figures."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import dagster as dg
 from pydantic import Field
 
 from socialanalyzer_dagster.assets.interrupts import run_settling
+from socialanalyzer_dagster.assets.question_metadata import question_metadata, waiting_stage
 from socialanalyzer_dagster.assets.report_metadata import stage_metadata, stage_sentence
 from socialanalyzer_dagster.domain.batch_keys import BadBatchKey
 from socialanalyzer_dagster.domain.error_texts import readable
 from socialanalyzer_dagster.domain.filters import FilterProblems
-from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
@@ -23,9 +26,12 @@ from socialanalyzer_dagster.pipeline.lead_examples import LeadExample, lead_exam
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.progress import Progress
+from socialanalyzer_dagster.pipeline.question_view import question_view
+from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.pipeline.runner import MissingCheckpoint, run_stage
 from socialanalyzer_dagster.pipeline.runner_end import StageReport
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
+from socialanalyzer_dagster.storage import policies
 
 ATTEMPT_TAG = "socialanalyzer/attempt"
 """The attempt of the batch a sensor launched a run for; a run started by hand has no such tag."""
@@ -59,15 +65,20 @@ def bring_up_to_date(
 ) -> dg.MaterializeResult[None]:
     """Run one stage for the batch of this partition and return its figures as metadata."""
 
-    async def work(batch: OpenBatch) -> tuple[StageReport, list[LeadExample], str]:
+    async def work(batch: OpenBatch) -> tuple[StageReport, AboutStage]:
         tell = teller(context)
         is_first = stage is Stage.DISCOVERED
         report = await (discover(batch, tell) if is_first else run_stage(batch, stage, tell))
-        return (report, *about_stage(batch, stage))
+        rules = await asyncio.to_thread(apply_rules, batch, stage)
+        report = replace(report, rules=rules.sentences, halt=rules.held or report.halt, status=batch.row.status)
+        return report, about_stage(batch, stage)
 
-    report, examples, version = with_batch(context, pipeline, work, config)
+    report, about = with_batch(context, pipeline, work, config)
     context.log.info(stage_sentence(report))
-    return dg.MaterializeResult(metadata=stage_metadata(report, examples, version))
+    if (asked := about.question) is not None and STAGES.index(asked["stage"]) == STAGES.index(stage) + 1:
+        context.log_event(waiting_stage(context.partition_key, asked))
+    shown = {**stage_metadata(report, about.examples, about.policy_version), **question_metadata(about.question)}
+    return dg.MaterializeResult(metadata=shown)
 
 
 def with_batch(
@@ -116,10 +127,24 @@ def refusals_told(context: dg.AssetExecutionContext) -> Iterator[None]:
         raise readable(error)  # noqa: B904 - it carries its own causes
 
 
-def about_stage(batch: OpenBatch, stage: Stage) -> tuple[list[LeadExample], str]:
-    """A few of the stage's leads, and the version of the policy that decided."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AboutStage:
+    """A few of the stage's leads, the version of the policy that decided, and what a person is asked now."""
+
+    examples: list[LeadExample]
+    policy_version: str
+    question: Mapping[str, Any] | None
+
+
+def about_stage(batch: OpenBatch, stage: Stage) -> AboutStage:
+    """What is shown beside the figures."""
+    row = batch.refresh()
     with batch.workplace.database.read() as connection:
-        return lead_examples(connection, batch.row.batch_id, stage), batch.row.policy_version
+        number = policies.number_of(connection, row.policy_hash)
+        examples = lead_examples(connection, row.batch_id, stage)
+        question = question_view(connection, batch.workplace, row)
+    version = f"{number} in `policy list` (keys of {row.policy_version})"
+    return AboutStage(examples=examples, policy_version=version, question=question)
 
 
 def teller(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:

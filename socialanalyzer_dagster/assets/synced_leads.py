@@ -1,16 +1,27 @@
 """The `synced_leads` asset."""
 
+import asyncio
+from dataclasses import replace
+
 import dagster as dg
 
 from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
 from socialanalyzer_dagster.assets.plan_metadata import sync_metadata
 from socialanalyzer_dagster.assets.report_metadata import stage_sentence
-from socialanalyzer_dagster.assets.stage_work import CODE_VERSION, GROUP, OWNERS, about_stage, teller, with_batch
+from socialanalyzer_dagster.assets.stage_work import (
+    CODE_VERSION,
+    GROUP,
+    OWNERS,
+    AboutStage,
+    about_stage,
+    teller,
+    with_batch,
+)
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.crm_apply import SyncReport, apply_plan
-from socialanalyzer_dagster.pipeline.lead_examples import LeadExample
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
 
 
@@ -29,10 +40,12 @@ def synced_leads(context: dg.AssetExecutionContext, pipeline: PipelineResource) 
     Every row of the plan ends created, updated, unchanged, held, rejected or failed. Writing twice changes nothing.
     """
 
-    async def work(batch: OpenBatch) -> tuple[SyncReport, list[LeadExample], str]:
+    async def work(batch: OpenBatch) -> tuple[SyncReport, AboutStage]:
         report = await apply_plan(batch, teller(context))
-        return (report, *about_stage(batch, Stage.SYNCED))
+        rules = await asyncio.to_thread(apply_rules, batch, Stage.SYNCED)
+        report = replace(report, stage=replace(report.stage, rules=rules.sentences))
+        return report, about_stage(batch, Stage.SYNCED)
 
-    report, examples, version = with_batch(context, pipeline, work)
+    report, about = with_batch(context, pipeline, work)
     context.log.info(stage_sentence(report.stage))
-    return dg.MaterializeResult(metadata=sync_metadata(report, examples, version))
+    return dg.MaterializeResult(metadata=sync_metadata(report, about.examples, about.policy_version))

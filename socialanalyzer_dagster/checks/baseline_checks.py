@@ -7,7 +7,7 @@ import dagster as dg
 
 from socialanalyzer_dagster.checks.batch_checks import STAGE_ASSETS
 from socialanalyzer_dagster.domain.baseline_texts import comparison_text
-from socialanalyzer_dagster.domain.baselines import Comparison, Grade, drifting_of, worse_of
+from socialanalyzer_dagster.domain.baselines import Comparison, Grade, worse_than_usual
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.regressions import compared_stage
@@ -39,11 +39,11 @@ def _figures_usual(stage: Stage) -> dg.AssetChecksDefinition:
 
 
 def _result(key: str, found: Sequence[Comparison]) -> dg.AssetCheckResult:
-    worse, drifting = worse_of(found), drifting_of(found)
-    is_error = any(each.grade is Grade.SIGNIFICANT for each in worse)
-    told = " ".join(comparison_text(each) for each in (*worse, *drifting))
+    worse = worse_than_usual(found)
+    is_error = any(each.is_bad and each.grade is Grade.SIGNIFICANT for each in worse)
+    told = " ".join(map(comparison_text, worse))
     return dg.AssetCheckResult(
-        passed=not worse and not drifting,
+        passed=not worse,
         severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
         description=told or _nothing_worse(found),
         metadata={"batch": key, "figures": dg.MetadataValue.md(_table(found)), **_numbers(found)},

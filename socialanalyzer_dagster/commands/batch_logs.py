@@ -1,4 +1,4 @@
-"""`batch log`: the warnings and errors that are kept of a batch, by level and text."""
+"""`logs` and `batch log`, which are one: the warnings and errors that are kept of a batch, by level and text."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -20,16 +20,16 @@ class Level(StrEnum):
     ERROR = "ERROR"
 
 
-def register(app: typer.Typer) -> None:
-    """Put the command under `batch`."""
-    app.command("log")(log)
+def register(app: typer.Typer, name: str) -> None:
+    """Put the command there under this name."""
+    app.command(name)(log)
 
 
 def log(
     key: Key,
     *,
     level: Annotated[Level | None, typer.Option(help="Of one level.", case_sensitive=False)] = None,
-    text: Annotated[str | None, typer.Option(help="With this text in the message.")] = None,
+    text: Annotated[str | None, typer.Option("--grep", "--text", help="With this text in the message.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import table, usd
+from socialanalyzer_dagster.domain.approval import QuestionKind
 from socialanalyzer_dagster.domain.estimate import PAID_STAGES
+from socialanalyzer_dagster.domain.next_steps import release_step
 from socialanalyzer_dagster.domain.outside_text import printable
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, waits_for_release
+from socialanalyzer_dagster.pipeline.batch_status import waits_for_release
 
 _LOG_COLUMNS = ("at", "level", "stage", "step", "provider", "message")
 _COLUMNS = ("in", "passed", "rejected", "failed", "skipped", "pending")
@@ -25,12 +27,25 @@ def print_batch(console: Console, view: Mapping[str, Any]) -> None:
     ]
     console.print("", table(("stage", *_COLUMNS, "main reasons"), rows))
     console.print("", table(("money", "USD"), _money(view)))
+    if (policy := view["policy"]) is not None:
+        told = f"{policy['author']}: {policy['note']}" if policy["note"] else policy["author"]
+        console.print(f"\ndecided under policy version {policy['number']} ({told})", markup=False, soft_wrap=True)
+    if view["rescored"]:
+        live = ("the batch itself", _counted(view["tiers"]))
+        others = [(f"version {each['policy']}", _counted(each["tiers"])) for each in view["rescored"]]
+        console.print("", table(("scores of", "tiers"), [live, *others]))
     if view["held_by"] is not None:
         console.print(f"\nnot launched, because {view['held_by']}", markup=False)
+    if (question := view["question"]) is not None:
+        without_answer = str(question["without_answer"])
+        told = f"This batch {question['sentence']}. {without_answer[0].upper()}{without_answer[1:]}."
+        console.print(f"\n{told}", markup=False)
+        if question["kind"] != QuestionKind.PLAN:
+            console.print(
+                "\n".join(["answer by one of:", *(f"  {each}" for each in question["answers"])]), markup=False
+            )
     if (sync := view["sync"]) is not None:
         console.print("", table(("CRM write", ""), _sync(sync)))
-    if step := next_step(view):
-        console.print(f"\n{step}", markup=False)
 
 
 def _sync(sync: Mapping[str, Any]) -> list[tuple[str, object]]:
@@ -46,7 +61,11 @@ def _sync(sync: Mapping[str, Any]) -> list[tuple[str, object]]:
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{code} {count}" for code, count in list(reasons.items())[:3])
+    return _counted(dict(list(reasons.items())[:3]))
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _money(view: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -61,25 +80,6 @@ def _money(view: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, usd(amount)) for name, amount in amounts.items()]
 
 
-def next_step(view: Mapping[str, Any]) -> str | None:
-    """What a person can do with the batch now; None when there is nothing to do."""
-    key = view["key"]
-    if waits_for_release(view["status"], view["cause"]):
-        return _release(key)
-    steps: dict[str, str] = {
-        BatchStatus.AWAITING_CONFIRMATION: (
-            f"next: socialanalyzer batch confirm {key} --micros {view['estimate_micros']}"
-        ),
-        BatchStatus.QUEUED: f"next: socialanalyzer batch run {key}",
-        BatchStatus.AWAITING_APPROVAL: (
-            f"next: socialanalyzer batch plan {key}, then: socialanalyzer batch approve {key} --by NAME"
-        ),
-        BatchStatus.PAUSED: f"next: socialanalyzer batch run {key}",
-        BatchStatus.AWAITING_PROVIDER: f"next: socialanalyzer batch run {key}",
-    }
-    return steps.get(view["status"])
-
-
 def print_log(console: Console, log: Mapping[str, Any]) -> None:
     """Entries of a batch's log, newest first."""
     rows = [[_shown(each[column]) for column in _LOG_COLUMNS] for each in log["newest"]]
@@ -92,7 +92,7 @@ def print_newest(console: Console, view: Mapping[str, Any]) -> None:
     log = view["log"]
     if log["kept"]:
         counts = ", ".join(f"{number} {level}" for level, number in log["kept"].items())
-        console.print(f"\nlogged: {counts}; all of it: socialanalyzer batch log {view['key']}", markup=False)
+        console.print(f"\nlogged: {counts}; all of it: socialanalyzer logs {view['key']}", markup=False)
         print_log(console, log)
 
 
@@ -122,11 +122,7 @@ def print_canary(console: Console, view: Mapping[str, Any], by_stage: Mapping[st
     console.print("", table(("stage", "leads", "measured per lead", "estimated per lead"), rows))
     console.print(f"\n{view['canary']} leads went ahead for {usd(view['spend_micros'])}; the others wait.")
     if not waits_for_release(view["status"], view["cause"]):
-        console.print(_release(view["key"]), markup=False)
-
-
-def _release(key: str) -> str:
-    return f"next: socialanalyzer batch release {key}, or: socialanalyzer batch stop {key}"
+        console.print(release_step(view["key"]), markup=False)
 
 
 def _canary_row(view: Mapping[str, Any], stage: str, by_stage: Mapping[str, int]) -> tuple[object, ...] | None:

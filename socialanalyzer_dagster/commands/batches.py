@@ -11,11 +11,10 @@ from socialanalyzer_dagster.commands.creation import SearchOptions, SizeOptions,
 from socialanalyzer_dagster.commands.inputs import dollars
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, counting, emit, notes, usd, warn
-from socialanalyzer_dagster.commands.runs import STEPS, Step, progress_of, run_steps
+from socialanalyzer_dagster.commands.runs import STEPS, Ended, Step, progress_of, run_steps
 from socialanalyzer_dagster.commands.sandbox_crm import furnish_sandbox_crm
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.outside_text import printable
-from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import batch_actions
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch
 from socialanalyzer_dagster.pipeline.batch_log_view import batch_log
@@ -23,9 +22,11 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefu
 from socialanalyzer_dagster.pipeline.batch_view import batch_rows, batch_view, next_page
 from socialanalyzer_dagster.pipeline.batches import batch_from_key, create_batch
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
+from socialanalyzer_dagster.pipeline.gate_queue import ask_where_due, steps_ahead
 from socialanalyzer_dagster.pipeline.launch_queue import held_batches
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
+from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.storage.batches import Batch, BatchPage
 
 app = typer.Typer(help="Lead batches: make, run, look at, approve.", no_args_is_help=True)
@@ -111,12 +112,8 @@ def run(
                 f"the estimate of {usd(batch.estimate_micros)} must be confirmed first: "
                 f"socialanalyzer batch confirm {key} --micros {batch.estimate_micros}"
             )
-        steps = _steps(office, batch, from_step, to_step)
-        if steps != (Step.SYNCED,):
-            warn(held_batches(workplace, [batch]).values())
-        furnish_sandbox_crm(office, batch, steps)
-        with progress_of(office, {BatchKey(key): ""}):
-            ended = run_steps(office, BatchKey(key), steps)
+        is_asked = from_step is None and to_step is None and bool(ask_where_due(workplace, [batch]))
+        ended = Ended("", None) if is_asked else _run(office, batch, _steps(office, batch, from_step, to_step))
         view = batch_view(workplace, key)
         by_stage = _stage_micros(office, batch.batch_id)
     view["run_id"] = ended.run_id
@@ -133,12 +130,22 @@ def run(
     return 1 if ended.problem is not None or went_wrong else 0
 
 
+def _run(office: Office, batch: Batch, steps: tuple[Step, ...]) -> Ended:
+    workplace = office.workplace()
+    if steps != (Step.SYNCED,):
+        warn(held_batches(workplace, [batch]).values())
+    furnish_sandbox_crm(office, batch, steps)
+    with progress_of(office, {batch.partition_key: ""}):
+        return run_steps(office, batch.partition_key, steps)
+
+
 def _steps(office: Office, batch: Batch, first: Step | None, last: Step | None) -> tuple[Step, ...]:
-    """The asked stretch; by default up to the plan, or the sync alone when the plan may be written."""
+    """The asked stretch; by default up to the next closed gate or the plan, or the sync alone when it is cleared."""
     if first is None and last is None:
         with office.database.read() as connection:
             is_cleared = next_stretch(connection, batch) is Stretch.SYNC
-        return (Step.SYNCED,) if is_cleared else _TO_PLAN
+            steps = steps_ahead(connection, batch, policy_of_hash(office.database, batch.policy_hash))
+        return (Step.SYNCED,) if is_cleared else tuple(Step(step) for step in steps) or _TO_PLAN
     start = STEPS.index(first) if first is not None else 0
     end = STEPS.index(last) if last is not None else max(start, STEPS.index(Step.PLAN))
     if start > end:

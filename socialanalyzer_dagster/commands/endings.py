@@ -15,13 +15,13 @@ from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import PolicyError
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import Refusal
-from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused, EstimateOverCap
 from socialanalyzer_dagster.pipeline.batch_requests import UnknownPreset
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile, StatusRefused
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_undo import UndoRefused
+from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused
 from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.message_view import NoSuchMessage
@@ -33,13 +33,15 @@ from socialanalyzer_dagster.pipeline.vendor_health import NoSuchVendor
 from socialanalyzer_dagster.platforms.registry import UnknownPlatform
 from socialanalyzer_dagster.sandbox.serve import SandboxStartError
 from socialanalyzer_dagster.settings import SettingsError
+from socialanalyzer_dagster.storage.backups import BackupRefused
 from socialanalyzer_dagster.storage.schema import SchemaMismatch
 from socialanalyzer_dagster.vendors.media_store import MediaStoreError
 
 FAILED, BAD_INPUT = 1, 2
 
 _BAD_INPUTS = (
-    AnotherWorldError, ApprovalRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead, NoSuchMessage,
+    AnotherWorldError, ApprovalRefused, BackupRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead,
+    NoSuchMessage,
     NoSuchPreset, NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError, SchemaMismatch,
     SettingsError, SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
 )  # fmt: skip

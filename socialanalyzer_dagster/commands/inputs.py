@@ -17,9 +17,14 @@ from socialanalyzer_dagster.platforms.registry import PLATFORMS
 def policy_file(path: Path) -> Policy:
     """The policy of a file; raises PolicyError when it cannot be read, is refused or does not fit the platforms."""
     try:
-        return check_platforms(read_policy_file(path), PLATFORMS)
+        return fitting(read_policy_file(path))
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path} cannot be read: {error}") from error
+
+
+def fitting(policy: Policy) -> Policy:
+    """The policy itself; raises PolicyError when it does not fit the platforms."""
+    return check_platforms(policy, PLATFORMS)
 
 
 def dollars(text: str, option: str) -> Decimal:

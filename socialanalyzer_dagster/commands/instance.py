@@ -9,6 +9,8 @@ import dagster as dg
 from socialanalyzer_dagster.pipeline.doctor import Finding, Health
 from socialanalyzer_dagster.settings import Settings
 
+_BACKFILL_DAEMON = "BACKFILL"
+
 
 @contextmanager
 def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
@@ -29,3 +31,9 @@ def daemon_finding(instance: dg.DagsterInstance | None, *, is_needed: bool) -> F
     if silent:
         return Finding(subject, Health.PROBLEM, f"{', '.join(silent)} silent; last sign of life of any at {newest}")
     return Finding(subject, Health.OK, f"last sign of life at {newest}")
+
+
+def backfills_are_served(instance: dg.DagsterInstance) -> bool:
+    """True when a daemon carries out the backfills of this instance."""
+    found = instance.get_daemon_statuses().get(_BACKFILL_DAEMON)
+    return found is not None and found.healthy is True

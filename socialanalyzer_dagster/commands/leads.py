@@ -116,12 +116,21 @@ def _print_lead(console: Console, view: Mapping[str, Any]) -> None:
     if view["links"]:
         console.print("", table(("link", "address"), sorted(view["links"].items())))
     outcomes = [
-        (each["batch"], each["stage"], each["result"], each["reason"], usd(each["cost_micros"]), each["attempt"])
+        (
+            each["batch"],
+            each["stage"],
+            each["result"],
+            each["reason"],
+            usd(each["cost_micros"]),
+            each["attempt"],
+            each["policy"],
+        )
         for each in view["outcomes"]
         if each["is_current"]
     ]
-    console.print("", table(("batch", "stage", "result", "why", "cost", "attempt"), outcomes))
+    console.print("", table(("batch", "stage", "result", "why", "cost", "attempt", "policy version"), outcomes))
     _print_score(console, view["score"])
+    _print_rescored(console, view["rescored"])
     for title, facts in (("override", view["override"]), ("CRM", view["crm"])):
         if facts is not None:
             console.print("", table((title, ""), [(name, _shown(value)) for name, value in facts.items()]))
@@ -134,8 +143,19 @@ def _print_score(console: Console, score: Mapping[str, Any] | None) -> None:
         return
     rows = [(name, score["sections"][name]) for name in DIMENSIONS]
     rows += [(name, score[name]) for name in ("base", "penalty", "boost", "adjustment", "lead_score", "tier")]
+    rows.append(("policy version", score["policy"]))
     console.print("", table(("score", score["batch"]), rows))
     console.print("", printable(score["reasoning"]), markup=False)
+
+
+def _print_rescored(console: Console, rescored: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (each["policy"], each["note"], each["lead_score"], each["tier"], each["batch"], f"{each['scored_at']:%Y-%m-%d}")
+        for each in rescored
+    ]
+    if rows:
+        headers = ("re-scored under policy version", "note", "score", "tier", "batch", "on")
+        console.print("", table(headers, rows))
 
 
 def _print_sources(console: Console, view: Mapping[str, Any]) -> None:

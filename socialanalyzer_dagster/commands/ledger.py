@@ -37,9 +37,7 @@ def ledger() -> None:
 
 @app.command("show")
 def show(
-    key: Annotated[
-        str | None, typer.Argument(help="The batch; without it, the calls that belong to none (keyword ideas).")
-    ] = None,
+    key: Annotated[str | None, typer.Argument(help="The batch; without it, the calls that belong to none.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline import policies, roster
 from socialanalyzer_dagster.pipeline.logs import configure_logs
 from socialanalyzer_dagster.pipeline.session import PipelineSession, session_parts
+from socialanalyzer_dagster.pipeline.traces import configure_traces
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.sandbox.serve import SandboxProcess, sandbox_state, start_process
@@ -104,6 +105,7 @@ def open_office(*, needs_vendors: bool = False) -> Iterator[Office]:
     """
     settings = Settings.from_environment()
     configure_logs(settings)
+    configure_traces(settings)
     database = Database(settings.database_url.get_secret_value())
     with ExitStack() as stack:
         stack.callback(database.dispose)

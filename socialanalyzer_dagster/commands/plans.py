@@ -21,7 +21,9 @@ from socialanalyzer_dagster.pipeline.crm_undo import undo as undone
 from socialanalyzer_dagster.pipeline.plan_view import dry_view, plan_view
 
 Person = Annotated[str, typer.Option("--by", help="The person who decides.")]
-PlanHash = Annotated[str | None, typer.Option("--plan", metavar="HASH", help="Only if the plan is still this one.")]
+PlanHash = Annotated[
+    str | None, typer.Option("--plan", metavar="HASH", help="Only if the plan, or the question, is still this one.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +56,7 @@ def approve(
     plan_hash: PlanHash = None,
     as_json: AsJson = False,
 ) -> None:
-    """Approve exactly the plan that waits; it can be written once."""
+    """Say yes to exactly what waits: a stage that may begin, or a plan, which can be written once."""
     with open_office() as office:
         batch = approvals.approve(office.workplace(), key, by=by, comment=comment, plan_hash=plan_hash)
     emit_change(batch, f"approved by {by}; go on with: socialanalyzer batch run {key}", as_json=as_json)
@@ -68,10 +70,10 @@ def reject(
     plan_hash: PlanHash = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reject the plan: nothing is written, the batch ends."""
+    """Say no: nothing is written or paid, the batch ends. To have it otherwise, see `batch change`."""
     with open_office() as office:
         batch = approvals.reject(office.workplace(), key, by=by, reason=reason, plan_hash=plan_hash)
-    emit_change(batch, f"the plan of batch {key} is rejected", as_json=as_json)
+    emit_change(batch, f"batch {key} is rejected and {batch.status}", as_json=as_json)
 
 
 async def _dry_rows(office: Office, key: str) -> list[PlanRow]:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from socialanalyzer_dagster.commands.office import Office
 from socialanalyzer_dagster.commands.output import notes, usd
 from socialanalyzer_dagster.domain.types import BatchKey, Stage
+from socialanalyzer_dagster.pipeline.launching import step_asset
 from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
 from socialanalyzer_dagster.storage import batch_figures, batches
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 """Counters are read at most so often (I-54)."""
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
-_REPOSITORY = {".dagster/repository": "__repository__@socialanalyzer"}
+REPOSITORY = {".dagster/repository": "__repository__@socialanalyzer"}
 """Lets the Dagster UI show these runs under their jobs."""
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Dagster's log goes to the instance, not to the terminal."""
 
 
 class Step(StrEnum):
@@ -54,14 +57,10 @@ def run_steps(office: Office, key: BatchKey, steps: Sequence[Step]) -> Ended:
     to_plan = [step for step in steps if step is not Step.SYNCED]
     ended = Ended("", None)
     if to_plan:
-        ended = _execute(office, key, "lead_batch_job", [_asset(step) for step in to_plan])
+        ended = _execute(office, key, "lead_batch_job", [step_asset(step) for step in to_plan])
     if Step.SYNCED in steps and ended.problem is None:
         ended = _execute(office, key, "crm_sync_job", None)
     return ended
-
-
-def _asset(step: Step) -> str:
-    return "crm_sync_plan" if step is Step.PLAN else f"{step}_leads"
 
 
 def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str] | None) -> Ended:
@@ -70,21 +69,22 @@ def _execute(office: Office, key: BatchKey, job_name: str, assets: Sequence[str]
     from socialanalyzer_dagster.partitions import LEAD_BATCHES
 
     office.instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key])
-    result = _job(job_name).execute_in_process(
+    result = job_named(job_name).execute_in_process(
         partition_key=key,
         instance=office.instance,
         asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags=_REPOSITORY,
+        run_config=QUIET,
+        tags=REPOSITORY,
         raise_on_error=False,
     )
     if result.success:
         return Ended(result.run_id, None)
     run_failed(office.workplace(), key, _failed_run(result))
-    return Ended(result.run_id, _problem(result))
+    return Ended(result.run_id, problem_of(result))
 
 
-def _job(name: str) -> "dg.JobDefinition":
+def job_named(name: str) -> "dg.JobDefinition":
+    """A job of the code location."""
     import dagster as dg
 
     with warnings.catch_warnings():
@@ -115,7 +115,7 @@ def _is_interrupted(result: "dg.ExecuteInProcessResult") -> bool:
     return any(end.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION for end in ends)
 
 
-def _problem(result: "dg.ExecuteInProcessResult") -> str:
+def problem_of(result: "dg.ExecuteInProcessResult") -> str:
     """The sentence of the first failure, else where to look."""
     if _is_interrupted(result):
         return "stopped; run it again to go on where it was"

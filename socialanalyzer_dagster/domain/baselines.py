@@ -1,7 +1,7 @@
 """What is usual for a platform or preset, and whether a batch differs from it by more than chance (spec 14.3, 14.4)."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
@@ -125,6 +125,12 @@ class Comparison:
         return _is_unwanted(self.figure.good, self.drift.change if self.drift is not None else None)
 
 
+def worse_than_usual(found: Sequence[Comparison]) -> list[Comparison]:
+    """What a person should look at: figures that are worse beyond chance, then those that only got worse slowly."""
+    worse = [each for each in found if each.is_bad and each.grade in (Grade.NOTABLE, Grade.SIGNIFICANT)]
+    return [*worse, *(each for each in found if each.is_bad_drift and each not in worse)]
+
+
 def _is_unwanted(good: Good, change: float | None) -> bool:
     if change is None or good is Good.NEITHER:
         return False
@@ -207,13 +213,3 @@ def _chance(figure: Figure, baseline: Baseline) -> float:
     freedom = math.inf if between == 0 else (baseline.batches - 1) * (total / between) ** 2
     distance = abs(figure.value - baseline.middle) / math.sqrt(total)
     return float(2 * stdtr(min(freedom, 1e9), -distance))
-
-
-def worse_of(found: Iterable[Comparison]) -> list[Comparison]:
-    """Those that are a quarter or more worse than usual, beyond chance."""
-    return [each for each in found if each.is_bad and each.grade in (Grade.NOTABLE, Grade.SIGNIFICANT)]
-
-
-def drifting_of(found: Iterable[Comparison]) -> list[Comparison]:
-    """Those that got worse little by little, and are not among the former."""
-    return [each for each in found if each.is_bad_drift and each not in worse_of([each])]

@@ -56,7 +56,10 @@ class BatchFacts:
     by action, None before there is one; `stage_reached` the stage a failed, stopped or paused batch ended in, `cause`
     the stored words for it; `reasks` is (answers asked again, answers), None where it was not counted;
     `search_cut_short` is the vendor's reason when a search ended before it had everything; `reached_cap` the cap that
-    left leads undone, None while none did; `fallbacks` how often leads were judged on less than usual, by kind.
+    left leads undone, None while none did; `fallbacks` how often leads were judged on less than usual, by kind;
+    `newness` is (new, found) of a search that was seen whole, None of any other; `variations` are searches to try
+    instead of one that brought little; `waits_for_release` is a canary's end.
+    `is_searched` is False until the search has ended, so that no leads does not mean that there are none.
     """
 
     key: BatchKey
@@ -80,6 +83,10 @@ class BatchFacts:
     search_cut_short: str | None = None
     reached_cap: ReachedCap | None = None
     fallbacks: Mapping[str, int] = field(default_factory=dict)
+    newness: tuple[int, int] | None = None
+    variations: tuple[str, ...] = ()
+    waits_for_release: bool = False
+    is_searched: bool = True
 
 
 def rejected_by_reason(stage: Stage, counts: StageCounts) -> dict[str, int]:

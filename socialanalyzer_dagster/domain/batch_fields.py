@@ -13,6 +13,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import PlatformKey
 
 MAX_LEADS = 4000
+MAX_NOTE_CHARS = 500
 
 
 def _exact_amount(value: object) -> object:
@@ -49,7 +50,7 @@ class BatchFields(BaseModel):
     confirm_estimate_micro: int | None = Field(default=None, ge=0)
     preset_id: str | None = None
     parent_batch_id: str | None = None
-    note: str | None = Field(default=None, max_length=500)
+    note: str | None = Field(default=None, max_length=MAX_NOTE_CHARS)
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=80)
 
     @field_validator("bdr_names")

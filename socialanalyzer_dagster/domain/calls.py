@@ -95,7 +95,8 @@ class VendorJob(Generic[T]):
     `start` takes the micro-USD it may cost at most and returns the first status with its job id; `find` looks for a job
     started after an instant when the answer to `start` was lost (None where the vendor has no list call); `units` gives
     what is billed for so many items where the vendor does not report it; `abort` stops the meter where the vendor can.
-    A job that `outlives_runs` is waited for outside of any run in every stage, not only in discovery.
+    A job that `outlives_runs` is waited for outside of any run in every stage, not only in discovery. Where the vendor
+    `reports_cost`, what a job cost is read again some time after its end.
     """
 
     operation: str
@@ -109,6 +110,7 @@ class VendorJob(Generic[T]):
     find: Callable[[datetime], Awaitable[JobStatus | None]] | None = None
     abort: Callable[[str], Awaitable[None]] | None = None
     outlives_runs: bool = False
+    reports_cost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

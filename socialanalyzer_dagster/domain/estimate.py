@@ -89,6 +89,11 @@ def estimate_list(usable_rows: int, max_leads: int, rates: Rates) -> Estimate:
     return _estimate(usable_rows, max_leads, free)
 
 
+def estimate_rest(leads: int, stage: Stage, rates: Rates) -> Estimate:
+    """What leads that wait before a stage will cost from there on; the worst case assumes that none drops out."""
+    return _estimate_from(PAID_STAGES[PAID_STAGES.index(stage) :], leads, rates)
+
+
 def default_rates(platform: PlatformKey, policy: EstimatePolicy) -> Rates:
     """The policy's figures; raises KeyError for a platform the policy has no prices for."""
     return Rates(
@@ -134,14 +139,24 @@ def _seconds(recent: Sequence[BatchFigures]) -> dict[Stage, float]:
 
 
 def _estimate(found: int, max_leads: int, rates: Rates) -> Estimate:
-    stages: list[StageEstimate] = []
-    worst = Decimal(0)
-    leads, all_leads = found, found
-    for stage in PAID_STAGES:
+    first = StageEstimate(Stage.DISCOVERED, found, found * rates.stage_usd.get(Stage.DISCOVERED, Decimal(0)))
+    rest = _estimate_from(PAID_STAGES[1:], min(_passing(found, Stage.DISCOVERED, rates), max_leads), rates)
+    price_of_all = sum((rates.stage_usd.get(stage, Decimal(0)) for stage in PAID_STAGES[1:]), Decimal(0))
+    worst = first.usd + min(found, max_leads) * price_of_all
+    return Estimate(stages=(first, *rest.stages), worst_case_usd=worst, source=rates.source)
+
+
+def _estimate_from(stages: Iterable[Stage], leads: int, rates: Rates) -> Estimate:
+    found: list[StageEstimate] = []
+    worst, all_leads = Decimal(0), leads
+    for stage in stages:
         price = rates.stage_usd.get(stage, Decimal(0))
-        stages.append(StageEstimate(stage, leads, leads * price, rates.seconds.get(stage)))
+        found.append(StageEstimate(stage, leads, leads * price, rates.seconds.get(stage)))
         worst += all_leads * price
-        leads = int((leads * rates.pass_rates.get(stage, _PASSED_BY_ALL)).to_integral_value(rounding=ROUND_FLOOR))
-        if stage is Stage.DISCOVERED:
-            leads, all_leads = min(leads, max_leads), min(all_leads, max_leads)
-    return Estimate(stages=tuple(stages), worst_case_usd=worst, source=rates.source)
+        leads = _passing(leads, stage, rates)
+    return Estimate(stages=tuple(found), worst_case_usd=worst, source=rates.source)
+
+
+def _passing(leads: int, stage: Stage, rates: Rates) -> int:
+    share = rates.pass_rates.get(stage, _PASSED_BY_ALL)
+    return int((leads * share).to_integral_value(rounding=ROUND_FLOOR))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from annotated_types import Le
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from socialanalyzer_dagster.domain.found_text import neutral_words
@@ -49,6 +50,12 @@ class SearchFilters(BaseModel):
         """Where the creators that are searched for live, as a person wrote it; None when the search does not say."""
         return None
 
+    @classmethod
+    def most_results(cls) -> int | None:
+        """The most results that one search may ask for; None where the platform names no bound."""
+        bounds = [each.le for each in cls.model_fields["max_results"].metadata if isinstance(each, Le)]
+        return next((int(bound) for bound in bounds if isinstance(bound, int)), None)
+
 
 FiltersT = TypeVar("FiltersT", bound=SearchFilters)
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -70,6 +77,16 @@ def validated(model: type[ModelT], raw: Mapping[str, object], context: Mapping[s
 def filter_defaults(platform: PlatformKey, policy: Policy) -> dict[str, JsonValue]:
     """The filter defaults of a platform as the policy states them (spec 5.2 to 5.4)."""
     return dict(policy.search.defaults.get(platform, {}))
+
+
+def refilled(model: type[FiltersT], stored: Mapping[str, object], decided: Policy, policy: Policy) -> FiltersT:
+    """Stored filters as another policy would fill them in: what stands at the default of then takes the new default.
+
+    Raises FilterProblems when the other policy refuses them.
+    """
+    defaults = filter_defaults(model.platform_key, decided)
+    given = {name: value for name, value in stored.items() if name not in defaults or value != defaults[name]}
+    return validate_filters(model, given, policy)
 
 
 def fingerprint(filters: SearchFilters, policy: Policy) -> str:

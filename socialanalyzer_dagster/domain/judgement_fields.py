@@ -45,10 +45,11 @@ class AnswerRules:
 
 @dataclass(frozen=True, slots=True)
 class AnswerContext:
-    """What one answer is checked against: the rules, and how many items or thumbnails the model was shown."""
+    """What one answer is checked against: rules, how many items or thumbnails, and which facts the model was shown."""
 
     rules: AnswerRules
     shown: int
+    facts: tuple[str, ...] = ()
 
 
 def answer_rules(policy: Policy) -> AnswerRules:

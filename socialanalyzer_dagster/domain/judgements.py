@@ -19,7 +19,7 @@ class AnswerSchema(Generic[J]):
     """The named shape of one answer; `shown` is how many items or thumbnails the model sees.
 
     `scan` holds the words for the scan for sensitive attributes, None where names are the answer; `names` are the
-    person's own names, which the scan leaves out.
+    person's own names, which the scan leaves out; `facts` are the sentences that an answer retells.
     """
 
     name: str
@@ -28,6 +28,7 @@ class AnswerSchema(Generic[J]):
     shown: int
     scan: SensitiveWords | None
     names: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     @property
     def json_schema(self) -> JsonObject:
@@ -60,7 +61,7 @@ class InvalidAnswer:
 def check_answer(schema: AnswerSchema[J], answer: str | JsonObject) -> J | InvalidAnswer:
     """The judgement, or what is wrong; `answer` is the model's text or the JSON of it (spec 9.1, I-5)."""
     text = answer if isinstance(answer, str) else _as_text(answer)
-    context = AnswerContext(schema.rules, schema.shown)
+    context = AnswerContext(schema.rules, schema.shown, schema.facts)
     try:
         judgement = schema.model.model_validate_json(text, context=context)
     except ValidationError as error:

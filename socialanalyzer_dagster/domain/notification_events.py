@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from socialanalyzer_dagster.domain.money import usd_text
-from socialanalyzer_dagster.domain.sentences import begun, counted, leads
+from socialanalyzer_dagster.domain.sentences import begun, counted
 from socialanalyzer_dagster.domain.types import JsonValue
 
 
@@ -166,7 +166,7 @@ class SearchStale(Event):
     @property
     def occasion(self) -> str:
         """One batch that showed it."""
-        return f"{self.platform}:{self.search}:{self.batch_id or ''}"
+        return f"{self.batch_id}"
 
     def title(self, batch: str) -> str:
         """Which search."""
@@ -201,27 +201,23 @@ class Deviation(Event):
 
 
 class NicheCluster(Event):
-    """Many good leads of a batch share a niche; `follow_up` is the drafted search, launched by nobody."""
+    """Many good leads of a batch share a niche; `why` is the rule's sentence."""
 
     KIND = Kind.NICHE_CLUSTER
-    niche: str
-    leads: int
-    share_percent: int
-    follow_up: str
+    why: str
 
     @property
     def occasion(self) -> str:
-        """One niche of one batch."""
-        return f"{self.batch_id}:{self.niche}"
+        """One batch."""
+        return f"{self.batch_id}"
 
     def title(self, batch: str) -> str:
-        """Which niche."""
-        return f"A niche with many good leads: {self.niche}"
+        """Where."""
+        return f"Many good leads of {batch} share a niche"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
-        """How many, and what search would follow."""
-        share = f"{leads(self.leads)} of {batch} ({self.share_percent} % of those scored) share it."
-        return share, f"A follow-up search could be: {self.follow_up.rstrip('.')}. Nothing was launched."
+        """Which, and what search would follow."""
+        return self.why, "`socialanalyzer rules log` shows the drafted search; nothing was launched."
 
 
 class DeadSyncRows(Event):

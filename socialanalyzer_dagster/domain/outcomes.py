@@ -49,7 +49,9 @@ PROFILES = (
 TRIAGE_CODES: tuple[str, ...] = (*(f"topic_{name}" for name in TOPICS), *(f"profile_{name}" for name in PROFILES))
 
 _UPSTREAM = frozenset({"upstream_rejected", "upstream_failed", "upstream_skipped"})
-_SKIPPED = _UPSTREAM | {"batch_stopped", "budget_stopped", "gate_rejected", "over_lead_cap", "provider_unavailable"}
+_SKIPPED = _UPSTREAM | {
+    "batch_stopped", "budget_stopped", "gate_rejected", "gate_timeout", "over_lead_cap", "provider_unavailable",
+}  # fmt: skip
 _FAILED = frozenset({"internal_error", "outcome_unknown"})
 _JUDGED = frozenset({"llm_invalid_output", "llm_refused"})
 
@@ -92,6 +94,13 @@ _RETRYABLE_FAILURES = frozenset({
     "crm_outcome_unknown", "plan_changed",
 })  # fmt: skip
 _REATTEMPTED_SKIPS = frozenset({"budget_stopped", "provider_unavailable", "batch_stopped"}) | HELD
+ATTEMPTED_AGAIN = _RETRYABLE_FAILURES | _REATTEMPTED_SKIPS
+"""Codes of leads that a retry of the batch does again."""
+OF_FILTERS = frozenset({
+    "patrons_below_min", "patrons_above_max", "posts_below_min", "members_below_min", "members_above_max",
+    "visibility_mismatch", "posting_rate_below_min",
+})  # fmt: skip
+"""Rejections by the filters of one search, which say nothing about the lead under other ones."""
 GOES_ON = frozenset({(Stage.ENRICHED, "provider_unavailable")})
 """Skipped codes that do not end the lead's way: marked G in spec 2.3."""
 

@@ -10,8 +10,10 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from socialanalyzer_dagster.domain.category_examples import shipped_examples, shipped_examples_digest
+from socialanalyzer_dagster.domain.policy_automation import RulesPolicy
 from socialanalyzer_dagster.domain.policy_crm import (
     CrmPolicy,
+    EscalationPolicy,
     GatesPolicy,
     OutreachPolicy,
     PrivacyPolicy,
@@ -100,11 +102,13 @@ class Policy(Section):
     targets: TargetsPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy
+    escalation: EscalationPolicy
     notifications: NotificationsPolicy
     privacy: PrivacyPolicy
     outreach: OutreachPolicy
     retention: RetentionPolicy
     runtime: RuntimePolicy
+    rules: RulesPolicy
 
     @model_validator(mode="after")
     def _is_complete(self, info: ValidationInfo) -> "Policy":

@@ -99,7 +99,21 @@ class GatesPolicy(Section):
 
     requires_approval: Mapping[Stage, bool]
     person_above_contacts: Positive
+    """More contacts than this are never written without a person, whatever `requires_approval` says."""
     person_above_usd: Decimal = Field(gt=0)
+    """More than this is never spent by one batch without a person, nor written after it was (spec 15.2, 15.4)."""
+    reminder_hours: Positive
+    expiry_hours: Positive
+    """Without an answer for so long the answer is no."""
+
+
+class EscalationPolicy(Section):
+    """What is asked although the policy asks nobody in general (spec 15.4)."""
+
+    answer_hours: Positive
+    """Without an answer for so long the answer is no."""
+    permanent_errors: bool
+    """Whether a batch whose vendor refused its service ends without an answer, instead of resting for ever."""
 
 
 class OutreachRule(Section):
@@ -152,9 +166,11 @@ class RetentionPolicy(Section):
 
 
 class WarningsPolicy(Section):
-    """When a summary warns (spec 14.1, 14.2 as far as built)."""
+    """When a summary warns (spec 14.1, 14.2)."""
 
     low_yield: Share
+    low_enriched: Share
+    """Of the leads that passed screening."""
     over_estimate: Decimal = Field(gt=0)
     high_reask_rate: Share
 

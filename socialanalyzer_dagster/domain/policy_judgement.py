@@ -30,7 +30,7 @@ SLOTS = frozenset({
 
 PROMPT_IDS = (
     "triage_v1", "text_triage_v1", "content_item_v1", "bio_evidence_v1", "caption_evidence_v1", "grid_evidence_v1",
-    "creator_profile_v1", "lead_score_v1", "salutation_v1", "keyword_ideas_v1",
+    "creator_profile_v1", "lead_score_v1", "salutation_v1", "keyword_ideas_v1", "batch_story_v1",
 )  # fmt: skip
 """The prompts that shared code asks; platforms bring further ones under their own ids."""
 
@@ -74,6 +74,8 @@ class LlmPolicy(Section):
     """How many keywords ideas may start from (spec 5.10)."""
     keyword_ideas: Positive
     """How many ideas one answer holds at most (S-12)."""
+    polish_summaries: bool
+    """A model retells the story of a finished batch, one paid call each (spec 14.1)."""
 
 
 class ModelBatchPolicy(Section):

@@ -86,6 +86,7 @@ def _platform_names(policy: "Policy") -> Iterator[_Names]:
         yield _Names(key, given, platforms, platforms)
     yield _Names("scoring.weights_by_platform", policy.scoring.weights_by_platform, platforms)
     yield _Names("scoring.travel_floor", policy.scoring.travel_floor, platforms)
+    yield _Names("rules.ladders", policy.rules.ladders, platforms)
 
 
 def _step_names(policy: "Policy") -> Iterator[_Names]:
@@ -113,7 +114,6 @@ def _stage_names(policy: "Policy") -> Iterator[_Names]:
         yield _Names(f"estimate.stage_usd.{platform}", prices, _PAID_STAGES, _PAID_STAGES)
     yield _Names("estimate.pass_rates", policy.estimate.pass_rates, _PAID_STAGES)
     yield _Names("limits.leads_in_work", policy.limits.leads_in_work, _LEAD_STAGES, _LEAD_STAGES)
-    yield _Names("gates.requires_approval", policy.gates.requires_approval, [Stage.SYNCED])
 
 
 def _buckets() -> set[str]:

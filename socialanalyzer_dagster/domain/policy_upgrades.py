@@ -47,7 +47,21 @@ STEPS = (
         ),
     ),
     Step("1.2.0", removed=(("search", "defaults", "*", "max_budget_usd"),)),
-    Step("1.3.0", added=(("metrics",), ("notifications",), ("targets",))),
+    Step(
+        "1.3.0",
+        added=(
+            ("escalation",),
+            ("gates", "expiry_hours"),
+            ("gates", "reminder_hours"),
+            ("llm", "polish_summaries"),
+            ("metrics",),
+            ("notifications",),
+            ("prompts", "batch_story_v1"),
+            ("rules",),
+            ("targets",),
+            ("warnings", "low_enriched"),
+        ),
+    ),
 )
 
 

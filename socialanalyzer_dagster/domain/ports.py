@@ -86,8 +86,12 @@ class LeadResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredJob:
-    """A vendor job that one step of this batch bought earlier: replay it with exactly these leads and this request."""
+    """A vendor job that one step of this batch bought earlier: replay it with exactly these leads and this request.
 
+    `key` is the `attempt_key` of the answers it gives.
+    """
+
+    key: str
     leads: tuple[LeadUid, ...]
     request: JsonObject
     is_open: bool

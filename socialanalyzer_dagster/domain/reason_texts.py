@@ -63,7 +63,7 @@ REASONS: Mapping[str, str] = {
     "plan_changed": "the contact changed after the plan was made",
     "batch_stopped": "the batch was stopped",
     "budget_stopped": "the spending cap was reached",
-    "gate_rejected": "the plan was rejected",
+    "gate_rejected": "a person said no",
     "over_lead_cap": "above the most leads of the batch",
     "provider_unavailable": "a provider could not be used",
     "upstream_rejected": "rejected before",
@@ -119,7 +119,7 @@ REMEDIES: Mapping[str, str] = {
     "held_email_unverified": "verify again when the verifier answers",
     "held_notice_plan": "record a notice plan in the policy, then plan again",
     "held_lawful_basis": "record a lawful basis in the policy, then plan again",
-    "gate_timeout": "make a new plan and decide on it",
+    "gate_timeout": "run the batch again and decide in time",
 }
 """Code -> what to do, for failed, held and resumable skipped leads."""
 

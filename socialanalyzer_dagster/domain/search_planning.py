@@ -8,7 +8,7 @@ from datetime import date
 from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
 from socialanalyzer_dagster.domain.policy_metrics import TargetsPolicy, Weekday
 from socialanalyzer_dagster.domain.search_rates import SearchRates
-from socialanalyzer_dagster.domain.sentences import leads
+from socialanalyzer_dagster.domain.sentences import joined, leads
 from socialanalyzer_dagster.domain.types import PlatformKey
 
 
@@ -41,7 +41,8 @@ class DayFacts:
     """Where a day stands on a platform.
 
     `expected` are the scored leads that open batches will probably still bring, `budget_micros` what the tightest cap
-    leaves beside them, `budget_name` its name; `batches` were planned for the day already.
+    leaves beside them, `budget_name` its name; `batches` were planned for the day already; `most_results` is what one
+    batch of the platform may ask for; `away` are vendors of the platform that cannot be called now.
     """
 
     day: date
@@ -53,6 +54,8 @@ class DayFacts:
     budget_micros: int
     budget_name: str
     batches: int
+    most_results: int
+    away: tuple[str, ...] = ()
 
     @property
     def missing(self) -> float:
@@ -109,7 +112,7 @@ def plan_searches(facts: DayFacts, candidates: Sequence[Candidate], targets: Tar
         else:
             passed_over.append((candidate, found))
     plan = SearchPlan(facts=facts, choices=tuple(choices), passed_over=tuple(passed_over), why="")
-    return replace(plan, why=_summed_up(plan, now, targets))
+    return replace(plan, why=_summed_up(plan, now))
 
 
 def _considered(candidate: Candidate, now: DayFacts, targets: TargetsPolicy) -> Choice | str:
@@ -117,6 +120,8 @@ def _considered(candidate: Candidate, now: DayFacts, targets: TargetsPolicy) -> 
         return candidate.barred
     if now.missing <= 0:
         return "not needed: the target is covered" if now.target else "not needed: the day has no target"
+    if now.away:
+        return f"not now: {joined(now.away)} cannot be called"
     if now.batches >= targets.batches_a_day:
         return f"not today: {targets.batches_a_day} batches a day are planned at most"
     return _sized(candidate, now, targets)
@@ -129,7 +134,7 @@ def _sized(candidate: Candidate, now: DayFacts, targets: TargetsPolicy) -> Choic
         return "it is expected to bring no scored lead"
     bounds = {
         "what the target needs": math.ceil(now.missing / per_result),
-        "the most that one batch may ask for": targets.most_results,
+        "the most that one batch may ask for": now.most_results,
     }
     if candidate.left is not None:
         bounds["what this search seems to hold still"] = math.ceil(candidate.left / _new_share(candidate))
@@ -152,7 +157,7 @@ def _new_share(candidate: Candidate) -> float:
     return max(candidate.novelty or 1.0, 0.01)
 
 
-def _summed_up(plan: SearchPlan, after: DayFacts, targets: TargetsPolicy) -> str:
+def _summed_up(plan: SearchPlan, after: DayFacts) -> str:
     facts = plan.facts
     if not facts.target:
         return f"No target: {facts.weekday} is a day off on {facts.platform}."
@@ -160,17 +165,17 @@ def _summed_up(plan: SearchPlan, after: DayFacts, targets: TargetsPolicy) -> str
     if facts.missing <= 0:
         return f"Nothing to plan: {stands}."
     if not plan.choices:
-        return f"{stands}; nothing can be planned: {_why_nothing(plan, targets)}"
+        return f"{stands}; nothing can be planned: {_why_nothing(plan)}"
     planned = f"{len(plan.choices)} planned for {usd_text(plan.micros)}, expected to bring {plan.expected:.0f}"
-    short = f"; {after.missing:.0f} will be missing: {_why_nothing(plan, targets)}" if after.missing >= 1 else "."
+    short = f"; {after.missing:.0f} will be missing: {_why_nothing(plan)}" if after.missing >= 1 else "."
     return f"{stands}; {planned}{short}"
 
 
-def _why_nothing(plan: SearchPlan, targets: TargetsPolicy) -> str:
+def _why_nothing(plan: SearchPlan) -> str:
     """What keeps the day from its target, and what a person can do."""
     if not plan.choices and not plan.passed_over:
         return "there is no saved search on this platform: save one with `socialanalyzer presets save`."
     reasons = dict.fromkeys(reason for _, reason in plan.passed_over if not reason.startswith("not needed"))
     if not reasons:
-        return f"every saved search is planned as large as it may be ({targets.most_results} results): save another."
+        return f"every saved search is planned as large as it may be ({plan.facts.most_results} results): save another."
     return "; ".join(reasons) + "."

@@ -39,6 +39,12 @@ def fallbacks(kinds: Mapping[str, int]) -> str:
     return ", ".join(counted(number, *FALLBACKS[kind]) for kind, number in kinds.items())
 
 
+def tries(variations: Iterable[str]) -> str:
+    """' Try instead: wider; others.', empty where there is nothing to try."""
+    shown = "; ".join(variations)
+    return f" Try instead: {shown}." if shown else ""
+
+
 def joined(parts: Iterable[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     *first, last = list(parts) or [""]

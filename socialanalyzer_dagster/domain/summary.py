@@ -1,7 +1,7 @@
 """The plain sentences that tell people how a batch went, from counters alone (spec 14.1)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from socialanalyzer_dagster.domain.batch_alarms import batch_alarms
 from socialanalyzer_dagster.domain.batch_facts import (
@@ -13,33 +13,52 @@ from socialanalyzer_dagster.domain.batch_facts import (
 )
 from socialanalyzer_dagster.domain.markdown import plain
 from socialanalyzer_dagster.domain.money import usd_text
+from socialanalyzer_dagster.domain.next_steps import next_step
 from socialanalyzer_dagster.domain.outcomes import HELD
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.reason_texts import REMEDIES, reason_text
-from socialanalyzer_dagster.domain.sentences import counted, fallbacks, joined, leads, percent, reasons
+from socialanalyzer_dagster.domain.sentences import counted, fallbacks, joined, leads, percent, reasons, tries
 from socialanalyzer_dagster.domain.types import Stage
 
 _MAIN_REASONS = 4
 _TOLD_BY_ALARM = "budget_stopped"
 _UNFINISHED = frozenset({"failed", "stopped", "paused", "awaiting_provider"})
+_EMPTY = "No leads were found."
 _EMPTY_ADVICE = (
-    "No leads were found. Check the filters: a wider location, other keywords (`socialanalyzer keywords suggest` has "
+    "Check the filters: a wider location, other keywords (`socialanalyzer keywords suggest` has "
     "ideas), a shifted audience range or other interests may help."
 )
+_NOT_SEARCHED = "The search has not been made to its end, so nobody knows what it finds."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What people read: how it went, what failed with what to do, and what to look at."""
+    """What people read: how it went, what it cost, what failed with what to do, what to look at, and what to do next.
+
+    `polished` is the story in a model's words, None while only ours are there; everything else is always ours.
+    """
 
     title: str
-    sentences: tuple[str, ...]
+    story: tuple[str, ...]
+    cost: str
     failures: tuple[str, ...]
     warnings: tuple[str, ...]
+    next_step: str
+    polished: str | None = None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """How it went and what it cost."""
+        return (*(self.story if self.polished is None else (self.polished,)), self.cost)
+
+    @property
+    def plain(self) -> "Summary":
+        """The same in our words alone."""
+        return replace(self, polished=None)
 
     def text(self) -> str:
         """Plain text, one sentence per line."""
-        return "\n".join([self.title, *self.sentences, *self.failures, *self.warnings])
+        return "\n".join([self.title, *self.sentences, *self.failures, *self.warnings, self.next_step])
 
     def markdown(self) -> str:
         """Markdown with a heading per part; parts without content are left out."""
@@ -47,20 +66,25 @@ class Summary:
         for heading, lines in (("Failures", self.failures), ("Warnings", self.warnings)):
             if lines:
                 parts.append(f"### {heading}\n\n" + "\n".join(f"- {plain(line)}" for line in lines))
-        return "\n\n".join(parts)
+        return "\n\n".join([*parts, plain(self.next_step)])
 
 
-def batch_summary(facts: BatchFacts, policy: Policy) -> Summary:
-    """The summary of a batch in any status; stages that no lead reached are left out."""
+def batch_summary(facts: BatchFacts, policy: Policy, *, further_warnings: Sequence[str] = ()) -> Summary:
+    """The summary of a batch in any status; stages that no lead reached are left out.
+
+    `further_warnings` are sentences that need more than the batch's own counters, such as deviations (spec 14.4).
+    """
     return Summary(
         title=f"{facts.platform_label} batch {facts.key}: {facts.status.replace('_', ' ')}",
-        sentences=tuple(_sentences(facts)),
+        story=tuple(_story(facts)),
+        cost=_cost(facts),
         failures=tuple(_failures(facts)),
-        warnings=batch_alarms(facts, policy),
+        warnings=(*batch_alarms(facts, policy), *further_warnings),
+        next_step=next_step(facts),
     )
 
 
-def _sentences(facts: BatchFacts) -> Iterator[str]:
+def _story(facts: BatchFacts) -> Iterator[str]:
     if facts.status in _UNFINISHED:
         yield from _unfinished(facts)
     yield from _found(facts)
@@ -76,7 +100,6 @@ def _sentences(facts: BatchFacts) -> Iterator[str]:
     if facts.fallbacks:
         yield f"Judged on less than usual: {fallbacks(facts.fallbacks)}."
     yield from _synced(facts)
-    yield _cost(facts)
 
 
 def _unfinished(facts: BatchFacts) -> Iterator[str]:
@@ -94,7 +117,8 @@ def _found(facts: BatchFacts) -> Iterator[str]:
     discovered = facts.stages.get(Stage.DISCOVERED)
     if discovered is None or not discovered.entered:
         if facts.status not in _UNFINISHED and not facts.capped:
-            yield _EMPTY_ADVICE
+            advice = tries(facts.variations) if facts.variations else f" {_EMPTY_ADVICE}"
+            yield _EMPTY + advice if facts.is_searched else _NOT_SEARCHED
         return
     known = rejected_by_reason(Stage.DISCOVERED, discovered)
     told = f"The search found {counted(discovered.entered, 'profile')}, {discovered.passed:,} of them new"

@@ -2,11 +2,11 @@
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.policy import Policy, stored_policy
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.pipeline.audits import AuditedBatch
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
-from socialanalyzer_dagster.storage import policies
+from socialanalyzer_dagster.pipeline.policies import policy_in
 from socialanalyzer_dagster.storage.batches import Batch, batch_by_key
 
 _WAITING = frozenset({BatchStatus.PAUSED, BatchStatus.AWAITING_PROVIDER})
@@ -21,10 +21,9 @@ def audited_batch(connection: Connection, key: str, *, suppression_key: bytes) -
 def batch_and_policy(connection: Connection, key: str) -> tuple[Batch, Policy]:
     """The row of a key and the policy it pins; raises NoSuchBatch."""
     row = batch_by_key(connection, key)
-    stored = policies.by_hash(connection, row.policy_hash) if row is not None else None
-    if row is None or stored is None:
+    if row is None:
         raise NoSuchBatch(f"there is no batch '{key}'")
-    return row, stored_policy(stored.document)
+    return row, policy_in(connection, row.policy_hash)
 
 
 def _may_wait(row: Batch) -> bool:

@@ -6,12 +6,16 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.baselines import Comparison, Figure, Grade, compared
+from socialanalyzer_dagster.domain.baseline_texts import comparison_text
+from socialanalyzer_dagster.domain.baselines import Comparison, Figure, Grade, compared, worse_than_usual
 from socialanalyzer_dagster.domain.batch_metrics import figures_of, names_of
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.types import PlatformKey, Stage
-from socialanalyzer_dagster.storage import batch_totals, presets
+from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.storage import batch_totals, batches, presets
 from socialanalyzer_dagster.storage.batches import Batch
+
+_CUT_SHORT = frozenset({BatchStatus.FAILED, BatchStatus.STOPPED})
 
 
 def comparisons(connection: Connection, batch: Batch, policy: Policy) -> list[Comparison]:
@@ -41,6 +45,21 @@ def of_stage(found: Sequence[Comparison], stage: Stage) -> list[Comparison]:
     others = frozenset[str]().union(*(names_of(each) for each in Stage if each is not stage))
     wanted = [each for each in found if each.figure.name not in others]
     return wanted if stage is Stage.SCORED else [each for each in wanted if each.figure.name in names_of(stage)]
+
+
+def deviations(connection: Connection, batch: Batch, policy: Policy) -> tuple[str, ...]:
+    """Sentences about what is worse than usual, for the batch's summary (spec 14.1, 14.4); () when nothing is.
+
+    Only stages that have ended are looked at, and no batch that a cap, a stop or a failure cut short: its figures are
+    not those of a whole search.
+    """
+    progress = batches.stage_progress(connection, batch.batch_id)
+    ended = [stage for stage, each in progress.items() if each.finished_at is not None]
+    if not ended or batch.capped or batch.status in _CUT_SHORT:
+        return ()
+    found = comparisons(connection, batch, policy)
+    usual = (each for stage in STAGES if stage in ended for each in of_stage(found, stage))
+    return tuple(map(comparison_text, worse_than_usual(list(usual))))
 
 
 def _values(figures: dict[str, dict[str, Figure]], batch_ids: Sequence[str]) -> dict[str, list[float]]:

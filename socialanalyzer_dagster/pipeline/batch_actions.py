@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.approval import QuestionKind
 from socialanalyzer_dagster.domain.money import micros_from_usd, usd_text
 from socialanalyzer_dagster.domain.types import BatchKey, Stage
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused, check_confirmation
@@ -19,6 +20,7 @@ from socialanalyzer_dagster.pipeline.batch_status import (
     change,
     transition,
 )
+from socialanalyzer_dagster.pipeline.gate_log import withdraw
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -111,7 +113,7 @@ def set_cap(workplace: Workplace, key: str, deed: Deed, *, cap_micros: int) -> B
     """Another cap; a higher one queues an ended batch again whose leads were skipped for the money (spec 2.4)."""
 
     def act(connection: Connection, batch: Batch) -> Batch:
-        _check_cap(workplace, cap_micros)
+        check_cap(workplace, cap_micros)
         changed = change(connection, batch, {"cap_micros": cap_micros})
         if not batch.capped or cap_micros <= batch.cap_micros:
             return changed
@@ -122,7 +124,8 @@ def set_cap(workplace: Workplace, key: str, deed: Deed, *, cap_micros: int) -> B
     return _do(workplace, key, _Act("batch.set_cap", deed, act, {"cap_micros": cap_micros}))
 
 
-def _check_cap(workplace: Workplace, cap_micros: int) -> None:
+def check_cap(workplace: Workplace, cap_micros: int) -> None:
+    """Raises BatchRefused for a cap that no batch may have (spec 12.5)."""
     highest = micros_from_usd(active_policy(workplace.database).budgets.batch_absolute_usd)
     if not 0 < cap_micros <= highest:
         raise BatchRefused(f"a batch cap must be above $0.00 and at most {usd_text(highest)}")
@@ -137,9 +140,10 @@ def retry(workplace: Workplace, key: str, deed: Deed) -> Batch:
     def act(connection: Connection, batch: Batch) -> Batch:
         if deed.is_person:
             resume_breakers(connection)
+            withdraw(connection, batch.batch_id, workplace.clock.now(), [QuestionKind.RESUME])
         if batch.is_terminal:
             return reopen(connection, workplace, batch)
-        return _queue_again(connection, workplace, batch)
+        return _queue_again(connection, workplace, batch, plan_only=batch.plan_only and not deed.is_person)
 
     return _do(workplace, key, _Act(RETRIED if deed.is_person else "batch.requeue", deed, act, {}))
 
@@ -184,8 +188,9 @@ def has_work_left(connection: Connection, batch: Batch) -> bool:
     return any(count.retryable for count in outcome_sets.outcome_counts(connection, batch.batch_id))
 
 
-def _queue_again(connection: Connection, workplace: Workplace, batch: Batch) -> Batch:
-    values = {"attempt": batch.attempt + 1, "stop_requested": False, "capped": False, "finished_at": None}
+def _queue_again(connection: Connection, workplace: Workplace, batch: Batch, *, plan_only: bool = False) -> Batch:
+    values: dict[str, Any] = {"attempt": batch.attempt + 1, "plan_only": plan_only, "capped": False}
+    values |= {"stop_requested": False, "finished_at": None}
     workplace.announce(batch.partition_key)
     wanted = Transition(to=BatchStatus.QUEUED, cause=None, now=workplace.clock.now(), values=values)
     return transition(connection, batch, wanted)

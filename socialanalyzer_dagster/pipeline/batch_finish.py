@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.summary import Summary
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition, transition
 from socialanalyzer_dagster.pipeline.code_version import code_version
+from socialanalyzer_dagster.pipeline.gate_log import withdraw
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.summaries import write_summary
@@ -55,10 +56,11 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
         outcomes.settle_costs(connection, batch.batch_id)
         partial = ending.status in _PARTIAL or not _is_discovered(connection, batch)
         record_history(connection, batch, now=ending.now, partial=partial)
-        values = {"capped": is_still_capped(connection, batch)}
+        values = {"capped": is_still_capped(connection, batch), "plan_only": False}
         wanted = Transition(to=ending.status, cause=ending.cause, now=ending.now, values=values)
         ended = transition(connection, batch, wanted)
         claims.release_claims(connection, batch.batch_id)
+        withdraw(connection, batch.batch_id, ending.now)
         summary = write_summary(connection, workplace, ended, policy)
         outbox.emit(connection, _ended_event(ended, summary), now=ending.now)
     with database.read() as connection:
@@ -72,7 +74,7 @@ def _ended_event(batch: Batch, summary: Summary) -> BatchEnded:
             "status": batch.status,
             "attempt": batch.attempt,
             "heading": summary.title,
-            "told": (*summary.sentences, *summary.failures, *summary.warnings),
+            "told": (*summary.sentences, *summary.failures, *summary.warnings, summary.next_step),
         }
     )
 

@@ -4,29 +4,33 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from socialanalyzer_dagster.domain.batch_facts import BatchFacts
 from socialanalyzer_dagster.domain.money import micros_from_usd
-from socialanalyzer_dagster.domain.summary import batch_summary
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.counters import StageCounters
 from socialanalyzer_dagster.pipeline.launch_queue import held_batches, providers_of
-from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
-from socialanalyzer_dagster.pipeline.summaries import read_facts
+from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.question_view import question_view
+from socialanalyzer_dagster.pipeline.summaries import facts_and_summary
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batch_figures, batches, sync_plans, webhook_rows
+from socialanalyzer_dagster.storage import batch_figures, batches, policies, score_views, sync_plans, webhook_rows
 from socialanalyzer_dagster.storage.batches import Batch, BatchPage
 
 
 def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
     """The object of `batch show KEY --json`; raises NoSuchBatch."""
     batch = find_batch(workplace, key)
-    policy = policy_of_hash(workplace.database, batch.policy_hash)
+    facts, summary = facts_and_summary(workplace, batch)
     with workplace.database.read() as connection:
-        facts = read_facts(connection, workplace, batch)
+        version = _version(connection, batch)
+        rescored = score_views.rescored_tiers(connection, batch.batch_id)
         plan = sync_plans.newest_plan(connection, batch.batch_id)
         rows = sync_plans.state_counts(connection, plan.plan_id) if plan is not None else {}
         due = sync_plans.first_try(connection, plan.plan_id) if plan is not None else None
+        question = question_view(connection, workplace, batch)
         untold = webhook_rows.untold_count(connection, plan.plan_id) if plan is not None else 0
     held = _held_in_queue(workplace, [batch])
     return {
@@ -35,9 +39,11 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "status": batch.status,
         "cause": batch.cause,
         "held_by": held.get(batch.batch_id),
+        "question": question,
         "stages": {str(stage): _counters(counts) for stage, counts in facts.stages.items()},
         "items": dict(facts.items),
         "tiers": dict(facts.tiers),
+        "rescored": [{"policy": number, "tiers": tiers} for number, tiers in rescored.items()],
         "fallbacks": dict(facts.fallbacks),
         **_money(facts),
         "capped": batch.capped,
@@ -48,7 +54,9 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "max_leads": batch.max_leads,
         "canary": batch.canary,
         "bdr_names": list(batch.bdr_names),
+        "tier_floor": batch.tier_floor,
         "filters": dict(batch.filters),
+        "policy": version,
         "policy_version": batch.policy_version,
         "policy_hash": batch.policy_hash,
         "sync": None
@@ -66,8 +74,15 @@ def batch_view(workplace: Workplace, key: str) -> dict[str, Any]:
         "created_at": _time(batch.created_at),
         "started_at": _time(batch.started_at),
         "finished_at": _time(batch.finished_at),
-        "summary": batch_summary(facts, policy).text(),
+        "summary": summary.text(),
+        "plain_summary": summary.plain.text(),
     }
+
+
+def _version(connection: Connection, batch: Batch) -> dict[str, Any] | None:
+    """The policy version that decides in this batch, by its number and author; None of one that is not stored."""
+    found = policies.by_hash(connection, batch.policy_hash)
+    return None if found is None else {"number": found.number, "author": found.author, "note": found.note}
 
 
 def _counters(counts: object) -> dict[str, object]:

@@ -16,6 +16,7 @@ from socialanalyzer_dagster.domain.novelty import (
     suggest_variations,
 )
 from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.sentences import tries
 from socialanalyzer_dagster.domain.similarity import PastSearch, SimilarBatch, similar_batches
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_requests import CheckedRequest
@@ -92,10 +93,10 @@ def search_warnings(connection: Connection, checked: CheckedRequest, *, policy: 
     platform, filters = checked.platform.key, checked.filters_json
     novelty = novelty_of(connection, checked.fingerprint, policy=policy, now=now)
     if novelty is not None and novelty.is_stale:
-        tries = "; ".join(suggestion_texts(connection, platform, filters, policy=policy))
+        tried = suggestion_texts(connection, platform, filters, policy=policy)
         warnings.append(
             f"This search ran {novelty.days_since} days ago and {novelty.novelty_percent} % of its "
-            f"{novelty.total_found} results were new." + (f" Try instead: {tries}." if tries else "")
+            f"{novelty.total_found} results were new.{tries(tried)}"
         )
     similar = similar_to(connection, platform, filters, policy=policy, now=now)
     if similar:

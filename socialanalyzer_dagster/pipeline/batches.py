@@ -101,6 +101,14 @@ def _create(workplace: Workplace, request: BatchRequest, policy: Policy) -> Crea
         return _store(connection, workplace, Draft(connection, workplace, checked, policy), parts=None)
 
 
+def check_batch(workplace: Workplace, request: BatchRequest, *, instead_of: Batch) -> None:
+    """Raises what create_batch would raise once another batch has ended; stores nothing."""
+    policy = active_policy(workplace.database)
+    with workplace.database.read() as connection:
+        draft = Draft(connection, workplace, check_request(connection, workplace, request, policy), policy)
+        _refuse(connection, workplace, draft, besides=instead_of)
+
+
 def batch_from_key(workplace: Workplace, key: str, *, confirm_estimate_micro: int | None = None) -> Batch:
     """The batch a partition key names, made from the preset in the key when there is none yet (architecture 2).
 
@@ -185,14 +193,17 @@ def _waiting_event(batch: Batch) -> ConfirmationNeeded:
     )
 
 
-def _refuse(connection: Connection, workplace: Workplace, draft: Draft) -> list[str]:
-    """Raises what stands against the batch; returns what is to be told about a search that is forced to run twice."""
+def _refuse(connection: Connection, workplace: Workplace, draft: Draft, besides: Batch | None = None) -> list[str]:
+    """Raises what stands against the batch; returns what is to be told about a search that is forced to run twice.
+
+    Nobody minds that the batch `besides` runs the same search: it is about to end.
+    """
     draft.refuse_unconfirmed_prices(workplace.mode)
     draft.refuse_unrecorded_privacy(workplace.mode)
     draft.refuse_over_cap()
     checked = draft.checked
     running = batches.running_with_fingerprint(connection, checked.platform.key, checked.fingerprint)
-    if running is None:
+    if running is None or (besides is not None and running.batch_id == besides.batch_id):
         return []
     sentence = f"batch {running.partition_key} runs the same search and is {running.status}"
     if checked.request.force_reason is None:

@@ -131,7 +131,7 @@ def _replan(batch: OpenBatch, plan: Plan, cause: str) -> str:
     workplace = batch.workplace
     with workplace.database.write() as connection:
         if plan.state == PlanState.OPEN and plan.is_expired(workplace.clock.now()):
-            expire_plan(connection, workplace, plan)
+            expire_plan(connection, workplace, batch.row, plan)
         else:
             sync_plans.change_plan_state(connection, plan.plan_id, to=PlanState.SUPERSEDED)
             sync_plans.forget_tries(connection, plan.plan_id)

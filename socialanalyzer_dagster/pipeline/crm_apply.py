@@ -32,6 +32,7 @@ from socialanalyzer_dagster.pipeline.runner_end import (
     pause_cancelled,
     stage_report,
 )
+from socialanalyzer_dagster.pipeline.traces import span
 from socialanalyzer_dagster.storage import batches, sync_plans, webhook_rows
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState, RowState, StoredRow
@@ -67,7 +68,7 @@ async def apply_plan(batch: OpenBatch, tell: Report = log_progress) -> SyncRepor
     that was approved, or the batch's outcomes or ledger do not add up; StorageFault when the database fails;
     CancelledError.
     """
-    with logged_as(stage=Stage.SYNCED.value):
+    with logged_as(stage=Stage.SYNCED.value), span("stage synced"):
         return await _apply_plan(batch, tell)
 
 

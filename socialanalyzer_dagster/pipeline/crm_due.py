@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.notification_questions import ApprovalExpired
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, StatusRefused, change
 from socialanalyzer_dagster.pipeline.crm_sync import queue_again
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.plan_ends import expire_plan, skip_leads
+from socialanalyzer_dagster.pipeline.stage_gates import open_question
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, outbox, sync_due, sync_plans
+from socialanalyzer_dagster.storage import batches, sync_due, sync_plans
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.sync_due import DueBatch
 from socialanalyzer_dagster.storage.sync_plans import Plan, PlanState
@@ -25,7 +25,7 @@ def attend_plans(workplace: Workplace) -> list[str]:
         lapsed = sync_due.lapsed_batches(connection, now, deciding=BatchStatus.AWAITING_APPROVAL)
         again = sync_due.batches_to_try(connection, now, ended=BatchStatus.COMPLETED, paused=BatchStatus.PAUSED)
         resumed = sync_due.batches_to_resume(connection, now, paused=BatchStatus.PAUSED)
-    sentences = _each(workplace, lapsed, _expire)
+    sentences = _each(workplace, lapsed, end_undecided)
     return sentences + _each(workplace, [*again, *resumed], _queue)
 
 
@@ -48,8 +48,11 @@ def _each(
     return sentences
 
 
-def _expire(workplace: Workplace, due: DueBatch) -> str | None:
-    """No answer in time is a no: the leads can be planned again, and nothing was written (spec 15.2)."""
+def end_undecided(workplace: Workplace, due: DueBatch) -> str | None:
+    """No answer in time is a no: the leads can be planned again, and nothing was written (spec 15.2).
+
+    A batch that waits for another answer than the one about its plan goes on waiting. The caller holds its lock.
+    """
     cause = "the plan expired, because nobody decided about it in time"
     with workplace.database.write() as connection:
         batch, plan = _current(connection, due)
@@ -57,10 +60,7 @@ def _expire(workplace: Workplace, due: DueBatch) -> str | None:
             return None
         is_undecided = True
         if plan.state == PlanState.OPEN:
-            is_undecided = expire_plan(connection, workplace, plan)
-            if is_undecided:
-                expired = ApprovalExpired(batch_id=batch.batch_id, plan_hash=plan.plan_hash)
-                outbox.emit(connection, expired, now=workplace.clock.now())
+            is_undecided = expire_plan(connection, workplace, batch, plan) and open_question(connection, batch) is None
             if is_undecided and batch.status == BatchStatus.AWAITING_APPROVAL:
                 skip_leads(connection, workplace, batch, "gate_timeout")
                 batch = change(connection, batch, {"cause": cause})

@@ -21,6 +21,7 @@ from socialanalyzer_dagster.pipeline.crm_rules import planning_policy, rules_has
 from socialanalyzer_dagster.pipeline.crm_setup import CrmNotReady
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, close_batch, queue_sync, unfinished_leads
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.plan_floor import above_floor, leave_out_below
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, end_stage, forget_ended_wait, pause_cancelled
 from socialanalyzer_dagster.pipeline.verification_round import verify_due
 from socialanalyzer_dagster.storage import batches, outcome_sets, sync_plans
@@ -84,7 +85,7 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
         return await asyncio.to_thread(plan_report, batch)
     policy = await asyncio.to_thread(planning_policy, batch)
     try:
-        away = await verify_due(batch, window)
+        away = None if batch.row.plan_only else await verify_due(batch, window)
         drafts = await _drafts(batch, policy, window)
     except CrmNotReady as error:
         await asyncio.to_thread(_pause, batch, str(error))
@@ -94,7 +95,7 @@ async def make_plan(batch: OpenBatch) -> PlanReport:
     except asyncio.CancelledError:
         await asyncio.shield(asyncio.to_thread(pause_cancelled, batch))
         raise
-    changed = await asyncio.to_thread(store_plan, batch, drafts, rules_hash(policy))
+    changed = await asyncio.to_thread(_stored, batch, drafts, rules_hash(policy))
     return await asyncio.to_thread(_closed, batch, changed, away)
 
 
@@ -107,7 +108,14 @@ async def dry_plan(batch: OpenBatch) -> list[PlanRow]:
     if not window:
         return []
     policy = await asyncio.to_thread(planning_policy, batch)
-    return [draft.row for draft in await _drafts(batch, policy, window)]
+    return [draft.row for draft in above_floor(batch, await _drafts(batch, policy, window))]
+
+
+def _stored(batch: OpenBatch, drafts: Sequence[Draft], rules: str) -> bool:
+    if batch.row.tier_floor is None:
+        return store_plan(batch, drafts, rules)
+    kept = leave_out_below(batch, drafts)
+    return bool(kept) and store_plan(batch, kept, rules)
 
 
 def _window(batch: OpenBatch) -> list[tuple[LeadUid, int]]:

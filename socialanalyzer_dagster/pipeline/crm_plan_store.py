@@ -8,23 +8,28 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.approval import needs_person
+from socialanalyzer_dagster.domain.approval import (
+    Figures,
+    Question,
+    QuestionKind,
+    why_ask_before_sync,
+)
 from socialanalyzer_dagster.domain.assignment import deal
 from socialanalyzer_dagster.domain.crm_diff import Action, PlanRow, sealed_hash, with_bdr, without_bdr
-from socialanalyzer_dagster.domain.notification_questions import ApprovalNeeded
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import reopen
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, Transition, change, transition
 from socialanalyzer_dagster.pipeline.crm_comparison import WRITTEN, Draft
 from socialanalyzer_dagster.pipeline.crm_sync import cleared_plan, gate_of_plan, queue_again
+from socialanalyzer_dagster.pipeline.gate_log import log_question, withdraw
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.stage_gates import question_of
 from socialanalyzer_dagster.storage import (
     approval_gates,
     audit_log,
     batch_figures,
     batches,
     crm_links,
-    outbox,
     roster,
     sync_plans,
 )
@@ -95,10 +100,12 @@ class _Store:
             return False
         if open_plan is None and before is not None and self._says_nothing_new(before, dealing.rows):
             return False
-        self._row = change(connection, self._row, {})  # a decision about the plan before loses against this one (I-44)
+        # a decision about the plan before loses against this one (I-44)
+        self._row = change(connection, self._row, {"plan_only": False})
         if open_plan is not None:
             to = PlanState.SUPERSEDED if lasts else PlanState.EXPIRED
             sync_plans.change_plan_state(connection, open_plan.plan_id, to=to)
+            withdraw(connection, batch_id, self._now, [QuestionKind.PLAN])
         plan = self._insert(1 if before is None else before.number + 1, dealing)
         self._place(plan)
         return True
@@ -170,42 +177,41 @@ class _Store:
         roster.return_assignments(connection, dealing.returned)
         roster.move_assignments(connection, [each.lead for each in dealing.kept], plan_id=plan.plan_id)
         roster.insert_assignments(connection, dealing.new, plan_id=plan.plan_id, now=self._now)
-        is_needed = self._needs_person(dealing.rows)
+        question = self._question(dealing.rows)
         gate = GateDecision(
             gate_id=str(uuid.uuid4()),
             batch_id=plan.batch_id,
             stage=Stage.SYNCED,
             subject_hash=plan.plan_hash,
-            state=GateState.OPEN if is_needed else GateState.WAIVED,
+            state=GateState.WAIVED if question is None else GateState.OPEN,
             requested_at=self._now,
+            subject=None if question is None else question.as_json(),
         )
+        if question is not None:
+            actions = Counter(str(row.action) for row in dealing.rows)
+            log_question(connection, self._batch.workplace, self._row, gate, {"plan_rows": dict(actions)})
         approval_gates.insert_gate(connection, gate)
-        if is_needed:
-            outbox.emit(connection, self._question(plan, dealing.rows), now=self._now)
-        else:
+        if question is None:
             audit_log.record(
                 connection, at=self._now, actor="policy", action="plan.waive", subject=self._row.partition_key,
                 plan_hash=plan.plan_hash, policy_version=self._row.policy_version,
             )  # fmt: skip
         return plan
 
-    def _question(self, plan: Plan, rows: Sequence[PlanRow]) -> ApprovalNeeded:
-        return ApprovalNeeded(
-            batch_id=plan.batch_id,
-            plan_hash=plan.plan_hash,
-            rows=Counter(row.action.value for row in rows),
-            spend_micros=self._spent_micros(),
-            expires_at=plan.expires_at,
-        )
-
-    def _needs_person(self, rows: Sequence[PlanRow]) -> bool:
-        if self._row.canary is not None:
-            return True
+    def _question(self, rows: Sequence[PlanRow]) -> Question | None:
+        """What a person must answer before the plan is written; None where the policy asks nobody (spec 15.2)."""
+        policy, connection = self._batch.policy, self._connection
+        spent = batch_figures.money(connection, [self._row.batch_id])[self._row.batch_id].spend_micros
         contacts = sum(row.action in WRITTEN for row in rows)
-        return needs_person(self._batch.policy, contacts=contacts, spend_micros=self._spent_micros())
-
-    def _spent_micros(self) -> int:
-        return batch_figures.money(self._connection, [self._row.batch_id])[self._row.batch_id].spend_micros
+        asked = why_ask_before_sync(
+            policy, contacts=contacts, spend_micros=spent, is_canary=self._row.canary is not None
+        )
+        if asked is None:
+            return None
+        why, is_escalated = asked
+        figures = Figures(leads=contacts, spent_micros=spent, expected_micros=0, worst_case_micros=0)
+        gates = approval_gates.gates_of(connection, self._row.batch_id)
+        return question_of(QuestionKind.PLAN, Stage.SYNCED, figures, gates, why=why, is_escalated=is_escalated)
 
     def _place(self, plan: Plan) -> None:
         """The batch waits for the decision, or is queued for its sync."""

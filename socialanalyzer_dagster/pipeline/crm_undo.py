@@ -10,12 +10,12 @@ from socialanalyzer_dagster.domain.crm_undo import WRITTEN_AGAIN, UndoRow, undo_
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.refusals import PersonSuppressed
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.pipeline.approvals import person_of
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_comparison import listed_lead
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
 from socialanalyzer_dagster.pipeline.crm_halves import written_in_halves
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls, free_calls
+from socialanalyzer_dagster.pipeline.gate_answers import person_of
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.suppression import SuppressionList

@@ -1,36 +1,59 @@
 """Where a day stands on a platform: its target, what was scored, what open batches will bring, what money is left."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.batch_metrics import BatchTotals
 from socialanalyzer_dagster.domain.daily_targets import target_of, weekday_of
+from socialanalyzer_dagster.domain.day_metrics import summed
 from socialanalyzer_dagster.domain.money import usd_text
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.search_planning import DayFacts
-from socialanalyzer_dagster.domain.search_rates import SearchRates, platform_rates
+from socialanalyzer_dagster.domain.search_rates import SearchRates, platform_rates, shrunk
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
+from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of
 from socialanalyzer_dagster.pipeline.batch_status import RUNNING, BatchStatus
 from socialanalyzer_dagster.pipeline.estimates import measured_rates
 from socialanalyzer_dagster.pipeline.launch_queue import providers_of
+from socialanalyzer_dagster.pipeline.provider_recovery import waiting_batches
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, budget_scopes, daily_figures, decisions
-from socialanalyzer_dagster.storage.batch_totals import totals_of
+from socialanalyzer_dagster.storage.batch_totals import completed_between, totals_of
 from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.breakers import load_breakers
 from socialanalyzer_dagster.storage.daily_figures import DayOf
+from socialanalyzer_dagster.storage.database import shared_seconds
 
 PLAN, TOP_UP = "search_plan", "top_up"
 RUN = "run_search"
 _ON_ITS_WAY = (BatchStatus.QUEUED, BatchStatus.AWAITING_PROVIDER, *RUNNING.values())
+_PASSING = (Stage.DISCOVERED, Stage.SCREENED, Stage.ENRICHED, Stage.ANALYZED, Stage.SCORED)
 _BEFORE = {Stage.SCREENED: Stage.DISCOVERED, Stage.ENRICHED: Stage.SCREENED, Stage.ANALYZED: Stage.ENRICHED,
            Stage.SCORED: Stage.ANALYZED}  # fmt: skip
 
 
 def rates_of(connection: Connection, workplace: Workplace, platform: PlatformKey, policy: Policy) -> SearchRates:
-    """What a result on the platform is expected to bring and cost (spec 12.2)."""
-    return platform_rates(measured_rates(connection, platform, policy=policy, now=workplace.clock.now()))
+    """What a result on the platform is expected to bring, and to cost (spec 12.2).
+
+    Shares are those of the last days' batches, drawn towards the platform's expected ones where there are few: a bad
+    day must not end a platform for a month.
+    """
+    now = workplace.clock.now()
+    measured = platform_rates(measured_rates(connection, platform, policy=policy, now=now))
+    expected = SearchRates(passing={**measured.passing, **_expected(workplace, platform)}, usd=measured.usd)
+    since = now - timedelta(days=policy.metrics.window_days)
+    completed = completed_between(connection, platform, since, now)
+    total = summed([*totals_of(connection, [each.batch_id for each in completed]).values()])
+    novelty = (total.new + policy.targets.trusted_from * expected.passing[Stage.DISCOVERED]) / (
+        total.found + policy.targets.trusted_from
+    )
+    return shrunk(total, novelty, expected, trusted_from=policy.targets.trusted_from)
+
+
+def _expected(workplace: Workplace, platform: PlatformKey) -> dict[Stage, float]:
+    return {stage: share for stage, share in workplace.platforms[platform].expected_yield.items() if stage in _PASSING}
 
 
 def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: Policy, rates: SearchRates) -> DayFacts:
@@ -51,7 +74,27 @@ def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: P
         budget_micros=left - promised,
         budget_name=name,
         batches=len(planned(connection, of)),
+        most_results=most_results(workplace, of, policy),
+        away=_away(connection, workplace, of),
     )
+
+
+def _away(connection: Connection, workplace: Workplace, of: DayOf) -> tuple[str, ...]:
+    """Vendors that batches of the platform wait for, and those whose breaker lets no call through."""
+    waited_for = {each.vendor for each in waiting_batches(connection) if each.platform == of.platform}
+    breakers, seconds = load_breakers(connection), shared_seconds(connection)
+    closed = {
+        vendor
+        for vendor in providers_of(workplace, of.platform)
+        if vendor in breakers and not breakers[vendor].state.allows_calls(seconds)
+    }
+    return tuple(sorted(waited_for | closed))
+
+
+def most_results(workplace: Workplace, of: DayOf, policy: Policy) -> int:
+    """What one planned batch may ask for: the policy's bound, or the platform's where that is less."""
+    own = filter_model_of(workplace.platforms[of.platform]).most_results()
+    return policy.targets.most_results if own is None else min(own, policy.targets.most_results)
 
 
 def planned(connection: Connection, of: DayOf) -> Sequence[decisions.StoredDecision]:

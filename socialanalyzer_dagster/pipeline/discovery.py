@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline.crm_lookup import foreign_contacts
 from socialanalyzer_dagster.pipeline.discovery_privacy import Listed, forget_suppressed
 from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, SortingRules, names_of, sort_items
 from socialanalyzer_dagster.pipeline.discovery_store import IN_CRM, PASSED, DiscoveryStore, ListGrew
+from socialanalyzer_dagster.pipeline.gate_stops import is_held_at, until_gate
 from socialanalyzer_dagster.pipeline.list_store import items_of, left_over, list_window
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
@@ -26,6 +27,7 @@ from socialanalyzer_dagster.pipeline.preconditions import check_preconditions
 from socialanalyzer_dagster.pipeline.progress import ProgressMeter, Report
 from socialanalyzer_dagster.pipeline.runner import log_progress, shielded
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
+from socialanalyzer_dagster.pipeline.traces import span
 from socialanalyzer_dagster.platforms.base import StageContext
 from socialanalyzer_dagster.storage import batches, leads, people
 
@@ -43,12 +45,14 @@ async def discover(batch: OpenBatch, tell: Report = log_progress) -> StageReport
     An interrupted one goes on from stored pages and stored results, with the same positions and no second purchase.
     Raises DiscoveryFailed when the vendor's search failed. Refusals are in the report, as with run_stage.
     """
-    with logged_as(stage=Stage.DISCOVERED.value):
-        return await _discover(batch, tell)
+    with logged_as(stage=Stage.DISCOVERED.value), span("stage discovered"):
+        return await until_gate(batch, await _discover(batch, tell))
 
 
 async def _discover(batch: OpenBatch, tell: Report) -> StageReport:
     if batch.is_halted or await asyncio.to_thread(_is_finished, batch):
+        return await asyncio.to_thread(stage_report, batch, Stage.DISCOVERED, 0)
+    if await asyncio.to_thread(is_held_at, batch, Stage.DISCOVERED):
         return await asyncio.to_thread(stage_report, batch, Stage.DISCOVERED, 0)
     await asyncio.to_thread(_begin, batch)
     try:

@@ -12,7 +12,16 @@ from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.discovery_privacy import Listed
 from socialanalyzer_dagster.pipeline.discovery_sort import DraftedLead, Sorted, filled
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
-from socialanalyzer_dagster.storage import batch_figures, batches, claims, contacts, found_items, leads, outcomes
+from socialanalyzer_dagster.storage import (
+    batch_figures,
+    batches,
+    claims,
+    contacts,
+    found_items,
+    leads,
+    lineages,
+    outcomes,
+)
 from socialanalyzer_dagster.storage.leads import Collection, parts
 from socialanalyzer_dagster.storage.outcomes import OutcomeWrite
 
@@ -116,11 +125,12 @@ class DiscoveryStore:
     def reject_known(self, open_leads: list[DraftedLead], *, before: int) -> list[DraftedLead]:
         """Give leads that were judged lately their outcome; returns the others."""
         policy, now = self.batch.policy.search, self._now
-        recheck = claims.Recheck(
-            judged_since=now - timedelta(days=policy.recheck_days),
-            scored_since=now - timedelta(days=policy.refresh_days),
-        )
         with self.batch.workplace.database.read() as connection:
+            recheck = claims.Recheck(
+                judged_since=now - timedelta(days=policy.recheck_days),
+                scored_since=now - timedelta(days=policy.refresh_days),
+                ancestors=self._ancestors(connection),
+            )
             known = claims.known_recent(connection, self.batch.row.batch_id, recheck, after=before)
         outcome = rejected(Stage.DISCOVERED, "known_recent")
         self.decide({lead.uid: outcome for lead in open_leads if lead.uid in known})
@@ -134,6 +144,7 @@ class DiscoveryStore:
         silent_since = self._now - timedelta(hours=self.batch.policy.search.claim_hours)
         with self.batch.workplace.database.write() as connection:
             claims.drop_dead_claims(connection, self.batch.row.batch_id, silent_since)
+            claims.hand_down_claims(connection, self._ancestors(connection))
         mine: list[DraftedLead] = []
         refused: list[LeadUid] = []
         for part in parts(open_leads, self._size):
@@ -150,6 +161,10 @@ class DiscoveryStore:
             mine += winners
             refused += listed_now
         return mine, refused
+
+    def _ancestors(self, connection: Connection) -> tuple[str, ...]:
+        row = self.batch.row
+        return lineages.place_of(connection, row.batch_id).ancestors if row.parent_batch_id is not None else ()
 
     def _store_facts(self, connection: Connection, winners: Sequence[DraftedLead]) -> None:
         """What the search says now, over what was known before (a refresh of the same lead)."""

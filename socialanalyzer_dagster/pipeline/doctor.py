@@ -20,6 +20,7 @@ from socialanalyzer_dagster.pipeline.pricing import unconfirmed_prices
 from socialanalyzer_dagster.platforms.policy_check import check_platforms
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.settings_problems import channel_urls
 from socialanalyzer_dagster.storage import roster, schema
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.vendors.bundle import Vendors
@@ -101,7 +102,7 @@ def _messages_finding(settings: Settings, policy: Policy) -> Finding:
     wanted = {name for channels in policy.notifications.channels.values() for name in channels} - {BADGE}
     mail = settings.smtp_url is not None and settings.digest_to is not None
     own = {SLACK: settings.slack_webhook_url is not None, EMAIL: mail}
-    addressed = {name for name, is_set in own.items() if is_set} | set(settings.notify_addresses)
+    addressed = {name for name, is_set in own.items() if is_set} | set(channel_urls(settings.notify_urls))
     known, missing = sorted(wanted & addressed), sorted(wanted - addressed)
     without = f"without an address: {', '.join(missing)}" if missing else ""
     if not known:

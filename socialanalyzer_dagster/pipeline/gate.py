@@ -65,7 +65,8 @@ class GateOptions:
 class SpendingGate:
     """Opens gates of stages for one process and run.
 
-    `async with SpendingGate(parts) as gate:` - at the end of the block the last cost re-reads are made.
+    `async with SpendingGate(parts) as gate:` - at the end of the block the last cost re-reads are made, unless the run
+    is being cancelled.
     """
 
     def __init__(self, parts: GateParts) -> None:
@@ -81,7 +82,7 @@ class SpendingGate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self._rereads.close(wait=error is None)
+            await self._rereads.close(wait=error is None or isinstance(error, Exception))
         finally:
             await self.parts.doors.close()
 
@@ -260,6 +261,7 @@ class StageGate(CallWindow):
         jobs = await asyncio.to_thread(self._read_jobs, step)
         return tuple(
             StoredJob(
+                key=job.attempt.attempt_key,
                 leads=tuple(LeadUid(lead) for lead in job.attempt.leads),
                 request=job.request,
                 is_open=job.phase in OPEN_PHASES,

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.pipeline.gate_flight import Flight, let_settle
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, GateParts, Sending
 from socialanalyzer_dagster.pipeline.gate_till import Till
 from socialanalyzer_dagster.pipeline.retries import Charge, Tries, throttles_of
+from socialanalyzer_dagster.pipeline.traces import COST, call_span
 from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory, MarkUndecodable, packed
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 
@@ -126,7 +127,8 @@ class Desk:
                     passage.not_made()
                     raise
                 try:
-                    answer = await send()
+                    with call_span(operation):
+                        answer = await send()
                 except CallFailed as unreadable:
                     passage.failed(unwell(unreadable))
                     raise
@@ -219,8 +221,11 @@ class Exchange(Generic[T]):
             attempt = await self._desk.reserved(sending, passage, flight)
         except PermitLapsed:
             return Again(0.0)
-        with logged_as(attempt_key=attempt.attempt_key):
-            return await self._sent(attempt, passage)
+        with logged_as(attempt_key=attempt.attempt_key), call_span(self._operation) as note:
+            result = await self._sent(attempt, passage)
+            if isinstance(result, Answer):
+                note.set_attribute(COST, result.cost_micros)
+            return result
 
     async def _sent(self, attempt: Attempt, passage: Passage) -> Answer[T] | Again:
         began = self._parts.monotonic()

@@ -16,6 +16,7 @@ from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_flight import Flight, let_settle
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, Sending
 from socialanalyzer_dagster.pipeline.retries import Charge, Tries, charge_of
+from socialanalyzer_dagster.pipeline.traces import call_span
 from socialanalyzer_dagster.storage.attempts import Attempt, CallHistory
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob, StoredVendorJob, known_job_ids
 
@@ -95,7 +96,7 @@ class Purchase(Generic[T]):
             attempt = await self._desk.reserved(sending, passage, flight, job_request=self._job.request)
         except PermitLapsed:
             return Again(0.0)
-        with logged_as(attempt_key=attempt.attempt_key):
+        with logged_as(attempt_key=attempt.attempt_key), call_span(self._operation):
             return await self._sent(attempt, passage)
 
     async def _sent(self, attempt: Attempt, passage: Passage) -> Purchased | Again:

@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
-from socialanalyzer_dagster.domain.calls import JobStatus, VendorJob
+from socialanalyzer_dagster.domain.calls import VendorJob
 from socialanalyzer_dagster.domain.operations import OPERATIONS
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import Refusal
 from socialanalyzer_dagster.pipeline.gate_calls import Desk
-from socialanalyzer_dagster.pipeline.gate_parts import CallSite
+from socialanalyzer_dagster.pipeline.gate_parts import CallSite, NoBatch
 from socialanalyzer_dagster.storage.attempts import Attempt
-from socialanalyzer_dagster.storage.corrections import CorrectTo
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,9 +22,11 @@ class Rereads:
         self._desk = desk
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def plan(self, job: VendorJob[object], site: CallSite, attempt: Attempt, booked: JobStatus) -> None:
-        """Read the cost of a settled job again after the policy's wait."""
-        task = asyncio.create_task(self._reread(job, site, attempt, booked))
+    def plan(self, job: VendorJob[object], site: CallSite, attempt: Attempt, job_id: str) -> None:
+        """Read the cost of a settled job again after the policy's wait; a stop of its batch does not prevent it."""
+        parts = self._desk.parts
+        nobody = NoBatch(platform=site.batch.platform, policy_version=site.batch.policy_version, run=parts.owner)
+        task = asyncio.create_task(self._reread(job, replace(site, batch=nobody, leads=()), attempt, job_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -38,17 +40,14 @@ class Rereads:
             if isinstance(result, Exception):
                 raise result
 
-    async def _reread(self, job: VendorJob[object], site: CallSite, attempt: Attempt, booked: JobStatus) -> None:
+    async def _reread(self, job: VendorJob[object], site: CallSite, attempt: Attempt, job_id: str) -> None:
         parts = self._desk.parts
         await parts.sleep(parts.policy.retries.cost_reread_seconds)
         reads = OPERATIONS[job.operation].reads or job.operation
         try:
-            status = await self._desk.read(OPERATIONS[reads], site, lambda: job.poll(booked.job_id))
+            status = await self._desk.read(OPERATIONS[reads], site, lambda: job.poll(job_id))
         except (CallFailed, Refusal) as error:
             _LOG.warning("the final cost of a %s job could not be read: %s", job.operation, error)
             return
-        if status.reported_micros is None or booked.reported_micros is None:
-            return
-        if status.reported_micros != booked.reported_micros:
-            now = parts.clock.now()
-            await parts.writer.submit(CorrectTo(attempt=attempt, reported_micros=status.reported_micros, at=now))
+        if status.reported_micros is not None:
+            await self._desk.till.correct(attempt, status.reported_micros)

@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.refusals import UnknownPrice
 from socialanalyzer_dagster.pipeline.gate_parts import CallSite, GateParts, Sending
 from socialanalyzer_dagster.pipeline.retries import Charge, charge_of
 from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, CallHistory
+from socialanalyzer_dagster.storage.corrections import CorrectTo
 from socialanalyzer_dagster.storage.ledger import RecordReuse
 from socialanalyzer_dagster.storage.money import Finish, Reserve, SuppressionsChanged
 
@@ -57,8 +58,11 @@ class Till:
         body: bytes | None = None,
         error_code: str | None = None,
         latency_milliseconds: int | None = None,
-    ) -> None:
-        """Book what the vendor charged, with the answer; an error code keeps other batches from reusing it."""
+    ) -> bool:
+        """Book what the vendor charged, with the answer; False when the sending was booked before and stays as it is.
+
+        An error code keeps other batches from reusing the answer.
+        """
         if amount_micros > attempt.reserved_micros:
             _LOG.warning(
                 "%s charged %d micro-USD where at most %d were expected",
@@ -73,6 +77,11 @@ class Till:
             error_code=error_code,
             latency_milliseconds=latency_milliseconds,
         )
+        return await self._parts.writer.submit(write)
+
+    async def correct(self, attempt: Attempt, reported_micros: int) -> None:
+        """Replace what is booked by the vendor's own, later figure; nothing happens where they agree."""
+        write = CorrectTo(attempt=attempt, reported_micros=reported_micros, at=self._parts.clock.now())
         await self._parts.writer.submit(write)
 
     async def release(self, attempt: Attempt, error_code: str, latency_milliseconds: int | None = None) -> None:

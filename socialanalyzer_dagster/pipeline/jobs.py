@@ -1,7 +1,6 @@
 """A paid vendor job from its purchase or resumption to its last item: polled, read page by page, settled (I-25)."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from socialanalyzer_dagster.pipeline.gate_calls import Desk, decoded, outcome_un
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, Sending
 from socialanalyzer_dagster.pipeline.gate_purchase import Purchase, Purchased
 from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
+from socialanalyzer_dagster.pipeline.job_abort import aborted
 from socialanalyzer_dagster.storage.attempts import Attempt, packed
 from socialanalyzer_dagster.storage.vendor_jobs import (
     FindJob,
@@ -31,10 +31,9 @@ from socialanalyzer_dagster.storage.vendor_jobs import (
 
 T = TypeVar("T")
 U = TypeVar("U")
-_LOG = logging.getLogger(__name__)
 Book = Callable[[Attempt, Sequence[JsonObject]], Awaitable[int]]
 """Books the items of a job one by one under attempts of their own; returns what of the reservation is left."""
-_LOOKS_AFTER_ABORT, _SECONDS_AFTER_ABORT = 3, 1.0
+_STOPPED, _TOOK_TOO_LONG = "stopped", "took_too_long"
 _PASSING = frozenset({ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.UNKNOWN})
 
 
@@ -68,7 +67,8 @@ class JobRun(Generic[T]):
     async def run(self, find: FindJob, rereads: Rereads) -> Answer[T]:
         """All items, decoded; raises CallFailed, the refusals, and JobStillRunning in discovery.
 
-        Those of a job that ended early are handed over and called partial: they are paid for (vendor-contracts 4.1).
+        Those of a job that ended early, or was ended because nobody waits for it any more, are handed over and called
+        partial: they are paid for (vendor-contracts 4.1). Only a job that ended without any may be bought again.
         """
         history, resumed = await self._known(find)
         stored = history.job
@@ -76,12 +76,14 @@ class JobRun(Generic[T]):
             return await self._reused(stored)
         async with AsyncExitStack() as slots:
             bought = resumed or await self._begun(history, slots)
-            status = await self._ended_or_stopped(bought)
+            status = await self._ended_or_stopped(bought, rereads)
             await self._settle_reported(bought.attempt, status, rereads)
             items = await self._items(bought.attempt, status, stored)
-        cost = await self._settle_counted(bought.attempt, status, items)
+        cost = await self._settle_counted(bought.attempt, status, items, rereads)
         if status.state is JobState.FAILED and not items:
             await self._save(bought.attempt, JobPhase.FAILED)
+            if stored is not None and stored.error_code == _STOPPED:  # by a person, who asks for it again now
+                return await self.run(find, rereads)
             raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, _reason(status) or ""))
         return Answer(
             value=self._decoded(items),
@@ -113,13 +115,26 @@ class JobRun(Generic[T]):
             raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "never_started", sent=False))
         return await self._purchase.buy(history.calls, slots)
 
-    async def _ended_or_stopped(self, bought: Purchased) -> JobStatus:
+    async def _ended_or_stopped(self, bought: Purchased, rereads: Rereads) -> JobStatus:
         """The terminal status; the meter of a job whose batch is stopped is stopped too, and what it cost is booked."""
         try:
             return await self._ended(bought)
         except BatchStopped:
-            await self._end(bought, "stopped")
+            await self._stop(bought, rereads)
             raise
+
+    async def _stop(self, bought: Purchased, rereads: Rereads) -> None:
+        """Abort the job and book what it reports once it has ended.
+
+        It stays open: the next run that wants it reads what it holds instead of buying another. One that cannot be
+        aborted, or does not say what it cost, goes on and is billed: its worst case becomes unknown until that run.
+        """
+        status = await self._aborted(bought, _STOPPED)
+        if status is None or status.reported_micros is None:
+            await self._desk.till.lose(bought.attempt, _STOPPED)
+            return
+        await self._settle_reported(bought.attempt, status, rereads)
+        await self._save(bought.attempt, JobPhase.SUCCEEDED, status)
 
     async def _ended(self, bought: Purchased) -> JobStatus:
         """The terminal status; polls until then, at most as long as the policy lets a run wait."""
@@ -152,42 +167,20 @@ class JobRun(Generic[T]):
             raise await self._interrupted(attempt, job_id, CallFailed(error)) from away
 
     async def _too_long(self, bought: Purchased) -> JobStatus:
+        """The status of the job once it is ended for taking so long; one that cannot be ended stays open, unknown."""
         job_id, age = bought.status.job_id, self._parts.clock.now() - bought.attempt.reserved_at
         give_up = timedelta(hours=self._parts.policy.discovery.give_up_hours)
         if self._waits_outside and age < give_up:
             raise JobStillRunning(self._operation.vendor, job_id)
-        if not await self._end(bought, "took_too_long"):
-            raise outcome_unknown(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "took_too_long"))
-        raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, "took_too_long"))
+        if (status := await self._aborted(bought, _TOOK_TOO_LONG)) is not None:
+            return status
+        await self._desk.till.lose(bought.attempt, _TOOK_TOO_LONG)
+        raise outcome_unknown(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, _TOOK_TOO_LONG))
 
-    async def _end(self, bought: Purchased, code: str) -> bool:
-        """Abort the job and book what it reports once it has ended; True when booked, and the job is over.
-
-        One that cannot be aborted, or does not say what it cost, goes on and is billed: its worst case becomes unknown
-        and it stays open, so that the next run that wants it reads it and books it instead of buying another. So does
-        one whose run is killed in between.
-        """
-        status = await self._aborted(bought.status.job_id)
-        if status is None or status.reported_micros is None:
-            await self._desk.till.lose(bought.attempt, code)
-            return False
-        await self._desk.till.settle(bought.attempt, status.reported_micros, error_code=code)
-        await self._save(bought.attempt, JobPhase.FAILED)
-        return True
-
-    async def _aborted(self, job_id: str) -> JobStatus | None:
-        """The terminal status after an abort; None where there is none, or not soon: its figures are not final."""
-        if self._job.abort is None:
-            return None
-        try:
-            await self._job.abort(job_id)
-            for _ in range(_LOOKS_AFTER_ABORT):
-                if (status := await self._job.poll(job_id)).state is not JobState.RUNNING:
-                    return status
-                await self._parts.sleep(_SECONDS_AFTER_ABORT)
-        except VendorError as error:
-            _LOG.warning("a %s job could not be ended: %s", self._job.operation, error)
-        return None
+    async def _aborted(self, bought: Purchased, why: str) -> JobStatus | None:
+        """The terminal status of a job that is ended early, with our reason for it; None when it goes on."""
+        status = await aborted(cast("VendorJob[object]", self._job), bought.status.job_id, self._parts.sleep)
+        return replace(status, reason=why) if status is not None and status.state is JobState.FAILED else status
 
     async def _items(self, attempt: Attempt, status: JobStatus, stored: StoredVendorJob | None) -> list[JsonObject]:
         """Every item of the job, from the stored pages and the pages still to read."""
@@ -222,12 +215,18 @@ class JobRun(Generic[T]):
         return outcome_unknown(failure.error)
 
     async def _settle_reported(self, attempt: Attempt, status: JobStatus, rereads: Rereads) -> None:
-        """Book the vendor's own figure before anything else can go wrong, and plan its second reading."""
-        if status.reported_micros is not None:
-            await self._desk.till.settle(attempt, status.reported_micros, error_code=_reason(status))
-            rereads.plan(cast("VendorJob[object]", self._job), self._site, attempt, status)
+        """Book the vendor's own figure before anything else can go wrong, and plan its second reading.
 
-    async def _settle_counted(self, attempt: Attempt, status: JobStatus, items: Sequence[JsonObject]) -> int:
+        A job that an earlier run booked already is corrected by what it reports now.
+        """
+        if status.reported_micros is not None:
+            if not await self._desk.till.settle(attempt, status.reported_micros, error_code=_reason(status)):
+                await self._desk.till.correct(attempt, status.reported_micros)
+            self._read_cost_again(attempt, status, rereads)
+
+    async def _settle_counted(
+        self, attempt: Attempt, status: JobStatus, items: Sequence[JsonObject], rereads: Rereads
+    ) -> int:
         """What the job itself cost: as reported, else the price of its items, beside those that are booked apart."""
         if status.reported_micros is not None:
             return status.reported_micros
@@ -236,7 +235,12 @@ class JobRun(Generic[T]):
         units = self._job.units(len(items))
         cost = self._desk.till.billed(lambda: self._parts.prices.price(units), attempt.reserved_micros)
         await self._desk.till.settle(attempt, cost, error_code=_reason(status))
+        self._read_cost_again(attempt, status, rereads)
         return cost
+
+    def _read_cost_again(self, attempt: Attempt, status: JobStatus, rereads: Rereads) -> None:
+        if self._job.reports_cost:
+            rereads.plan(cast("VendorJob[object]", self._job), self._site, attempt, status.job_id)
 
     async def _reused(self, stored: StoredVendorJob) -> Answer[T]:
         items = await asyncio.to_thread(self._load, stored.attempt.attempt_key)

@@ -9,8 +9,9 @@ from socialanalyzer_dagster.domain.policy_money import BudgetsPolicy
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_status import RUNNING, BatchStatus
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
+from socialanalyzer_dagster.pipeline.gate_queue import PLAN, Asked, ask_where_due, steps_ahead
 from socialanalyzer_dagster.pipeline.launching import QueuedBatch, SharedCap, Stretch, next_purchase_micros
-from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.policies import active_policy, policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, budget_scopes, outcome_sets, vendor_jobs
 from socialanalyzer_dagster.storage.batches import Batch
@@ -21,22 +22,26 @@ _LEAD_STAGES = tuple(stage for stage in STAGES if stage not in (Stage.DISCOVERED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchQueue:
-    """Queued batches, batches at work, and places in all."""
+    """Queued batches, batches at work, and places in all; `asked` says which batches wait for a person from now on."""
 
     queued: tuple[QueuedBatch, ...]
     running: int
     places: int
+    asked: tuple[Asked, ...] = ()
 
 
 def launch_queue(workplace: Workplace) -> LaunchQueue:
-    """The queue as it stands."""
+    """The queue as it stands, after batches that come to a closed gate at once left it to wait for a person."""
     policy = active_policy(workplace.database)
+    with workplace.database.read() as connection:
+        waiting = batches.batches_with_status(connection, [BatchStatus.QUEUED])
+    asked = ask_where_due(workplace, waiting)
     with workplace.database.read() as connection:
         rows = batches.batches_with_status(connection, [BatchStatus.QUEUED])
         running = batches.batches_with_status(connection, [status.value for status in RUNNING.values()])
-        caps = _shared_caps(connection, workplace, {row.platform for row in rows}, policy.budgets)
-        queued = tuple(_as_queued(connection, row, _short(row, caps)) for row in rows)
-    return LaunchQueue(queued=queued, running=len(running), places=policy.runtime.batches_at_once)
+        caps = shared_caps(connection, workplace, {row.platform for row in rows}, policy.budgets)
+        queued = tuple(_as_queued(connection, workplace, row, _short(row, caps)) for row in rows)
+    return LaunchQueue(queued=queued, running=len(running), places=policy.runtime.batches_at_once, asked=tuple(asked))
 
 
 def held_batches(workplace: Workplace, rows: Sequence[Batch]) -> dict[str, str]:
@@ -46,13 +51,13 @@ def held_batches(workplace: Workplace, rows: Sequence[Batch]) -> dict[str, str]:
     """
     budgets = active_policy(workplace.database).budgets
     with workplace.database.read() as connection:
-        caps = _shared_caps(connection, workplace, {row.platform for row in rows}, budgets)
+        caps = shared_caps(connection, workplace, {row.platform for row in rows}, budgets)
         doubtful = [(row, short) for row in rows if (short := _short(row, caps))]
-        held = {row.batch_id: _as_queued(connection, row, short).held_by for row, short in doubtful}
+        held = {row.batch_id: _as_queued(connection, workplace, row, short).held_by for row, short in doubtful}
     return {batch_id: sentence for batch_id, sentence in held.items() if sentence is not None}
 
 
-def _shared_caps(
+def shared_caps(
     connection: Connection, workplace: Workplace, platforms: Iterable[PlatformKey], budgets: BudgetsPolicy
 ) -> Mapping[PlatformKey, tuple[SharedCap, ...]]:
     """The caps of today and this month (UTC) that calls of each platform fall under; one query for all."""
@@ -78,10 +83,14 @@ def _short(row: Batch, caps: Mapping[PlatformKey, tuple[SharedCap, ...]]) -> tup
     return tuple(cap for cap in caps[row.platform] if cap.is_full_for(max(1, row.estimate_micros)))
 
 
-def _as_queued(connection: Connection, row: Batch, caps: tuple[SharedCap, ...]) -> QueuedBatch:
+def _as_queued(connection: Connection, workplace: Workplace, row: Batch, caps: tuple[SharedCap, ...]) -> QueuedBatch:
     stretch = next_stretch(connection, row)
-    needed = _needed_micros(connection, row) if caps and stretch is Stretch.TO_PLAN else 0
-    return QueuedBatch(key=row.partition_key, attempt=row.attempt, stretch=stretch, needed_micros=needed, caps=caps)
+    is_up_to_plan = stretch is Stretch.TO_PLAN
+    steps = steps_ahead(connection, row, policy_of_hash(workplace.database, row.policy_hash)) if is_up_to_plan else ()
+    needed = _needed_micros(connection, row) if caps and is_up_to_plan and steps != (PLAN,) else 0
+    return QueuedBatch(
+        key=row.partition_key, attempt=row.attempt, stretch=stretch, needed_micros=needed, caps=caps, steps=steps
+    )
 
 
 def _needed_micros(connection: Connection, row: Batch) -> int:

@@ -13,10 +13,15 @@ from socialanalyzer_dagster.domain.types import BatchKey, Stage
 
 
 class Stretch(StrEnum):
-    """The longest stretch of stages before the next closed gate."""
+    """The longest stretch of stages before the next closed gate; before one that precedes the plan, steps end it."""
 
     TO_PLAN = "to_plan"
     SYNC = "sync"
+
+
+def step_asset(step: str) -> str:
+    """The name of the asset that does a step: a stage, or the plan."""
+    return "crm_sync_plan" if step == "plan" else f"{step}_leads"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +38,23 @@ class SharedCap:
 
     def sentence(self, needed_micros: int) -> str:
         """Which cap is reached, when it starts anew by itself, and which policy key to raise."""
-        kind, *names = self.scope.split(":")
-        period, owner = kind.rpartition("-")[2], "".join(f" for {name}" for name in names[:-1])
-        key = f"budgets.{kind.replace('-', '_')}_usd" + (f".{names[0]}" if kind == "provider-month" else "")
         return (
-            f"the spending cap of {usd_text(self.cap_micros)} per {period}{owner} is reached "
-            f"({usd_text(self.used_micros)} spent or reserved, {usd_text(needed_micros)} needed next): "
-            f"it starts anew on {_next_start(names[-1])} at 00:00 UTC, or raise {key} in the policy"
+            f"the spending cap of {usd_text(self.cap_micros)} {self.period} is reached "
+            f"({usd_text(self.used_micros)} spent or reserved, {usd_text(needed_micros)} needed next): {self.remedy}"
         )
+
+    @property
+    def period(self) -> str:
+        """'per day for instagram'."""
+        kind, *names = self.scope.split(":")
+        return f"per {kind.rpartition('-')[2]}" + "".join(f" for {name}" for name in names[:-1])
+
+    @property
+    def remedy(self) -> str:
+        """When the cap starts anew by itself, and which policy key to raise."""
+        kind, *names = self.scope.split(":")
+        key = f"budgets.{kind.replace('-', '_')}_usd" + (f".{names[0]}" if kind == "provider-month" else "")
+        return f"it starts anew on {_next_start(names[-1])} at 00:00 UTC, or raise {key} in the policy"
 
 
 def _next_start(period: str) -> date:
@@ -66,12 +80,17 @@ def next_purchase_micros(estimate: Mapping[str, Any], *, is_search_bought: bool)
     return min((price for price in prices if price > 0), default=1)
 
 
+def run_key_of(key: BatchKey, attempt: int) -> str:
+    """What the orchestrator knows a launch by."""
+    return f"{key}:{attempt}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedBatch:
     """A queued row; `attempt` grows each time the batch is queued.
 
     `needed_micros` is the next purchase, 0 when the stretch spends nothing; `caps` are the shared caps that may be too
-    full for it, the longest period first.
+    full for it, the longest period first. `steps` are those of its stretch that are to be done, all of them when empty.
     """
 
     key: BatchKey
@@ -79,11 +98,12 @@ class QueuedBatch:
     stretch: Stretch
     needed_micros: int = 0
     caps: tuple[SharedCap, ...] = ()
+    steps: tuple[str, ...] = ()
 
     @property
     def run_key(self) -> str:
         """One launch per batch and attempt."""
-        return f"{self.key}:{self.attempt}"
+        return run_key_of(self.key, self.attempt)
 
     @property
     def full_cap(self) -> SharedCap | None:

@@ -9,7 +9,7 @@ from socialanalyzer_dagster.domain.leads import LeadRecord
 from socialanalyzer_dagster.domain.reason_texts import outcome_text
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.lead_provenance import contact_provenance, country_known_from
-from socialanalyzer_dagster.storage import crm_links, crm_standings, lead_views, roster, tier_overrides
+from socialanalyzer_dagster.storage import crm_links, crm_standings, lead_views, roster, score_views, tier_overrides
 from socialanalyzer_dagster.storage.lead_views import LeadPage
 
 
@@ -31,7 +31,10 @@ def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lead_view(connection: Connection, name: str) -> dict[str, Any]:
-    """Facts, outcomes, score, contacts with provenance, evidence, calls with cost, CRM; raises NoSuchLead."""
+    """Facts, outcomes, scores, contacts with provenance, evidence, calls with cost, CRM; raises NoSuchLead.
+
+    `score` is the one that decided, `rescored` what other policies made of the same judgement.
+    """
     lead = one_lead(connection, name)
     uid = lead.lead_uid
     outcomes = [_outcome(row._mapping) for row in lead_views.outcomes_of_lead(connection, uid)]  # noqa: SLF001
@@ -49,7 +52,8 @@ def lead_view(connection: Connection, name: str) -> dict[str, Any]:
         "erased_at": lead.erased_at,
         "suppressed_at": lead.suppressed_at,
         "outcomes": outcomes,
-        "score": _score(lead_views.score_of_lead(connection, uid)),
+        "score": _score(score_views.score_of_lead(connection, uid)),
+        "rescored": [_named(row) for row in _rows(score_views.rescored_of_lead(connection, uid))],
         "country_known_from": country_known_from(contacts),
         "contacts": contacts,
         "evidence": _rows(lead_views.evidence_of_lead(connection, uid)),
@@ -106,14 +110,18 @@ def one_lead(connection: Connection, name: str) -> Any:  # noqa: ANN401 - a data
 
 
 def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
-    named = {"batch": row["partition_key"], **row, "reason": outcome_text(row["code"])}
-    return {key: value for key, value in named.items() if key != "partition_key"}
+    return _named({**row, "reason": outcome_text(row["code"])})
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The batch under the name that people see."""
+    return {"batch": row["partition_key"], **{name: value for name, value in row.items() if name != "partition_key"}}
 
 
 def _score(row: Any | None) -> dict[str, Any] | None:  # noqa: ANN401 - a database row
     if row is None:
         return None
-    return {"batch": row.partition_key, "policy_hash": row.policy_hash, **row.record}
+    return {"batch": row.partition_key, "policy": row.policy, "policy_hash": row.policy_hash, **row.record}
 
 
 def _rows(rows: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - database rows

@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from socialanalyzer_dagster.domain.log_fields import log_fields
+from socialanalyzer_dagster.domain.log_fields import FIELDS, log_fields
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.settings import Settings
 
@@ -29,7 +29,10 @@ def configure_logs(settings: Settings) -> None:
 
 
 class StderrLog(logging.Handler):
-    """One printable line per record, whatever is in it; an exception is named by its type alone (I-66, I-68)."""
+    """One printable line per record, whatever is in it; an exception is named by its type alone (I-66, I-68).
+
+    As JSON every line has every field, null where the record is of no batch, stage or call.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -45,6 +48,7 @@ class StderrLog(logging.Handler):
             "level": record.levelname,
             "logger": record.name,
             "message": message_of(record),
+            **dict.fromkeys(FIELDS),
             **log_fields(),
         }
         exception = exception_of(record)
@@ -63,8 +67,9 @@ def time_of(record: logging.LogRecord) -> datetime:
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """Its words on one printable line."""
-    return printable(record.getMessage())
+    """Its own words on one printable line, without job, run and step that Dagster writes before them in its runs."""
+    of_dagster = getattr(record, "dagster_meta", None) or {}
+    return printable(of_dagster.get("orig_message") or record.getMessage())
 
 
 def exception_of(record: logging.LogRecord) -> str | None:

@@ -31,6 +31,7 @@ from socialanalyzer_dagster.pipeline.batch_status import (
     transition,
 )
 from socialanalyzer_dagster.pipeline.gate import SpendingGate
+from socialanalyzer_dagster.pipeline.gate_log import withdraw
 from socialanalyzer_dagster.pipeline.gate_parts import BatchIdentity
 from socialanalyzer_dagster.pipeline.outcome_writes import StoreSteps
 from socialanalyzer_dagster.pipeline.reach import Reach
@@ -191,6 +192,7 @@ class OpenBatch:
 
         def start(connection: Connection, batch: Batch) -> Batch:
             reopened = reopen(connection, self.workplace, batch) if batch.is_terminal else batch
+            withdraw(connection, batch.batch_id, self.workplace.clock.now())
             if stage is not Stage.DISCOVERED:  # claims that lapsed while the batch waited
                 claims.claim_again(connection, batch.batch_id, self.workplace.clock.now())
             cause = reopened.cause if reopened.capped or reopened.waits_for is not None else None

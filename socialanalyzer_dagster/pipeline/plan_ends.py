@@ -10,8 +10,10 @@ from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.pipeline.batch_finish import stage_of
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile
 from socialanalyzer_dagster.pipeline.crm_sync import gate_of_plan
+from socialanalyzer_dagster.pipeline.gate_answers import decide
+from socialanalyzer_dagster.pipeline.gate_log import log_expiry
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import approval_gates, crm_links, outcomes, roster, sync_plans
+from socialanalyzer_dagster.storage import crm_links, outcomes, roster, sync_plans
 from socialanalyzer_dagster.storage.approval_gates import GateState
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.leads import parts
@@ -41,15 +43,14 @@ def give_back(connection: Connection, plan: Plan, leads: Collection[LeadUid] | N
     roster.return_assignments(connection, gone)
 
 
-def expire_plan(connection: Connection, workplace: Workplace, plan: Plan) -> bool:
-    """End an open plan past its time, and its gate; True when nobody had decided about it."""
+def expire_plan(connection: Connection, workplace: Workplace, batch: Batch, plan: Plan) -> bool:
+    """End an open plan past its time, and its gate; True when nobody had decided about it, which is logged."""
     end_plan(connection, plan, to=PlanState.EXPIRED)
     gate = gate_of_plan(connection, plan)
     if gate is None or gate.state != GateState.OPEN:
         return False
-    ended = replace(gate, state=GateState.EXPIRED, decided_at=workplace.clock.now())
-    if not approval_gates.decide_gate(connection, ended):
-        raise ChangedMeanwhile("somebody decided meanwhile")
+    log_expiry(connection, workplace, batch, gate)
+    decide(connection, replace(gate, state=GateState.EXPIRED, decided_at=workplace.clock.now()))
     return True
 
 

@@ -1,7 +1,7 @@
 """Versions of the policy document: stored with author, note and difference, exactly one active (spec 4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,8 @@ from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.policies import StoredPolicy
 
 SHIPPED = "shipped"
-_ACTIVATED = "policy.activate"
+ACTIVATED = "policy.activate"
+"""What an activation is in the audit; its subject is the hash."""
 _ABSENT = "(absent)"
 _KEPT = 16
 _PARSED: dict[str, Policy] = {}
@@ -86,7 +87,14 @@ def policy_of_hash(database: Database, policy_hash: str) -> Policy:
     if (known := _PARSED.get(policy_hash)) is not None:
         return known
     with database.read() as connection:
-        found = rows.by_hash(connection, policy_hash)
+        return policy_in(connection, policy_hash)
+
+
+def policy_in(connection: Connection, policy_hash: str) -> Policy:
+    """As `policy_of_hash`, within a transaction."""
+    if (known := _PARSED.get(policy_hash)) is not None:
+        return known
+    found = rows.by_hash(connection, policy_hash)
     if found is None:
         raise PolicyError(f"policy {policy_hash[:12]} is not stored in this database")
     if len(_PARSED) >= _KEPT:
@@ -101,7 +109,7 @@ def take_file(database: Database, policy: Policy, by: Authorship) -> None:
     What people activated and confirmed since then stays until the file itself says something else.
     """
     with database.write() as connection:
-        if audit_log.last_subject(connection, actor=by.author, action=_ACTIVATED) != policy.digest:
+        if audit_log.last_subject(connection, actor=by.author, action=ACTIVATED) != policy.digest:
             _activate(connection, policy, by)
 
 
@@ -111,40 +119,41 @@ def activate(database: Database, policy: Policy, by: Authorship) -> StoredPolicy
         return _activate(connection, policy, by)
 
 
-def remember(database: Database, policy: Policy, by: Authorship) -> None:
-    """Store the policy as a version that is not active, unless it is stored: scores may name it (spec 10.5)."""
+def remember(database: Database, policy: Policy, by: Authorship) -> int:
+    """Store the policy as a version that is not active, unless it is stored: scores may name it (spec 10.5).
+
+    Returns the number of the version.
+    """
     with database.write() as connection:
-        _store(connection, policy, by)
+        return _stored(connection, policy, by).number
 
 
-def _store(connection: Connection, policy: Policy, by: Authorship) -> str:
-    """The digest of the policy, which is stored now."""
+def _stored(connection: Connection, policy: Policy, by: Authorship) -> StoredPolicy:
+    """The version of this policy, which is stored now if it was not."""
     before, digest = rows.active(connection), policy.digest
-    if rows.by_hash(connection, digest) is None:
-        document = policy.document()
-        new = StoredPolicy(
-            policy_hash=digest,
-            number=rows.next_number(connection),
-            policy_version=policy.policy_version,
-            document=document,
-            author=by.author,
-            note=by.note,
-            diff=policy_diff(before.document, document) if before else {},
-            created_at=by.at,
-            is_active=False,
-        )
-        rows.insert_policy(connection, new)
-    return digest
+    if (known := rows.by_hash(connection, digest)) is not None:
+        return known
+    document = policy.document()
+    new = StoredPolicy(
+        policy_hash=digest,
+        number=rows.next_number(connection),
+        policy_version=policy.policy_version,
+        document=document,
+        author=by.author,
+        note=by.note,
+        diff=policy_diff(before.document, document) if before else {},
+        created_at=by.at,
+        is_active=False,
+    )
+    rows.insert_policy(connection, new)
+    return new
 
 
 def _activate(connection: Connection, policy: Policy, by: Authorship) -> StoredPolicy:
-    digest = _store(connection, policy, by)
-    rows.set_active(connection, digest)
-    audit_log.record(connection, at=by.at, actor=by.author, action=_ACTIVATED, subject=digest, note=by.note)
-    stored = rows.by_hash(connection, digest)
-    if stored is None:
-        raise PolicyError(f"policy {digest[:12]} was not stored")
-    return stored
+    version = _stored(connection, policy, by)
+    rows.set_active(connection, version.policy_hash)
+    audit_log.record(connection, at=by.at, actor=by.author, action=ACTIVATED, subject=version.policy_hash, note=by.note)
+    return replace(version, is_active=True)
 
 
 def policy_diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

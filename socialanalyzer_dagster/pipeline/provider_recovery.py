@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from socialanalyzer_dagster.domain.breaker import BreakerState
 from socialanalyzer_dagster.domain.sentences import counted
-from socialanalyzer_dagster.domain.types import BatchKey
+from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, ChangedMeanwhile, StatusRefused
 from socialanalyzer_dagster.pipeline.workplace import Workplace
@@ -30,6 +30,7 @@ class WaitingBatch:
     """A batch at rest whose leads wait for a vendor, not before `until`."""
 
     key: BatchKey
+    platform: PlatformKey
     vendor: str
     until: datetime | None
 
@@ -62,20 +63,29 @@ def decide_recovery(
 def recover_batches(workplace: Workplace) -> list[str]:
     """Queue every batch whose vendor is back; sentences for people about what was done, or why nothing was."""
     with workplace.database.read() as connection:
-        waiting = _waiting(connection)
+        waiting = waiting_batches(connection)
         states = {vendor: stored.state for vendor, stored in load_breakers(connection).items()}
         seconds = shared_seconds(connection)
     decision = decide_recovery(waiting, states, now=workplace.clock.now(), seconds=seconds)
     return [_queue(workplace, each) for each in decision.queue] or [decision.reason]
 
 
-def _waiting(connection: Connection) -> list[WaitingBatch]:
+def waiting_batches(connection: Connection) -> list[WaitingBatch]:
+    """Every batch at rest whose leads wait for a vendor."""
     rows = connection.execute(
-        select(LeadBatchRow.partition_key, LeadBatchRow.waits_for, LeadBatchRow.waits_until)
+        select(LeadBatchRow.partition_key, LeadBatchRow.platform, LeadBatchRow.waits_for, LeadBatchRow.waits_until)
         .where(LeadBatchRow.waits_for.is_not(None), LeadBatchRow.status.in_(_AT_REST))
         .order_by(LeadBatchRow.created_at)
     )
-    return [WaitingBatch(key=BatchKey(row.partition_key), vendor=row.waits_for, until=row.waits_until) for row in rows]
+    return [
+        WaitingBatch(
+            key=BatchKey(row.partition_key),
+            platform=PlatformKey(row.platform),
+            vendor=row.waits_for,
+            until=row.waits_until,
+        )
+        for row in rows
+    ]
 
 
 def _queue(workplace: Workplace, waiting: WaitingBatch) -> str:

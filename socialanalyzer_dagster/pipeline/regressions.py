@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from socialanalyzer_dagster.domain.baseline_texts import comparison_text
-from socialanalyzer_dagster.domain.baselines import Comparison, Grade, drifting_of, worse_of
+from socialanalyzer_dagster.domain.baselines import Comparison, Grade, worse_than_usual
 from socialanalyzer_dagster.domain.notification_events import Deviation
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.audited_batch import batch_and_policy
@@ -28,12 +28,12 @@ def compared_stage(database: Database, key: str, stage: Stage) -> list[Compariso
 
 def regression_of(batch: Batch, stage: Stage, found: Sequence[Comparison]) -> Deviation | None:
     """What people are told of these figures; None when none is worse than usual."""
-    worse = [*worse_of(found), *drifting_of(found)]
+    worse = worse_than_usual(found)
     if not worse:
         return None
     return Deviation(
         batch_id=batch.batch_id,
         stage=stage,
         told=tuple(comparison_text(each) for each in worse),
-        is_severe=any(each.grade is Grade.SIGNIFICANT for each in worse_of(found)),
+        is_severe=any(each.is_bad and each.grade is Grade.SIGNIFICANT for each in worse),
     )

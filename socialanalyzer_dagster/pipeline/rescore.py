@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.scoring import BELOW_MIN_SCORE, recompute
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.collector import spare_collector
 from socialanalyzer_dagster.pipeline.progress import Tell, tell_nobody
-from socialanalyzer_dagster.storage import lead_views, scores
+from socialanalyzer_dagster.storage import score_views, scores
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.scores import RESCORED, ScoreDocument, ScoresOf
@@ -51,8 +51,8 @@ def rescore(
 ) -> Rescored:
     """Recompute the live scores of a batch (None = of all) under `policy` and store them as rescored.
 
-    Scores given under this very policy are recomputed too but not stored again: they are the same to the byte. `tell`
-    hears how many scores are done.
+    Scores given under this very policy are recomputed too but not stored again: they are the same to the byte. Nothing
+    stays stored about people who are erased meanwhile. `tell` hears how many scores are done.
     """
     spare_collector()
     result = Rescored(policy_hash=policy.digest)
@@ -71,6 +71,8 @@ def rescore(
             tell(result.scores)
         if stored is not None:
             stored.result()
+    with database.write() as connection:
+        scores.forget_rescored_of_reduced(connection, result.policy_hash, batch_id=batch_id)
     result.moved.sort(key=lambda moved: (moved["lead"], moved["batch"]))
     return result
 
@@ -80,7 +82,7 @@ def _pages(database: Database, batch_id: str | None) -> Iterator[Sequence[Any]]:
     after: tuple[str, str] | None = None
     while True:
         with database.read() as connection:
-            page = lead_views.live_scores(connection, batch_id=batch_id, after=after, limit=_PAGE)
+            page = score_views.live_scores(connection, batch_id=batch_id, after=after, limit=_PAGE)
         if not page:
             return
         yield page

@@ -10,6 +10,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.refusals import BatchStopped, Refusal
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.enriched_lookup import with_crm_lookup
+from socialanalyzer_dagster.pipeline.gate_stops import is_held_at, until_gate
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.outcome_writes import Finished, StoreResults
 from socialanalyzer_dagster.pipeline.preconditions import check_preconditions
@@ -18,10 +19,12 @@ from socialanalyzer_dagster.pipeline.runner_buffer import BufferParts, ResultBuf
 from socialanalyzer_dagster.pipeline.runner_end import StageEnd, StageReport, end_stage, pause_cancelled, stage_report
 from socialanalyzer_dagster.pipeline.runner_pool import Pool, PoolParts
 from socialanalyzer_dagster.pipeline.runner_work import Source
+from socialanalyzer_dagster.pipeline.stage_gates import within_canary
+from socialanalyzer_dagster.pipeline.traces import span
 from socialanalyzer_dagster.platforms.base import Platform, Process
 from socialanalyzer_dagster.storage import batches, outcome_fills, outcome_sets
 from socialanalyzer_dagster.storage.outcome_fills import Fill
-from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION, Pending
+from socialanalyzer_dagster.storage.outcome_sets import Pending
 
 _LOG = logging.getLogger(__name__)
 _WINDOW = 100
@@ -43,14 +46,16 @@ async def run_stage(batch: OpenBatch, stage: Stage, tell: Report = log_progress)
     stop, is. Raises MissingCheckpoint before discovery has ended, StorageFault when the database fails, CancelledError
     after letting calls in flight settle. Everything else is in the report: `halt` says why the batch waits or ended.
     """
-    with logged_as(stage=stage.value):
-        return await _bring_up_to_date(batch, stage, tell)
+    with logged_as(stage=stage.value), span(f"stage {stage.value}"):
+        return await until_gate(batch, await _bring_up_to_date(batch, stage, tell))
 
 
 async def _bring_up_to_date(batch: OpenBatch, stage: Stage, tell: Report) -> StageReport:
     if batch.is_halted:
         return await asyncio.to_thread(stage_report, batch, stage, 0)
     pending = await asyncio.to_thread(_pending, batch, stage)
+    if await asyncio.to_thread(is_held_at, batch, stage):
+        return await asyncio.to_thread(stage_report, batch, stage, 0)
     waiting = await asyncio.to_thread(_prepare, batch, stage, pending)
     if not waiting:
         return await asyncio.to_thread(stage_report, batch, stage, 0)
@@ -71,12 +76,8 @@ def _pending(batch: OpenBatch, stage: Stage) -> Pending:
     discovered = _progress(batch).get(Stage.DISCOVERED)
     if discovered is None or discovered.finished_at is None:
         raise MissingCheckpoint(f"discovery of batch {batch.row.partition_key} has not ended; materialize it first")
-    canary = batch.refresh().canary
-    within = LATEST_POSITION
-    if canary is not None:
-        with batch.workplace.database.read() as connection:
-            last = outcome_sets.position_of_rank(connection, batch.row.batch_id, Stage.SCREENED, canary)
-        within = last if last is not None else LATEST_POSITION
+    with batch.workplace.database.read() as connection:
+        within = within_canary(connection, batch.refresh())
     return Pending(batch_id=batch.row.batch_id, stage=stage, within=within)
 
 

@@ -22,6 +22,7 @@ from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus
 from socialanalyzer_dagster.pipeline.cap_news import tell_refused
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.resume_questions import ask_to_resume
 from socialanalyzer_dagster.pipeline.runner_waits import fill_rest, wait_for_missed, wait_for_provider
 from socialanalyzer_dagster.storage import batch_figures, batches, found_items, outcome_sets, outcomes
 from socialanalyzer_dagster.storage.outcome_sets import LATEST_POSITION
@@ -60,6 +61,8 @@ class StageReport:
     halt: str | None = None
     capped: str | None = None
     items: Mapping[ItemResult, int] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+    """What rules chose after the stage."""
 
     @property
     def yield_rate(self) -> float | None:
@@ -132,6 +135,8 @@ def _halt(batch: OpenBatch, stage: Stage, ended: StageEnd) -> str | None:
     todo = "add the price" if isinstance(reason, UnknownPrice) else "put that right"
     sentence = f"{reason}; {todo} and retry the batch: nothing done so far is lost or paid again"
     batch.become(BatchStatus.PAUSED, sentence)
+    if isinstance(reason, ProviderUnavailable):
+        ask_to_resume(batch, stage, reason)
     return sentence
 
 

@@ -22,6 +22,7 @@ from socialanalyzer_dagster.pipeline.gate import GateOptions, spending_gate
 from socialanalyzer_dagster.pipeline.locks import BatchLock, BatchLocked, LockLost, batch_lock
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch, OpenParts
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.traces import span
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.settings import Settings
@@ -101,7 +102,9 @@ class PipelineSession:
             entry = Entry(
                 run_id=run_id, confirm_estimate_micro=confirm_estimate_micro, launched_attempt=launched_attempt
             )
-            stack.enter_context(logged_as(batch_id=made.batch_id, platform=made.platform))
+            stack.enter_context(logged_as(run_id=run_id, batch=key, batch_id=made.batch_id, platform=made.platform))
+            stack.enter_context(logged_as(attempt=made.attempt))
+            stack.enter_context(span("batch run"))
             await stack.enter_async_context(BatchLog(self.writer, made.batch_id))
             entered = await asyncio.to_thread(enter_batch, workplace, key, entry)
             if launched_attempt is None and not is_rerun:

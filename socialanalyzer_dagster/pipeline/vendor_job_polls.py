@@ -37,6 +37,8 @@ STATUS_CALLS: Mapping[str, StatusCall] = {
     "apify": lambda vendors, job_id: vendors.apify.run_status(job_id) if vendors.apify else None,
 }
 """How each vendor with jobs is asked where one stands; None where it is not configured."""
+COST_TELLERS = ("apify",)
+"""Those that report what a job cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.evidence_blocks import ScoringMaterial
 from socialanalyzer_dagster.domain.leads import FoundItem, LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import CallGate, Checkpoint, Clock, Gate, LeadResult, LeadWork
+from socialanalyzer_dagster.domain.rescreening import Rejudged, StoredScreening
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 from socialanalyzer_dagster.vendors.bundle import Vendors
 
@@ -86,6 +87,8 @@ class Platform:
     enrich: Process
     analyze: Process
     score: Process
+    rescreen: Callable[[StoredScreening, Policy], Rejudged]
+    """What another policy would say about a stored screening, without a call."""
     scoring_material: Callable[[LeadWork], ScoringMaterial | None]
     """What the evidence of a lead says in the blocks all platforms share; None when its analysis is missing."""
     crm_properties: Callable[[LeadRecord], Mapping[str, str | None]]

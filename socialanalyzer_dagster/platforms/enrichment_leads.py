@@ -19,6 +19,9 @@ FINAL_STATES = frozenset({StepState.FILLED, StepState.NOTHING_FOUND, StepState.N
 MAX_TRIES = 2
 """A step that failed is tried once more per batch (spec 8.1)."""
 
+LEFT_OUT_OF = "left_out_of"
+"""In a step's detail: the key of the shared job that ended before it came to this lead."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -126,6 +129,16 @@ class LeadInEnrichment:
     def allowance_micros(self) -> int:
         """What steps may still cost for this lead (spec 8.1)."""
         return micros_from_usd(self.policy.enrichment.max_lead_usd) - self.spent_micros
+
+    def spent_on(self, step: str) -> int:
+        """What earlier tries of a step cost this lead."""
+        result = self.steps.get(step)
+        return _number(result.detail.get("cost_micros")) if result else 0
+
+    def is_left_out_of(self, step: str, job: str) -> bool:
+        """True when a shared job of the step ended before it came to the lead: replaying it would tell nothing new."""
+        result = self.steps.get(step)
+        return result is not None and result.detail.get(LEFT_OUT_OF) == job
 
     def tries(self, step: str) -> int:
         """How often a step was tried for this lead in this batch."""

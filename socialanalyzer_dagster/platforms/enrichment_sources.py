@@ -11,7 +11,7 @@ from socialanalyzer_dagster.domain.ports import Answer
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable, UnknownPrice
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
 from socialanalyzer_dagster.platforms.base import StageContext
-from socialanalyzer_dagster.platforms.enrichment_leads import Finding, LeadView
+from socialanalyzer_dagster.platforms.enrichment_leads import LEFT_OUT_OF, Finding, LeadView
 from socialanalyzer_dagster.vendors.apify import RunLimits
 from socialanalyzer_dagster.vendors.apify_actors import Apify
 from socialanalyzer_dagster.vendors.apify_items import ActorResult
@@ -65,7 +65,21 @@ def finding(
     *,
     partial: str | None = None,
 ) -> Finding:
-    """A step's finds for one lead, each value once; nothing from a run that ended early is an error, not 'none'."""
+    """A step's finds for one lead, each value once; nothing from a run that ended early is an error, not 'none'.
+
+    That run said something about the lead, so nobody asks again: what it said was paid for.
+    """
     if not candidates and partial is not None:
         return Finding(cost_micros=cost_micros, detail={"reason": "run_ended_early"}, state=StepState.ERROR)
     return Finding(candidates=tuple(dict.fromkeys(candidates)), cost_micros=cost_micros, facts=facts or {})
+
+
+def silence(answer: Answer[ActorResult[T]], cost_micros: int) -> Finding:
+    """For a lead that a run says nothing about: there is nothing, or the run ended before it came to the lead.
+
+    Then the lead is asked for once more, outside of that run (spec 8.1).
+    """
+    if answer.partial is None:
+        return finding([], cost_micros)
+    detail: dict[str, JsonValue] = {"reason": "run_ended_early", "may_pass": True, LEFT_OUT_OF: answer.attempt_key}
+    return Finding(cost_micros=cost_micros, detail=detail, state=StepState.ERROR)

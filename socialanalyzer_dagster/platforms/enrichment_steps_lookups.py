@@ -25,6 +25,7 @@ from socialanalyzer_dagster.platforms.enrichment_sources import (
     readable,
     run_limits,
     shared_cost,
+    silence,
     unit_micros,
 )
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall
@@ -182,7 +183,10 @@ async def _find_leads(call: StepCall) -> Findings:
     source = Source(step="K", provider="leads_finder", source_url=None, fetched_at=answer.fetched_at)
     found: dict[LeadUid, Finding] = {}
     for view in views:
-        own = contacts.get(domains[view.uid], [])
+        own = contacts.get(domains[view.uid])
+        if own is None:
+            found[view.uid] = silence(answer, shares[view.uid])
+            continue
         candidates = [one for contact in own for one in contact_candidates(contact, source, policy)]
         found[view.uid] = finding(candidates, shares[view.uid], {"people": len(own)}, partial=answer.partial)
     return found

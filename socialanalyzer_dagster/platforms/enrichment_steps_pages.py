@@ -12,6 +12,7 @@ from socialanalyzer_dagster.domain.outcomes import StepState
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.ports import Answer
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
+from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.platforms.contact_candidates import (
     Source,
     email_candidates,
@@ -27,6 +28,7 @@ from socialanalyzer_dagster.platforms.enrichment_sources import (
     readable,
     run_limits,
     shared_cost,
+    silence,
     unit_micros,
 )
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall
@@ -78,10 +80,15 @@ async def _crawl(kind: PageKind, call: StepCall) -> Findings:
         pages.setdefault(page.label, []).append(page)
     shares = shared_cost(answer.cost_micros, call.views)
     origin = Source(step=call.letter, provider="cheerio", source_url=None, fetched_at=answer.fetched_at)
-    return {
-        view.uid: _finding(pages.get(view.uid, []), origin, shares[view.uid], _Asked(kind, view, policy))
-        for view in call.views
-    }
+    found: dict[LeadUid, Finding] = {}
+    for view in call.views:
+        asked = _Asked(kind, view, policy, answer.partial)
+        if view.uid not in pages and answer.partial is not None:
+            silent = silence(answer, shares[view.uid])
+            found[view.uid] = replace(silent, detail={**silent.detail, "address": asked.address})
+            continue
+        found[view.uid] = _finding(pages.get(view.uid, []), origin, shares[view.uid], asked)
+    return found
 
 
 async def _load(kind: PageKind, call: StepCall) -> Answer[ActorResult[CrawledPage]]:
@@ -119,11 +126,12 @@ async def _read_directly(kind: PageKind, view: LeadView, call: StepCall) -> Find
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What was asked about whom."""
+    """What was asked about whom, and why the run ended before it had every page."""
 
     kind: PageKind
     view: LeadView
     policy: Policy
+    partial: str | None = None
 
     @property
     def address(self) -> str | None:
@@ -138,8 +146,8 @@ def _finding(pages: Sequence[CrawledPage], source: Source, cost_micros: int, ask
     candidates = [
         one for page in pages for one in asked.kind.read(page, replace(source, source_url=page.url), asked.policy)
     ]
-    found = finding(candidates, cost_micros, {"pages": [page.url for page in pages]})
-    return replace(found, detail={"address": asked.address})
+    found = finding(candidates, cost_micros, {"pages": [page.url for page in pages]}, partial=asked.partial)
+    return replace(found, detail={**found.detail, "address": asked.address})
 
 
 def feed_address(view: LeadView, _policy: Policy) -> str | None:

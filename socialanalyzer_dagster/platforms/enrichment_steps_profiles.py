@@ -21,6 +21,7 @@ from socialanalyzer_dagster.platforms.enrichment_sources import (
     readable,
     run_limits,
     shared_cost,
+    silence,
     unit_micros,
 )
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall
@@ -73,7 +74,7 @@ async def _instagram(call: StepCall) -> Findings:
     for view in views:
         profile = profiles.get(names[view.uid])
         if profile is None or profile.missing:
-            found[view.uid] = finding([], shares[view.uid], partial=answer.partial)
+            found[view.uid] = silence(answer, shares[view.uid]) if profile is None else finding([], shares[view.uid])
             continue
         source = Source(
             step="E", provider="instagram_profile", source_url=view.value(LinkKind.INSTAGRAM),
@@ -99,7 +100,7 @@ async def _twitter(call: StepCall) -> Findings:
     for view in views:
         user = users.get(names[view.uid])
         if user is None:
-            found[view.uid] = finding([], shares[view.uid], partial=answer.partial)
+            found[view.uid] = silence(answer, shares[view.uid])
             continue
         source = Source(
             step="F", provider="twitter_user", source_url=view.value(LinkKind.TWITTER), fetched_at=answer.fetched_at

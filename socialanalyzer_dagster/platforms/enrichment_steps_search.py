@@ -25,6 +25,7 @@ from socialanalyzer_dagster.platforms.enrichment_sources import (
     readable,
     run_limits,
     shared_cost,
+    silence,
     unit_micros,
 )
 from socialanalyzer_dagster.platforms.enrichment_waves import EnrichmentStep, Findings, StepCall
@@ -96,6 +97,9 @@ async def _search(call: StepCall, queries: Queries) -> Findings:
     origin = Source(step=call.letter, provider="google_search", source_url=None, fetched_at=answer.fetched_at)
     found: dict[LeadUid, Finding] = {}
     for view in call.views:
+        if not any(query in results for query in asked[view.uid]):
+            found[view.uid] = silence(answer, shares[view.uid])
+            continue
         own = [result for query in asked[view.uid] for result in results.get(query, [])]
         candidates = [one for result in own for one in result_candidates(view, result, origin, policy)]
         found[view.uid] = finding(candidates, shares[view.uid], {"results": len(own)}, partial=answer.partial)

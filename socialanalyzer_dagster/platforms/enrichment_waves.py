@@ -124,16 +124,17 @@ class _Group:
 
 
 async def _groups(step: EnrichmentStep, due: Sequence[LeadInEnrichment], context: StageContext) -> list[_Group]:
-    """Leads of a job bought earlier stay together; the others are grouped in batch order."""
+    """Leads of a job bought earlier stay together; the others, and those it left out, are grouped in batch order."""
     if not due:
         return []
     rest = list(due)
     groups: list[_Group] = []
     for job in await context.gate.stored_jobs(step.letter) if step.shares_calls else ():
-        members = [lead for lead in rest if lead.uid in job.leads]
+        members = [lead for lead in rest if lead.uid in job.leads and not lead.is_left_out_of(step.letter, job.key)]
         if members:
             groups.append(_Group(members, job))
-            rest = [lead for lead in rest if lead.uid not in job.leads]
+            taken = {lead.uid for lead in members}
+            rest = [lead for lead in rest if lead.uid not in taken]
     size = step.leads_per_call(context.policy) if step.leads_per_call else max(len(rest), 1)
     return [*groups, *(_Group(rest[start : start + size]) for start in range(0, len(rest), size))]
 
@@ -192,15 +193,18 @@ async def _results(
         return {lead.uid: _silent_step(step, refusal) for lead in group.leads}
     except Exception as error:  # noqa: BLE001 - a failing step never fails the lead (spec 8.1)
         return {lead.uid: _failed_step(step, lead, error) for lead in group.leads}
-    return {
-        lead.uid: findings[lead.uid].as_result(lead.uid, step.letter, lead.tries(step.letter) + 1)
-        for lead in group.leads
-    }
+    return {lead.uid: _ended_step(step, lead, findings[lead.uid]) for lead in group.leads}
 
 
 def may_pass(failure: CallFailed) -> bool:
     """True for a failure that a second try may mend without paying twice."""
     return failure.error.error_class in _REPEATABLE and not failure.outcome_unknown
+
+
+def _ended_step(step: EnrichmentStep, lead: LeadInEnrichment, found: Finding) -> StepResult:
+    """The result with what earlier tries cost: they count against the lead's allowance too."""
+    whole = replace(found, cost_micros=found.cost_micros + lead.spent_on(step.letter))
+    return whole.as_result(lead.uid, step.letter, lead.tries(step.letter) + 1)
 
 
 def _silent_step(step: EnrichmentStep, refusal: ProviderUnavailable) -> StepResult:
@@ -210,7 +214,7 @@ def _silent_step(step: EnrichmentStep, refusal: ProviderUnavailable) -> StepResu
 
 
 def _failed_step(step: EnrichmentStep, lead: LeadInEnrichment, error: Exception) -> StepResult:
-    tries = lead.tries(step.letter) + 1
+    tries, spent = lead.tries(step.letter) + 1, lead.spent_on(step.letter)
     if isinstance(error, CallFailed):
         vendor, code = error.error.vendor, error.error.code
         detail: dict[str, JsonValue] = {
@@ -218,9 +222,10 @@ def _failed_step(step: EnrichmentStep, lead: LeadInEnrichment, error: Exception)
             "reason": code,
             "may_pass": may_pass(error),
             "tries": tries,
+            "cost_micros": spent,
         }
         return StepResult(step=step.letter, state=StepState.ERROR, detail=detail)
-    detail = {"reason": type(error).__name__, "may_pass": False, "tries": tries}
+    detail = {"reason": type(error).__name__, "may_pass": False, "tries": tries, "cost_micros": spent}
     return StepResult(step=step.letter, state=StepState.ERROR, detail=detail)
 
 

@@ -20,6 +20,7 @@ from socialanalyzer_dagster.platforms.facebook_judgement import (
     facebook_profile_schema,
 )
 from socialanalyzer_dagster.platforms.one_call_analysis import OneCall, analyzed_by
+from socialanalyzer_dagster.platforms.rescreening import rescreened_by_text
 from socialanalyzer_dagster.platforms.scoring import scored_by
 from socialanalyzer_dagster.platforms.text_triage import screened_by_text
 
@@ -121,6 +122,7 @@ FACEBOOK = Platform(
         )
     ),
     score=scored_by(scoring_material),
+    rescreen=rescreened_by_text(rule_problem),
     scoring_material=scoring_material,
     crm_properties=crm_properties,
     expected_yield={

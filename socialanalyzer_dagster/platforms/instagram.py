@@ -30,6 +30,7 @@ from socialanalyzer_dagster.platforms.instagram_discovery import KEY, FixedSearc
 from socialanalyzer_dagster.platforms.instagram_filters import InstagramFilters
 from socialanalyzer_dagster.platforms.instagram_screening import screen_lead
 from socialanalyzer_dagster.platforms.lead_stream import each_lead
+from socialanalyzer_dagster.platforms.rescreening import rescreened_by_content
 from socialanalyzer_dagster.platforms.scoring import scored_by
 
 _FACTS = {
@@ -136,6 +137,7 @@ INSTAGRAM = Platform(
     enrich=enrich_with_content,
     analyze=each_lead(analyze_lead, Stage.ANALYZED),
     score=scored_by(scoring_material),
+    rescreen=rescreened_by_content,
     scoring_material=scoring_material,
     crm_properties=crm_properties,
     expected_yield={

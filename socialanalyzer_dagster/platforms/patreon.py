@@ -20,6 +20,7 @@ from socialanalyzer_dagster.platforms.patreon_judgement import (
     patreon_profile_prompt,
     patreon_profile_schema,
 )
+from socialanalyzer_dagster.platforms.rescreening import rescreened_by_text
 from socialanalyzer_dagster.platforms.scoring import scored_by
 from socialanalyzer_dagster.platforms.text_triage import screened_by_text
 
@@ -124,6 +125,7 @@ PATREON = Platform(
         )
     ),
     score=scored_by(scoring_material),
+    rescreen=rescreened_by_text(rule_problem),
     scoring_material=scoring_material,
     crm_properties=crm_properties,
     expected_yield={

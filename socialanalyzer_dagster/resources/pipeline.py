@@ -8,13 +8,15 @@ from pydantic import Field, PrivateAttr
 
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.logs import configure_logs
-from socialanalyzer_dagster.pipeline.session import PipelineSession, session_parts
+from socialanalyzer_dagster.pipeline.session import PipelineSession, SessionParts, session_parts
+from socialanalyzer_dagster.pipeline.traces import configure_traces
 from socialanalyzer_dagster.pipeline.workplace import SystemClock, Workplace
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.resources.vendors import VendorsResource
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.schema import require_current
+from socialanalyzer_dagster.vendors.bundle import Vendors
 
 
 class DatabaseResource(dg.ConfigurableResource[None]):
@@ -51,6 +53,7 @@ class PipelineResource(dg.ConfigurableResource[None]):
         """For actions on batches; a new batch's partition is added to `instance` before its row is committed."""
         settings = Settings.from_environment()
         configure_logs(settings)
+        configure_traces(settings)
         with self.database.opened() as database:
             yield Workplace(
                 database=database,
@@ -75,6 +78,10 @@ class PipelineResource(dg.ConfigurableResource[None]):
         with self.workplace(instance) as workplace:
             async with (
                 self.vendors.opened() as vendors,
-                PipelineSession(session_parts(workplace, vendors, settings)) as session,
+                PipelineSession(self.parts(workplace, vendors, settings)) as session,
             ):
                 yield session
+
+    def parts(self, workplace: Workplace, vendors: Vendors, settings: Settings) -> SessionParts:
+        """What a session works with, as the settings describe it."""
+        return session_parts(workplace, vendors, settings)

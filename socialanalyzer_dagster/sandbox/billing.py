@@ -34,15 +34,21 @@ class Bill:
         self._store = store
         self._clock = clock
         self._prices = micros_per_unit()
+        self._raised: dict[str, Fraction] = {}
+
+    def raise_prices(self, vendor: str, factor: Fraction) -> None:
+        """From now on the vendor's prices are its listed ones times ``factor``."""
+        self._raised[vendor] = factor
 
     def price_micros(self, price_key: str) -> Fraction:
         """Exact micro-USD per unit; KeyError for a key that no vendor charges."""
-        return self._prices[price_key]
+        return self._prices[price_key] * self._raised.get(price_key.split(".", 1)[0], Fraction(1))
 
     def quote(self, items: Mapping[str, Units], *, factor: Units = 1) -> int:
         """Micro-USD one call with these units would cost: the exact sum, rounded up once."""
         return math.ceil(
-            sum((Fraction(units) * self._prices[key] for key, units in items.items()), Fraction(0)) * Fraction(factor)
+            sum((Fraction(units) * self.price_micros(key) for key, units in items.items()), Fraction(0))
+            * Fraction(factor)
         )
 
     def charge(
@@ -56,7 +62,7 @@ class Bill:
         number = self._store.increment("bill.calls")
         exact, written = Fraction(0), 0
         for key, units in items.items():
-            exact += Fraction(units) * self._prices[key] * Fraction(factor)
+            exact += Fraction(units) * self.price_micros(key) * Fraction(factor)
             row_micros = math.ceil(exact) - written
             written += row_micros
             self._store.execute(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 VENDOR_KINDS: Mapping[str, Mapping[str, str]] = {
     "insightiq": {
         "job_failed": "search_export: the job fails and is not billed; a poll: the job says it has failed",
+        "job_cut_short": "search_export: the job fails with half of its profiles, billed",
         "job_stuck": "a poll: the job stays in progress",
         "short_page": "search_export_poll: half of the page",
         "repeated_page": "search_export_poll: the page before once more",
@@ -17,6 +18,7 @@ VENDOR_KINDS: Mapping[str, Mapping[str, str]] = {
         "run_timed_out": "run_start: the run ends as TIMED-OUT with half of its items, billed",
         "run_aborted": "run_start: the run ends as ABORTED with half of its items, billed",
         "job_stuck": "run_start: the run never ends; half of its items are billed",
+        "usage_lags": "actor_run, run_abort: half of the cost is shown so far",
         "empty_dataset": "run_start: SUCCEEDED with no item",
         "refusal_row": "run_start: SUCCEEDED with one row that says the run was refused",
         "demo_rows": "run_start: SUCCEEDED with ten demo rows, billed",

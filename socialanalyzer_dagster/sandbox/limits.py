@@ -4,7 +4,7 @@ import math
 import re
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -112,12 +112,19 @@ class _Count:
 
 
 class Limits:
-    """Counts calls per window in real time; off (never over, no latency) at instant speed.
+    """Counts calls per window of a clock, real time by default; off (never over, no latency) at instant speed.
 
     ``windows`` replaces the documented limits of an account by key, as its tier has them.
     """
 
-    def __init__(self, speed: Speed, windows: Mapping[str, Window] | None = None) -> None:
+    def __init__(
+        self,
+        speed: Speed,
+        windows: Mapping[str, Window] | None = None,
+        *,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds = seconds
         self.enabled = speed == "realistic"
         self._windows = WINDOWS | {key: (window,) for key, window in (windows or {}).items()}
         self._counts: dict[tuple[str, str], _Count] = defaultdict(_Count)
@@ -140,7 +147,7 @@ class Limits:
     def _take(self, key: str, model: str, amount: int) -> list[Usage]:
         if not self.enabled:
             return []
-        moment = time.monotonic()
+        moment = self._seconds()
         windows = self._windows.get(key, ())
         return [self._counts[f"{key}{model}", window.name].take(window, amount, moment) for window in windows]
 

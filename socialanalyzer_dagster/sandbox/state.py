@@ -1,5 +1,6 @@
 """Everything one running sandbox knows: world, clock, bill, stored rows, faults, limits and counted calls."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -30,10 +31,10 @@ class SandboxState:
 
     ``world`` is derived from the seed alone; ``clock``, ``bill`` and ``store`` survive restarts under the home;
     ``faults``, ``fault_log``, ``limits``, ``calls`` (vendor.operation -> count), ``throttled`` (those answered 429) and
-    ``unknown_paths`` live with the process.
+    ``unknown_paths`` live with the process. ``seconds`` is the clock of the limits.
     """
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self.config = config
         self.store = Store(config.home)
         self._claim_home(config)
@@ -43,7 +44,7 @@ class SandboxState:
         self.world = World(config.seed, epoch)
         self.faults = FaultBoard(config.seed, config.faults)
         self.fault_log = FaultLog()
-        self.limits = Limits(config.speed, dict(map(parse_limit, config.limits)))
+        self.limits = Limits(config.speed, dict(map(parse_limit, config.limits)), seconds=seconds)
         self.calls: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
         self.unknown_paths: Counter[str] = Counter()

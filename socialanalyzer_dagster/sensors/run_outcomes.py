@@ -1,4 +1,4 @@
-"""`run_failure_sensor` and `run_cancelled_sensor`: a run that ended badly leaves a batch whose state says so."""
+"""`run_failure_sensor`, `run_cancelled_sensor`, `run_success_sensor`: how a run ended is in the state of its batch."""
 
 import dagster as dg
 
@@ -32,12 +32,24 @@ def run_cancelled_sensor(context: dg.RunStatusSensorContext, pipeline: PipelineR
     return _written(context, pipeline, cancelled=True)
 
 
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[lead_batch_job, crm_sync_job],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Pauses the batch of a run that did a part of it and no more, so that none seems to be at work.",
+)
+def run_success_sensor(context: dg.RunStatusSensorContext, pipeline: PipelineResource) -> dg.SkipReason:
+    """Say how the batch stands; one that ended, waits or was queued again is left as it is."""
+    return _written(context, pipeline, succeeded=True)
+
+
 def _written(
     context: dg.RunStatusSensorContext,
     pipeline: PipelineResource,
     *,
     failed_steps: tuple[str, ...] = (),
     cancelled: bool = False,
+    succeeded: bool = False,
 ) -> dg.SkipReason:
     tags = context.dagster_run.tags
     if (key := tags.get(_PARTITION_TAG)) is None:
@@ -48,6 +60,7 @@ def _written(
         attempt=int(attempt) if attempt is not None else None,
         failed_steps=failed_steps,
         cancelled=cancelled,
+        succeeded=succeeded,
     )
     with pipeline.workplace(context.instance) as workplace:
         sentence = run_failed(workplace, key, failed)

@@ -1,12 +1,22 @@
 """The append-only record of who did what: approvals, cap changes, policy activations, suppressions (spec 19.6)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who did something when, and what was written down about it."""
+
+    at: datetime
+    actor: str
+    detail: Mapping[str, Any]
 
 
 def record(connection: Connection, *, at: datetime, actor: str, action: str, subject: str, **detail: Any) -> None:  # noqa: ANN401
@@ -25,3 +35,10 @@ def last_at(connection: Connection, *, action: str, subject: str) -> datetime | 
     """When somebody did this to the subject last; None when nobody did."""
     found = select(func.max(AuditEntryRow.at)).where(AuditEntryRow.action == action, AuditEntryRow.subject == subject)
     return connection.execute(found).scalar_one()
+
+
+def last_of_each(connection: Connection, *, action: str) -> dict[str, Deed]:
+    """By subject, the newest entry of an action that is done seldom: every one of its entries is read."""
+    row = AuditEntryRow
+    found = select(row.subject, row.at, row.actor, row.detail).where(row.action == action).order_by(row.id)
+    return {subject: Deed(at, actor, detail) for subject, at, actor, detail in connection.execute(found)}

@@ -13,12 +13,10 @@ from socialanalyzer_dagster.domain.batch_metrics import BatchTotals, StageTotals
 from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.storage import batch_figures, searches
+from socialanalyzer_dagster.storage.batches import COMPLETED
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
 from socialanalyzer_dagster.storage.models_results import ScoreRow, StageOutcomeRow
-from socialanalyzer_dagster.storage.scores import RESCORED
-
-_COMPLETED = ("completed", "completed_empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +36,7 @@ def completed_between(
         select(LeadBatchRow.batch_id, LeadBatchRow.preset_id, LeadBatchRow.finished_at)
         .where(
             LeadBatchRow.platform == platform,
-            LeadBatchRow.status.in_(_COMPLETED),
+            LeadBatchRow.status.in_(COMPLETED),
             LeadBatchRow.capped.is_(False),
             LeadBatchRow.canary.is_(None),
             LeadBatchRow.finished_at >= since,
@@ -143,7 +141,8 @@ def _scores(connection: Connection, batch_ids: Sequence[str]) -> dict[str, _Scor
                 func.coalesce(func.sum(score), 0.0),
                 func.coalesce(func.sum(score * score), 0.0),
             )
-            .where(ScoreRow.batch_id.in_(part), ScoreRow.kind != RESCORED)
+            .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
+            .where(ScoreRow.batch_id.in_(part), ScoreRow.policy_hash == LeadBatchRow.policy_hash)
             .group_by(ScoreRow.batch_id, ScoreRow.tier)
         )
         for batch_id, *facts in rows:

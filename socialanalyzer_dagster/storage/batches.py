@@ -11,7 +11,8 @@ from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
 from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
 
-TERMINAL = frozenset({"completed", "completed_empty", "failed", "stopped"})
+COMPLETED = ("completed", "completed_empty")
+TERMINAL = frozenset({*COMPLETED, "failed", "stopped"})
 """Statuses in which nobody works on a batch; only an explicit retry leaves them (spec 2.4)."""
 
 
@@ -59,10 +60,16 @@ class Batch:
     finished_at: datetime | None
     heartbeat_at: datetime | None
     summary: str | None
+    polished_summary: Mapping[str, Any] | None = None
+    """A model's words for the story whose digest is beside them (`pipeline.polishing`)."""
     waits_for: str | None = None
     """The vendor that leads of the batch wait for; it is queued again when that vendor is back, not before
     `waits_until`."""
     waits_until: datetime | None = None
+    tier_floor: str | None = None
+    """The lowest tier that a person lets into the CRM; None for all of them."""
+    plan_only: bool = False
+    """The next run makes the plan again, which a person rejected with changes, and attempts or pays nothing else."""
 
     @property
     def is_terminal(self) -> bool:
@@ -181,6 +188,12 @@ def let_go(connection: Connection, batch_id: str, run_id: str) -> None:
 def write_summary(connection: Connection, batch_id: str, text: str) -> None:
     """Store the plain-language summary."""
     connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(summary=text))
+
+
+def write_polished(connection: Connection, batch_id: str, polished: Mapping[str, Any]) -> None:
+    """Store what a model made of it."""
+    values = {"polished_summary": dict(polished)}
+    connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,12 @@ def used_micros(connection: Connection, scopes: Iterable[str]) -> dict[str, int]
     return {scope: int(used) for scope, used in rows}
 
 
+def over_cap(connection: Connection) -> list[str]:
+    """Scopes under which more is settled, held or unknown than their cap; there must be none (I-20)."""
+    used = sum(_AMOUNTS[1:], start=_AMOUNTS[0])
+    return list(connection.execute(select(_SCOPES.c.scope).where(used > _SCOPES.c.cap_micros)).scalars())
+
+
 def lock_scopes(connection: Connection, caps: Mapping[str, int]) -> dict[str, ScopeRoom]:
     """The rows of these scopes, locked in the order of their names, made where they are missing, with these caps."""
     found = _locked(connection, caps)

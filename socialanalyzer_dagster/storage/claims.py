@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, delete, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
-from socialanalyzer_dagster.domain.outcomes import Result
+from socialanalyzer_dagster.domain.outcomes import OF_FILTERS, Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.batches import TERMINAL
 from socialanalyzer_dagster.storage.database import insert_new, table_of, unindexed, upsert
@@ -27,6 +27,8 @@ class Recheck:
     """Rejected or failed after this: not looked at again."""
     scored_since: datetime
     """Passed at scored or synced after this: not looked at again."""
+    ancestors: tuple[str, ...] = ()
+    """Batches that this one widens: whom only their filters rejected is looked at again (15.1)."""
 
 
 def known_recent(connection: Connection, batch_id: str, recheck: Recheck, *, after: int) -> frozenset[LeadUid]:
@@ -37,6 +39,8 @@ def known_recent(connection: Connection, batch_id: str, recheck: Recheck, *, aft
             outcome.lead_uid,
             outcome.stage,
             outcome.result,
+            outcome.code,
+            outcome.batch_id,
             outcome.finished_at,
             func.row_number()
             .over(partition_by=outcome.lead_uid, order_by=(outcome.finished_at.desc(), outcome.id.desc()))
@@ -52,7 +56,12 @@ def known_recent(connection: Connection, batch_id: str, recheck: Recheck, *, aft
         )
         .subquery()
     )
-    judged = and_(newest.c.result.in_((Result.REJECTED, Result.FAILED)), newest.c.finished_at >= recheck.judged_since)
+    by_filters = and_(newest.c.batch_id.in_(recheck.ancestors), func.coalesce(newest.c.code, "").in_(OF_FILTERS))
+    judged = and_(
+        newest.c.result.in_((Result.REJECTED, Result.FAILED)),
+        newest.c.finished_at >= recheck.judged_since,
+        ~by_filters,
+    )
     scored = and_(
         newest.c.result == Result.PASSED,
         newest.c.stage.in_((Stage.SCORED, Stage.SYNCED)),
@@ -72,6 +81,18 @@ def drop_dead_claims(connection: Connection, batch_id: str, silent_since: dateti
         ),
     )
     connection.execute(delete(LeadClaimRow).where(LeadClaimRow.batch_id.in_(dead)))
+
+
+def hand_down_claims(connection: Connection, ancestors: Sequence[str]) -> None:
+    """End the claims of batches on leads that only their filters rejected: a batch that widens them may take those."""
+    if not ancestors:
+        return
+    rejected = select(StageOutcomeRow.lead_uid).where(
+        StageOutcomeRow.batch_id.in_(ancestors), StageOutcomeRow.is_current, StageOutcomeRow.code.in_(OF_FILTERS)
+    )
+    connection.execute(
+        delete(LeadClaimRow).where(LeadClaimRow.batch_id.in_(ancestors), LeadClaimRow.lead_uid.in_(rejected))
+    )
 
 
 def claim(connection: Connection, batch_id: str, leads: list[LeadUid], now: datetime) -> frozenset[LeadUid]:

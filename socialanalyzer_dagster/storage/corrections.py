@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, load_attempts
 from socialanalyzer_dagster.storage.database import table_of
@@ -15,6 +15,7 @@ from socialanalyzer_dagster.storage.money import Correct, Finish
 from socialanalyzer_dagster.storage.writes import Results, Write
 
 _ATTEMPTS = table_of(ProviderAttemptRow)
+_JOBS = table_of(VendorJobRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class CorrectTo(Write[int]):
     """A vendor's own figure for a sending; gives the difference that was booked.
 
     A settled sending is corrected by what the figure differs from what is booked by now, however often it is told; a
-    lost one is settled with it. Any other is left as it is.
+    lost one is settled with it. Any other is left as it is. A job of the sending was looked at then.
     """
 
     attempt: Attempt
@@ -36,10 +37,10 @@ class CorrectTo(Write[int]):
 
 
 def _correct(connection: Connection, write: CorrectTo) -> int:
+    key = write.attempt.attempt_key
+    connection.execute(update(_JOBS).where(_JOBS.c.attempt_key == key).values(polled_at=write.at))
     row = connection.execute(
-        select(_ATTEMPTS.c.state, _ATTEMPTS.c.settled_micros)
-        .where(_ATTEMPTS.c.attempt_key == write.attempt.attempt_key)
-        .with_for_update()
+        select(_ATTEMPTS.c.state, _ATTEMPTS.c.settled_micros).where(_ATTEMPTS.c.attempt_key == key).with_for_update()
     ).one()
     if row.state == AttemptState.UNKNOWN:
         amount = write.reported_micros
@@ -129,6 +130,35 @@ def sent_jobs(connection: Connection, batch_id: str | None, since: datetime) -> 
     if batch_id is not None:
         query = query.where(VendorJobRow.batch_id == batch_id)
     ids: dict[str, Any] = {row.attempt_key: row.job_id for row in connection.execute(query)}
+    attempts = load_attempts(connection, _ATTEMPTS.c.attempt_key.in_(sorted(ids)))
+    return [(each, ids[each.attempt_key]) for each in sorted(attempts, key=lambda each: each.reserved_at)]
+
+
+def costs_read_once(
+    connection: Connection, providers: Sequence[str], *, ended_within: tuple[datetime, datetime], again_after: timedelta
+) -> list[tuple[Attempt, str]]:
+    """Booked jobs, with the vendor's id, that nobody looked at so long after their end, oldest first.
+
+    They are found by the batches that were worked on since then, so that this costs little in a long history.
+    """
+    worked_on = func.coalesce(LeadBatchRow.heartbeat_at, LeadBatchRow.created_at)
+    query = (
+        select(_JOBS.c.attempt_key, _JOBS.c.job_id, _JOBS.c.polled_at, _ATTEMPTS.c.finished_at)
+        .join(LeadBatchRow, LeadBatchRow.batch_id == _JOBS.c.batch_id)
+        .join(_ATTEMPTS, _ATTEMPTS.c.attempt_key == _JOBS.c.attempt_key)
+        .where(
+            worked_on >= ended_within[0],
+            _JOBS.c.provider.in_(providers),
+            _ATTEMPTS.c.state == AttemptState.SETTLED,
+            _ATTEMPTS.c.finished_at.between(*ended_within),
+            _JOBS.c.job_id.is_not(None),
+        )
+    )
+    ids: dict[str, Any] = {
+        row.attempt_key: row.job_id
+        for row in connection.execute(query)
+        if row.polled_at is None or row.polled_at < row.finished_at + again_after
+    }
     attempts = load_attempts(connection, _ATTEMPTS.c.attempt_key.in_(sorted(ids)))
     return [(each, ids[each.attempt_key]) for each in sorted(attempts, key=lambda each: each.reserved_at)]
 

@@ -14,7 +14,6 @@ from socialanalyzer_dagster.storage.models_control import LedgerEntryRow
 from socialanalyzer_dagster.storage.models_decisions import MetricSnapshotRow
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, FilterHistoryRow, LeadBatchRow
 from socialanalyzer_dagster.storage.models_results import ScoreRow, StageOutcomeRow
-from socialanalyzer_dagster.storage.scores import RESCORED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +69,13 @@ def found_in(connection: Connection, of: DayOf) -> tuple[int, int]:
 
 
 def tiers_in(connection: Connection, of: DayOf) -> dict[str, int]:
-    """Leads scored during the day, by tier."""
+    """Leads scored during the day, by tier, as their batch's policy decided."""
     rows = connection.execute(
         select(ScoreRow.tier, func.count())
         .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
         .where(
             *_at_work(of),
-            ScoreRow.kind != RESCORED,
+            ScoreRow.policy_hash == LeadBatchRow.policy_hash,
             ScoreRow.tier.is_not(None),
             ScoreRow.scored_at >= of.begins,
             ScoreRow.scored_at < of.ends,

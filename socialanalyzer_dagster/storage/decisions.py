@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, select, update
 
 from socialanalyzer_dagster.domain.types import JsonValue
 from socialanalyzer_dagster.storage.database import insert_new, table_of
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_decisions import DecisionRow
 
 
@@ -98,6 +99,25 @@ def of_kind(connection: Connection, kind: str, *, since: datetime, platform: str
     """The choices of one kind since a moment, the oldest first; of one platform when it is named."""
     wanted = _stored().where(DecisionRow.kind == kind, DecisionRow.at >= since)
     return _all(connection, wanted if platform is None else wanted.where(DecisionRow.platform == platform))
+
+
+def since(connection: Connection, moment: datetime) -> list[StoredDecision]:
+    """The choices of all kinds since a moment, the oldest first."""
+    return _all(connection, _stored().where(DecisionRow.at >= moment))
+
+
+def open_of_kind(connection: Connection, kind: str) -> list[StoredDecision]:
+    """The choices of one kind of which nobody said yet what became of them, the oldest first."""
+    return _all(connection, _stored().where(DecisionRow.kind == kind, DecisionRow.result.is_(None)))
+
+
+def made_before(connection: Connection, dedup_keys: Sequence[str]) -> frozenset[str]:
+    """Those of the keys under which a choice is stored."""
+    table = table_of(DecisionRow)
+    found: set[str] = set()
+    for part in parts(dedup_keys):
+        found |= set(connection.execute(select(table.c.dedup_key).where(table.c.dedup_key.in_(part))).scalars())
+    return frozenset(found)
 
 
 def _stored() -> Select[Any]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, or_, select
 
 from socialanalyzer_dagster.domain.types import STAGES
-from socialanalyzer_dagster.storage.models_control import AssignmentRow, LedgerEntryRow
+from socialanalyzer_dagster.storage.models_control import AssignmentRow, LedgerEntryRow, PolicyRow
 from socialanalyzer_dagster.storage.models_crm import CrmLinkRow
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadRow
 from socialanalyzer_dagster.storage.models_results import (
@@ -152,7 +152,7 @@ def leads_by_name(connection: Connection, name: str) -> Sequence[Any]:
 
 
 def outcomes_of_lead(connection: Connection, lead_uid: str) -> Sequence[Any]:
-    """Every outcome of a lead, current and earlier, oldest batch first."""
+    """Every outcome of a lead, current and earlier, oldest batch first; `policy` is the version its batch keeps to."""
     return connection.execute(
         select(
             LeadBatchRow.partition_key,
@@ -165,8 +165,10 @@ def outcomes_of_lead(connection: Connection, lead_uid: str) -> Sequence[Any]:
             StageOutcomeRow.evidence_ids,
             StageOutcomeRow.cost_micros,
             StageOutcomeRow.policy_version,
+            PolicyRow.number.label("policy"),
         )
         .join(LeadBatchRow, LeadBatchRow.batch_id == StageOutcomeRow.batch_id)
+        .join(PolicyRow, PolicyRow.policy_hash == LeadBatchRow.policy_hash)
         .where(StageOutcomeRow.lead_uid == lead_uid)
         .order_by(LeadBatchRow.created_at, _STAGE_RANK, StageOutcomeRow.attempt)
     ).all()
@@ -231,36 +233,6 @@ def contact_of_lead(connection: Connection, lead_uid: str) -> str | None:
     return connection.execute(
         select(CrmLinkRow.crm_object_id).where(CrmLinkRow.lead_uid == lead_uid)
     ).scalar_one_or_none()
-
-
-def score_of_lead(connection: Connection, lead_uid: str) -> Any | None:  # noqa: ANN401 - a database row
-    """The newest live score of a lead with its batch and policy."""
-    return connection.execute(
-        select(ScoreRow.record, ScoreRow.policy_hash, LeadBatchRow.partition_key)
-        .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
-        .where(ScoreRow.lead_uid == lead_uid, ScoreRow.kind == "live")
-        .order_by(LeadBatchRow.created_at.desc(), LeadBatchRow.partition_key.desc())
-        .limit(1)
-    ).one_or_none()
-
-
-def live_scores(
-    connection: Connection, *, batch_id: str | None, after: tuple[str, str] | None, limit: int
-) -> Sequence[Any]:
-    """Live scores with their leads in order of the scores' key, after a cursor of (lead_uid, batch_id)."""
-    key = (ScoreRow.lead_uid, ScoreRow.batch_id)
-    scores = select(*key, ScoreRow.policy_hash, ScoreRow.record).where(ScoreRow.kind == "live")
-    if batch_id is not None:
-        scores = scores.where(ScoreRow.batch_id == batch_id)
-    if after is not None:
-        scores = scores.where(tuple_(*key) > after)
-    page = scores.order_by(*key).limit(limit).subquery()  # cut before the join: the planner need not guess how many
-    return connection.execute(
-        select(LeadRow.platform, LeadRow.platform_id, LeadRow.handle, LeadBatchRow.partition_key, page)
-        .join(LeadRow, LeadRow.lead_uid == page.c.lead_uid)
-        .join(LeadBatchRow, LeadBatchRow.batch_id == page.c.batch_id)
-        .order_by(page.c.lead_uid, page.c.batch_id)
-    ).all()
 
 
 def bdr_of_lead(connection: Connection, lead_uid: str) -> str | None:

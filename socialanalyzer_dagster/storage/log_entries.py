@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
-from socialanalyzer_dagster.domain.log_fields import FIELDS
+from socialanalyzer_dagster.domain.log_fields import FIELDS, Field
 from socialanalyzer_dagster.storage.models_health import LogEntryRow
 from socialanalyzer_dagster.storage.writes import Results, Write
 
+_STORED = tuple(name for name in FIELDS if name in LogEntryRow.__table__.columns)
 KEPT_ENTRIES = 1000
 """Of each batch, the newest."""
 
@@ -25,7 +26,7 @@ class LogEntry:
     logger: str
     message: str
     exception: str | None
-    fields: Mapping[str, str]
+    fields: Mapping[str, Field]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class AddLogEntries(Write[None]):
 
 
 def _values(batch_id: str, entry: LogEntry) -> dict[str, Any]:
-    named = {name: entry.fields.get(name) for name in FIELDS}
+    named = {name: entry.fields.get(name) for name in _STORED}
     own = {"at": entry.at, "level": entry.level, "logger": entry.logger, "message": entry.message}
     return {**named, **own, "exception": entry.exception, "batch_id": batch_id}
 

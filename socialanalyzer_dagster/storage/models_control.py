@@ -160,7 +160,7 @@ class PolicyRow(Base):
 
 
 class GateRow(Base):
-    """A person's decision about one subject of one batch (spec 15.2)."""
+    """A person's decision about one subject of one batch (spec 15.2); `subject` holds the figures that were shown."""
 
     __tablename__ = "gates"
     __table_args__ = (UniqueConstraint("batch_id", "stage", "subject_hash"),)
@@ -174,6 +174,7 @@ class GateRow(Base):
     decided_by: Mapped[Label | None]
     decided_at: Mapped[datetime | None]
     comment: Mapped[LongText | None]
+    subject: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
 
 
 class BdrRow(Base):

@@ -17,7 +17,10 @@ class DecisionRow(Base):
     """
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_kind_platform_day", "kind", "platform", "day"),)
+    __table_args__ = (
+        Index("ix_decisions_kind_platform_day", "kind", "platform", "day"),
+        Index("ix_decisions_kind_result", "kind", "result"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     dedup_key: Mapped[Label] = mapped_column(unique=True)

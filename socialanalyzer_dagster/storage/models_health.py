@@ -53,6 +53,8 @@ class LogEntryRow(Base):
     logger: Mapped[Label]
     message: Mapped[LongText]
     exception: Mapped[Label | None]
+    run_id: Mapped[Label | None]
+    attempt: Mapped[int | None]
     stage: Mapped[Short | None]
     platform: Mapped[Short | None]
     step: Mapped[Short | None]

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from socialanalyzer_dagster.storage.columns import Base, Digest, JsonColumn, Label, LongText, Short, Uid
@@ -137,6 +137,10 @@ class LeadBatchRow(Base):
     bdr_names: Mapped[list[str]] = mapped_column(JsonColumn)
     max_leads: Mapped[int]
     canary: Mapped[int | None]
+    tier_floor: Mapped[Short | None]
+    """The lowest tier that a person lets into the CRM; null for all of them (spec 15.2)."""
+    plan_only: Mapped[bool] = mapped_column(server_default=false())
+    """Its plan was rejected with changes: the next run makes it again and attempts nothing else (spec 15.2)."""
     cap_micros: Mapped[int] = mapped_column(BigInteger)
     stop_at_cap: Mapped[bool]
     estimate: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
@@ -162,6 +166,7 @@ class LeadBatchRow(Base):
     finished_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     summary: Mapped[LongText | None]
+    polished_summary: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     waits_for: Mapped[Short | None]
     waits_until: Mapped[datetime | None]
 
@@ -176,7 +181,7 @@ class BatchStageRow(Base):
     total: Mapped[int]
     done: Mapped[int]
     started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(index=True)
     busy_milliseconds: Mapped[int] = mapped_column(BigInteger)
 
 

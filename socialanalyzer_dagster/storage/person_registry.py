@@ -117,11 +117,12 @@ RULES: tuple[TableRule, ...] = (
     _nobody(models_leads.FilterHistoryRow, "id fingerprint batch_id total_found new_found novelty_rate partial ran_at"),
     _searched(
         models_leads.LeadBatchRow,
-        "note filters cause force_reason summary",
+        "note filters cause force_reason summary polished_summary",
         "batch_id partition_key idempotency_key idempotency_hash platform day search_fingerprint preset_id "
-        "parent_batch_id bdr_names max_leads canary cap_micros stop_at_cap estimate estimate_micros worst_case_micros "
-        "policy_hash policy_version mode status version attempt interruptions stop_requested capped reused_micros "
-        "run_id halted_run_id holder created_at started_at finished_at heartbeat_at waits_for waits_until",
+        "parent_batch_id bdr_names max_leads canary tier_floor plan_only cap_micros stop_at_cap estimate "
+        "estimate_micros worst_case_micros policy_hash policy_version mode status version attempt interruptions "
+        "stop_requested capped reused_micros run_id halted_run_id holder created_at started_at finished_at "
+        "heartbeat_at waits_for waits_until",
     ),
     _nobody(models_leads.BatchStageRow, "batch_id stage total done started_at finished_at busy_milliseconds"),
     _blanked(
@@ -173,7 +174,9 @@ RULES: tuple[TableRule, ...] = (
     _nobody(control.BudgetScopeRow, "scope cap_micros settled_micros held_micros unknown_micros warned_at"),
     _nobody(control.PolicyRow, "policy_hash number policy_version document author note diff created_at is_active"),
     _searched(
-        control.GateRow, "comment", "gate_id batch_id stage subject_hash state requested_at decided_by decided_at"
+        control.GateRow,
+        "comment subject",
+        "gate_id batch_id stage subject_hash state requested_at decided_by decided_at",
     ),
     _nobody(crm.SyncPlanRow, "plan_id batch_id number plan_hash rules_hash state created_at expires_at resume_at"),
     _blanked(
@@ -190,7 +193,7 @@ RULES: tuple[TableRule, ...] = (
     _searched(
         models_health.LogEntryRow,
         "message",
-        "id batch_id at level logger exception stage platform step provider lead_uid attempt_key",
+        "id batch_id at level logger exception run_id attempt stage platform step provider lead_uid attempt_key",
     ),
     _searched(
         models_decisions.DecisionRow,

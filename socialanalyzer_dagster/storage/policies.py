@@ -40,6 +40,8 @@ _COLUMNS = (
 _ACTIVE_HASH = select(PolicyRow.policy_hash).where(PolicyRow.is_active)
 _BY_HASH = select(*_COLUMNS).where(PolicyRow.policy_hash == bindparam("wanted"))
 
+_NUMBER = select(PolicyRow.number).where(PolicyRow.policy_hash == bindparam("wanted"))
+
 
 def _stored(row: Row[Any] | None) -> StoredPolicy | None:
     return StoredPolicy(**row._mapping) if row is not None else None  # noqa: SLF001
@@ -58,6 +60,11 @@ def active_hash(connection: Connection) -> str | None:
 def by_hash(connection: Connection, policy_hash: str) -> StoredPolicy | None:
     """The version of a digest."""
     return _stored(connection.execute(_BY_HASH, {"wanted": policy_hash}).one_or_none())
+
+
+def number_of(connection: Connection, policy_hash: str) -> int | None:
+    """The number of a version; None when it was never stored."""
+    return connection.execute(_NUMBER, {"wanted": policy_hash}).scalar_one_or_none()
 
 
 def versions(connection: Connection) -> Sequence[StoredPolicy]:

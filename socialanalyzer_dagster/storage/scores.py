@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select
 
 from socialanalyzer_dagster.domain.scores import ScoreRecord
 from socialanalyzer_dagster.domain.types import JsonObject, LeadUid
 from socialanalyzer_dagster.storage.database import insert_or_update, table_of
 from socialanalyzer_dagster.storage.leads import parts
+from socialanalyzer_dagster.storage.models_leads import LeadRow
 from socialanalyzer_dagster.storage.models_results import ScoreRow
 
 LIVE = "live"
@@ -78,6 +79,15 @@ def write_documents(
     ]
     if rows:
         connection.execute(insert_or_update(connection, ScoreRow, keys=_KEYS, changed=_CHANGED), rows)
+
+
+def forget_rescored_of_reduced(connection: Connection, policy_hash: str, *, batch_id: str | None) -> None:
+    """Remove what a re-scoring stored of people whose content went while it ran (spec 19.5, I-55); None = of all."""
+    gone = select(LeadRow.lead_uid).where(or_(LeadRow.reduced_at.is_not(None), LeadRow.erased_at.is_not(None)))
+    rescored = delete(ScoreRow).where(ScoreRow.kind == RESCORED, ScoreRow.policy_hash == policy_hash)
+    if batch_id is not None:
+        rescored = rescored.where(ScoreRow.batch_id == batch_id)
+    connection.execute(rescored.where(ScoreRow.lead_uid.in_(gone)))
 
 
 def previous_scores(connection: Connection, batch_id: str, leads: Sequence[LeadUid]) -> dict[LeadUid, ScoreRecord]:

@@ -128,6 +128,7 @@ class ApifyRuns:
             decode=run.decode,
             find=find,
             abort=self._abort,
+            reports_cost=True,
         )
 
     def status(self) -> VendorCall[ServiceStatus]:

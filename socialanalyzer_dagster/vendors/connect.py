@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from socialanalyzer_dagster.domain.notifications import EMAIL, SLACK
 from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.settings_problems import channel_urls
 from socialanalyzer_dagster.vendors.apify_actors import Apify
 from socialanalyzer_dagster.vendors.apollo import Apollo
 from socialanalyzer_dagster.vendors.bundle import Vendors
@@ -137,7 +138,8 @@ def connect_notifier(settings: Settings) -> "Notifier":
 
     sandbox, server, readers = settings.is_sandbox, settings.smtp_url, settings.digest_to
     makers: dict[str, Callable[[], Channel | None]] = {
-        name: partial(url_channel, name, url, in_sandbox=sandbox) for name, url in settings.notify_addresses.items()
+        name: partial(url_channel, name, url, in_sandbox=sandbox)
+        for name, url in channel_urls(settings.notify_urls).items()
     }
     if settings.slack_webhook_url is not None:
         makers[SLACK] = partial(connect_slack, settings)

@@ -21,14 +21,21 @@ def checked_max_results(body: JsonObject) -> int:
 
 
 def export_status(answer: HttpAnswer, operation: str) -> JobStatus:
-    """Where the job stands; a status that is not listed is a failure. Raises VendorError when there is no job id."""
+    """Where the job stands; a status that is not listed is a failure. Raises VendorError when there is no job id.
+
+    A failed job that shows profiles all the same has delivered them: they are named as its dataset, to be read and
+    paid for like any others.
+    """
     body = as_object(answer.value)
     job_id, word = body.get("id"), body.get("status")
     if not isinstance(job_id, str) or not job_id:
         raise unreadable(VENDOR, operation, status=answer.status, code="answer_without_job_id")
     states = {"IN_PROGRESS": JobState.RUNNING, "SUCCESS": JobState.SUCCEEDED}
     state = states.get(str(word).upper(), JobState.FAILED)
-    return JobStatus(job_id=job_id, state=state, reason=_failure_word(word) if state is JobState.FAILED else None)
+    if state is not JobState.FAILED:
+        return JobStatus(job_id=job_id, state=state)
+    dataset = job_id if body.get("data") and isinstance(body["data"], list) else None
+    return JobStatus(job_id=job_id, state=state, dataset_id=dataset, reason=_failure_word(word))
 
 
 def is_failed_export(body: JsonObject) -> bool:

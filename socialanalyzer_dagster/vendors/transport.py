@@ -3,7 +3,9 @@
 import ipaddress
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -21,6 +23,9 @@ _WIRE_LOGGERS = (
     "openai",
     "openai._base_client",
 )
+
+
+_NETWORK: ContextVar[httpx.AsyncBaseTransport | None] = ContextVar("network", default=None)
 
 
 class HostRefused(httpx.TransportError):
@@ -87,6 +92,16 @@ def was_sent(error: httpx.RequestError) -> bool:
         return True
 
 
+@contextmanager
+def answered_by(network: httpx.AsyncBaseTransport) -> Iterator[None]:
+    """Clients that are made while the block runs reach this instead of the network: a simulation's vendors."""
+    token = _NETWORK.set(network)
+    try:
+        yield
+    finally:
+        _NETWORK.reset(token)
+
+
 def silence_wire_logs() -> None:
     """Switch off the library loggers that would write URLs, headers or bodies (I-61)."""
     for name in _WIRE_LOGGERS:
@@ -104,12 +119,13 @@ def new_transport(
 ) -> WatchedTransport:
     """The network, which reads nothing from the environment and writes no log.
 
-    `inner` replaces it, e.g. by an ASGI app; without `keep_alive` every request gets its own connection.
+    `inner` replaces it, e.g. by an ASGI app, and so does `answered_by`; without `keep_alive` every request gets its own
+    connection.
     """
     silence_wire_logs()
     kept = _OPEN_CONNECTIONS if keep_alive else 0
     limits = httpx.Limits(max_connections=_OPEN_CONNECTIONS, max_keepalive_connections=kept)
-    network = inner or httpx.AsyncHTTPTransport(verify=_trust(), limits=limits, trust_env=False)
+    network = inner or _NETWORK.get() or httpx.AsyncHTTPTransport(verify=_trust(), limits=limits, trust_env=False)
     return WatchedTransport(network, loopback_only=loopback_only)
 
 

@@ -12,6 +12,7 @@ import pytest
 from socialanalyzer_dagster.assets.daily_work import partition_of
 from socialanalyzer_dagster.definitions import build_definitions
 from socialanalyzer_dagster.partitions import PLATFORM_DAYS
+from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.schedules import daily_plan, daily_report
 from socialanalyzer_dagster.sensors.staleness import staleness_sensor
@@ -126,6 +127,11 @@ def test_saved_searches_are_shown_with_their_state_and_the_sensor_waits_for_a_ru
         instance=instance, resources=dict(definitions.resources or {}), definitions=definitions
     ) as context:
         assert staleness_sensor.evaluate_tick(context).skip_message == "No search has run yet."
+
+
+def test_no_plan_asks_for_more_than_its_platform_allows() -> None:
+    most = {key: filter_model_of(each).most_results() for key, each in PLATFORMS.items()}
+    assert most == {"instagram": 4000, "patreon": 500, "facebook": 500}
 
 
 @pytest.mark.parametrize(("value", "on"), [("on", True), ("off", False), ("", False)])

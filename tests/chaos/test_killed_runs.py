@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.installation import Size
 from tests.chaos.rounds import Report, Round, arena_of, dice_of
 from tests.chaos.seeds import drawn_seed
@@ -19,6 +21,7 @@ SPARE = Round(1, is_hostile=True)
 _MOST_ROUNDS = 5
 
 
+@pytest.mark.xdist_group("kills")  # one server of warm processes
 def test_killed_runs_end_like_undisturbed_ones_and_pay_for_nothing_twice(sqlite_template: Path, tmp_path: Path) -> None:
     @contextmanager
     def databases() -> Iterator[str]:

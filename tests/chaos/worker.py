@@ -15,7 +15,7 @@ import httpx
 
 from socialanalyzer_dagster.domain.calls import VendorError
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline.approvals import DEMO_APPROVER, approve
+from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused
@@ -24,6 +24,7 @@ from socialanalyzer_dagster.pipeline.crm_plan import make_plan
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
 from socialanalyzer_dagster.pipeline.discovery import DiscoveryFailed, discover
 from socialanalyzer_dagster.pipeline.gate import GateOptions, StageGate
+from socialanalyzer_dagster.pipeline.gate_answers import DEMO_APPROVER
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch

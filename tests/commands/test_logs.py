@@ -43,12 +43,11 @@ def test_text_and_level_as_asked(capsys):
 
 def test_a_record_names_the_place_it_comes_from(capsys):
     configure_logs(Settings.from_environment({}))
-    with logged_as(batch_id="b", platform="x"), logged_as(stage="screened", lead_uid=None):
+    with logged_as(batch_id="b", platform="x", attempt=2), logged_as(stage="screened", lead_uid=None):
         LOGGER.warning("hm")
     told = json.loads(capsys.readouterr().err)
-    assert {name: told.get(name) for name in FIELDS if name in told} == {
-        "batch_id": "b", "stage": "screened", "platform": "x"
-    }  # fmt: skip
+    known = {"batch_id": "b", "stage": "screened", "platform": "x", "attempt": 2}
+    assert {name: told[name] for name in FIELDS} == {**dict.fromkeys(FIELDS), **known}
     configure_logs(Settings.from_environment({"LOG_FORMAT": "text"}))
     with logged_as(step="L"):
         LOGGER.warning("hm")

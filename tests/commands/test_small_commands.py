@@ -65,10 +65,40 @@ def test_a_policy_is_shown_validated_and_activated(terminal, tmp_path):
     checked = terminal.json("policy", "validate", str(file))
     assert list(checked["diff"]) == ["budgets.day_usd"]
     assert terminal.json("policy", "show")["policy_hash"] != checked["policy_hash"]
-    terminal.run("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")
+    preview = terminal.json("policy", "preview", str(file), "--days", "7")
+    assert (preview["policy_hash"], preview["scores"], preview["cost_micros"]) == (checked["policy_hash"], 0, 0)
+    assert terminal.run("policy", "preview", str(file)).code == 0
+    told = terminal.run("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")
+    assert "0 of 0 leads scored in the last 30 days would change tier" in told.err
     active = terminal.json("policy", "show")
     assert active["policy_hash"] == checked["policy_hash"]
     assert (active["versions"][0]["author"], active["versions"][0]["note"]) == ("Kai", "less a day")
+
+
+def test_a_policy_version_is_listed_compared_and_gone_back_to(terminal, tmp_path):
+    before = terminal.json("policy", "show")
+    document = before["document"]
+    document["budgets"]["day_usd"] = "150.00"
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    new = str(terminal.json("policy", "activate", str(file), "--by", "Kai", "--note", "less a day")["number"])
+    old, change = str(before["number"]), {"budgets.day_usd": {"old": "200", "new": "150.00"}}
+    assert terminal.json("policy", "diff", new) == {"from": None, "to": int(new), "diff": change}
+    assert terminal.json("policy", "diff", old, new)["diff"] == change
+    assert "budgets.day_usd" in terminal.run("policy", "diff", old, new).out
+    assert terminal.json("policy", "preview", "--version", old)["policy_hash"] == before["policy_hash"]
+    back = terminal.json("policy", "activate", "--version", old, "--by", "Noa", "--note", "too little")
+    assert (back["number"], list(back["diff"])) == (int(old), ["budgets.day_usd"])
+    listed = terminal.json("policy", "list")
+    assert [(each["number"], each["active"]) for each in listed[:2]] == [(int(new), False), (int(old), True)]
+    assert (listed[0]["author"], listed[0]["note"], listed[0]["changed"]) == ("Kai", "less a day", 1)
+    assert (listed[1]["activated"]["by"], listed[1]["activated"]["note"]) == ("Noa", "too little")
+    assert "too little" in terminal.run("policy", "list").out
+    hashed = terminal.json("policy", "show", listed[0]["hash"][:8])
+    assert (hashed["number"], hashed["document"]["budgets"]["day_usd"]) == (int(new), "150.00")
+    unknown = terminal.run("policy", "show", "77")
+    assert (unknown.code, "policy list" in unknown.err) == (2, True)
+    assert terminal.run("policy", "activate", str(file), "--version", old).code == 2
 
 
 def test_a_refused_policy_lists_every_problem(terminal, tmp_path):

@@ -2,10 +2,13 @@
 
 import json
 import signal
+import time
 from datetime import UTC, datetime
 
+import dagster as dg
 import pytest
 import yaml
+from dagster._daemon.types import DaemonHeartbeat
 from sqlalchemy import select, update
 
 from socialanalyzer_dagster.assets import stage_work
@@ -122,6 +125,51 @@ def test_rescoring_costs_nothing_and_shows_who_moves(shared, key, tmp_path):
     assert bill() == before
 
 
+def test_history_is_rescored_as_a_backfill_and_both_results_are_shown(shared, key, tmp_path):
+    document = shared.json("policy", "show")["document"]
+    document["tiers"]["rows"][0]["at_least"] = "0.99"
+    file = tmp_path / "picky.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    before, spent = shared.json("batch", "show", key), bill()
+    assert shared.json("rescore", "--since", "2999-01-01")["batches"] == 0
+    done = shared.json("rescore", "--since", "2026-01-01", "--policy", str(file), "--by", "Kai Example")
+    assert (done["batches"], done["backfill_id"], done["cost_micros"]) == (1, None, 0)
+    judged = before["stages"]["scored"]
+    assert done["scores"] == judged["passed"] + judged["rejected"] == sum(each["leads"] for each in done["tier_flow"])
+    version = str(done["policy"])
+    assert shared.json("policy", "list")[0]["author"] == "Kai Example"
+    with dagster_instance(Settings.from_environment()) as instance:
+        assert instance.get_materialized_partitions(dg.AssetKey("rescored_leads")) == {key}
+    lead = shared.json("leads", "list", "--batch", key, "--stage", "scored")["leads"][0]
+    view = shared.json("leads", "show", lead["lead_uid"])
+    (other,) = (each for each in view["rescored"] if each["policy"] == done["policy"])
+    assert (other["batch"], other["lead_score"]) == (key, view["score"]["lead_score"])
+    assert "re-scored under policy version" in shared.run("leads", "show", lead["lead_uid"]).out
+    after = shared.json("batch", "show", key)
+    assert (after["tiers"], after["policy"]) == (before["tiers"], before["policy"])
+    assert {each["policy"] for each in view["outcomes"]} == {view["score"]["policy"]} == {after["policy"]["number"]}
+    assert done["policy"] in {each["policy"] for each in after["rescored"]}
+    told = shared.run("batch", "show", key).out
+    assert f"decided under policy version {after['policy']['number']} (" in told
+    assert f"version {version}" in told
+    assert bill() == spent
+
+
+def test_a_daemon_that_runs_carries_the_backfill_out(shared, key):
+    with dagster_instance(Settings.from_environment()) as instance:
+        beat = DaemonHeartbeat(time.time(), "BACKFILL", "here", errors=[])
+        instance.add_daemon_heartbeat(beat)
+        done = shared.json("rescore", "--since", "2026-01-01", "--policy", "1")
+        (wanted,) = instance.get_backfills()
+        assert (wanted.backfill_id, wanted.status.value, wanted.asset_selection) == (
+            done["backfill_id"], "REQUESTED", [dg.AssetKey("rescored_leads")],
+        )  # fmt: skip
+        assert wanted.run_config == {"ops": {"rescored_leads": {"config": {"policy": "1"}}}}
+        assert wanted.asset_backfill_data.target_subset.num_partitions_and_non_partitioned_assets == done["batches"]
+        instance.wipe_daemon_heartbeats()
+    assert "scores" not in done, "nobody knows them yet"
+
+
 def test_a_plan_is_shown_approved_by_name_and_written_once(shared, key):
     plan = shared.json("batch", "plan", key)
     assert plan["plan"]["state"] == "open"
@@ -236,6 +284,22 @@ def test_an_interrupt_between_two_stages_leaves_the_batch_paused_with_the_cause(
     assert shared.json("batch", "run", made, "--to", "screened")["stages"]["screened"]["pending"] == 0
 
 
+def test_a_worker_that_is_told_to_end_puts_its_batch_back_and_another_takes_it(shared, key, monkeypatch):
+    search = json.dumps({"search_keywords": ["kayak"], "max_results": 2})
+    made = shared.json("batch", "create", "--platform", "patreon", "--filters", search)["key"]
+    with monkeypatch.context() as amid:
+        amid.setattr(batch_checks, "audited_batch", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+        answer = shared.run("batch", "work")
+    assert answer.code == 0, answer.err
+    assert f"batch {made}" in answer.err
+    assert shared.json("batch", "show", made)["status"] == "queued"
+    assert shared.json("batch", "show", made)["stages"]["discovered"]["pending"] == 0
+    answer = shared.run("batch", "work", "--until-idle")
+    assert answer.code == 0, answer.err
+    assert answer.err.rstrip().endswith("No batch is queued.")
+    assert shared.json("batch", "show", made)["status"] in {"awaiting_approval", "completed_empty"}
+
+
 def test_doctor_finds_everything_in_order(shared, key):
     found = shared.json("doctor")
     assert found["healthy"] is True
@@ -263,6 +327,11 @@ def test_a_run_that_breaks_tells_type_and_place_and_nothing_of_the_errors_text(s
     assert answer.code == 1
     assert "KeyError" in answer.err
     assert ADDRESS not in answer.err
+    (entry,) = shared.json("logs", broken, "--level", "error", "--grep", "ENDED WITH")["newest"]
+    assert entry == shared.json("batch", "log", broken, "--text", "ended with")["newest"][0]
+    with dagster_instance(Settings.from_environment()) as instance:
+        told = [(each.user_message, each.level) for each in instance.all_logs(entry["run_id"])]
+    assert ("the run ended with KeyError", 40) in told
 
 
 def test_no_file_of_the_home_tells_a_key_or_a_contact_but_the_database_and_the_simulated_vendors(shared, key):

@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from socialanalyzer_dagster.domain.approval import needs_person
 from socialanalyzer_dagster.domain.crm_diff import Action, Change, CrmContact, PlanRow
 from socialanalyzer_dagster.domain.crm_equality import is_equal
 from socialanalyzer_dagster.domain.crm_properties import ValueKind
 from socialanalyzer_dagster.domain.crm_recheck import Standing, standing
 from socialanalyzer_dagster.domain.crm_table import crm_properties
-from socialanalyzer_dagster.domain.policy import Policy, parse_policy
+from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import LeadUid
 
 CREATE = PlanRow(
@@ -63,15 +62,3 @@ def test_an_update_fits_only_the_values_it_was_planned_with(
 def test_a_text_that_the_crm_stores_with_another_dash_is_the_same() -> None:
     assert is_equal(ValueKind.TEXT, "Legitimate interest - lead", "Legitimate interest – lead")
     assert not is_equal(ValueKind.TEXT, "Legitimate interest", "Legitimate interest – lead")
-
-
-def test_a_person_is_asked_where_the_policy_says_so_and_above_its_limits(policy: Policy) -> None:
-    assert needs_person(policy, contacts=0, spend_micros=0)
-    document = policy.document()
-    document["gates"] |= {
-        "requires_approval": {"synced": False}, "person_above_contacts": 50, "person_above_usd": "100",
-    }  # fmt: skip
-    off = parse_policy(document)
-    assert not needs_person(off, contacts=50, spend_micros=100_000_000)
-    assert needs_person(off, contacts=51, spend_micros=0)
-    assert needs_person(off, contacts=0, spend_micros=100_000_001)

@@ -41,6 +41,7 @@ def facts(**changes: Any) -> DayFacts:
         "budget_micros": 100_000_000,
         "budget_name": "the day cap of $100.00",
         "batches": 0,
+        "most_results": 1000,
     }
     return DayFacts(**(usual | changes))
 
@@ -192,6 +193,12 @@ def test_a_day_has_no_more_batches_than_the_policy_allows(targets: TargetsPolicy
     plan = plan_searches(facts(batches=targets.batches_a_day), [search("one")], targets)
     assert not plan.choices
     assert "12 batches a day are planned at most" in plan.why
+
+
+def test_while_a_vendor_is_away_nothing_is_bought(targets: TargetsPolicy) -> None:
+    plan = plan_searches(facts(away=("apify", "openai")), [search("one")], targets)
+    assert not plan.choices
+    assert plan.why.endswith("nothing can be planned: not now: apify and openai cannot be called.")
 
 
 def test_a_search_that_brings_nobody_is_not_paid_for(targets: TargetsPolicy) -> None:

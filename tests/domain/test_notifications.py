@@ -116,7 +116,7 @@ def test_a_digest_names_leads_by_uid_alone() -> None:
         (DeadSyncRows(batch_id="b", plan_id="p", rows=2), f"socialanalyzer batch retry {KEY}"),
         (NoticesOverdue(day=date(2026, 11, 20), notices=3), "socialanalyzer privacy notices"),
         (EraseRequested(request_id="r", leads=1), "socialanalyzer privacy requests"),
-        (NicheCluster(batch_id="b", niche="surf", leads=6, share_percent=30, follow_up="surf"), "Nothing was launched"),
+        (NicheCluster(batch_id="b", why="6 leads share surf."), "nothing was launched"),
     ],
 )
 def test_whoever_is_told_knows_what_to_do(event: Event, command: str) -> None:

@@ -19,7 +19,6 @@ UNREAD: list[tuple[str, Any, str]] = [
     ("enrichment.steps.facebook", ["A", "Z"], "enrichment.steps.facebook has unknown names: Z; known are: A, B, C"),
     ("enrichment.page_steps.A", {"seconds": 1, "concurrency": 1, "text_chars": 1, "links": 1}, "page_steps has .* A;"),
     ("budgets.provider_month_usd.open_ai", 5, "provider_month_usd has unknown names: open_ai; known are: apify, "),
-    ("gates.requires_approval.enriched", True, "requires_approval has unknown names: enriched; known are: synced"),
     ("breakers.services.hubspotted", BREAKER, "breakers.services has unknown names: hubspotted; known are: apify"),
     ("limits.buckets.apify_stop", LIMIT, "limits.buckets has unknown names: apify_stop; known are: apify, apify_start"),
     ("limits.leads_in_work.synced", 1, "limits.leads_in_work has unknown names: synced; known are: analyzed, enriched"),

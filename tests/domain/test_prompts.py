@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socialanalyzer_dagster.domain import lead_prompts
+from socialanalyzer_dagster.domain.batch_stories import batch_story_prompt
 from socialanalyzer_dagster.domain.category_examples import shipped_examples
 from socialanalyzer_dagster.domain.content_judgements import (
     BioEvidence,
@@ -135,7 +136,9 @@ PROMPTS: dict[str, Callable[[PromptWriter, LeadRecord, str], PromptText]] = {
     "lead_score_v1": lambda w, r, text: scored(w, r, assessment=text),
     "salutation_v1": lambda w, r, text: lead_prompts.salutation_prompt(w, r, content=text),
     "keyword_ideas_v1": lambda w, r, text: keyword_ideas_prompt(w, r.platform, [text]),
+    "batch_story_v1": lambda w, r, text: batch_story_prompt(w, r.platform, [text]),
 }
+OF_NOBODY = {"keyword_ideas_v1": "keyword: 1 shown", "batch_story_v1": "sentence: 1 shown"}
 
 
 def hostile(text: str) -> LeadRecord:
@@ -163,7 +166,7 @@ def test_every_prompt_of_the_policy_is_asked_by_code(policy: Policy) -> None:
 @pytest.mark.parametrize("prompt_id", PROMPTS)
 def test_an_injected_text_changes_no_instruction_and_forges_no_boundary(writer: PromptWriter, prompt_id: str) -> None:
     harmless = PROMPTS[prompt_id](writer, creator(), "hello")
-    whose = "keyword: 1 shown" if prompt_id == "keyword_ideas_v1" else "handle: mara.walks"
+    whose = OF_NOBODY.get(prompt_id, "handle: mara.walks")
     for text in INJECTIONS.values():
         prompt = PROMPTS[prompt_id](writer, hostile(text), text)
         code = code_of(prompt)

@@ -1,6 +1,6 @@
 """Plain sentences about a batch, from counters alone (spec 14.1, 14.2)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pytest
@@ -82,6 +82,11 @@ def facts(**changes) -> BatchFacts:
     return BatchFacts(**{**known, **changes})
 
 
+def healthy(**changes) -> BatchFacts:
+    """Nobody is held back."""
+    return facts(**{"stages": {**STAGES, Stage.SYNCED: Counts(entered=60, passed=60)}, **changes})
+
+
 def test_a_completed_batch_is_told_from_found_to_cost(policy: Policy) -> None:
     assert " ".join(batch_summary(facts(), policy).sentences) == TOLD
 
@@ -94,7 +99,7 @@ def test_failures_say_their_cause_and_what_to_do(policy: Policy) -> None:
 
 
 def test_a_healthy_batch_has_no_warnings(policy: Policy) -> None:
-    assert batch_alarms(facts(), policy) == ()
+    assert batch_alarms(healthy(), policy) == ()
 
 
 def test_nothing_found_gives_advice_and_no_invented_numbers(policy: Policy) -> None:
@@ -103,6 +108,13 @@ def test_nothing_found_gives_advice_and_no_invented_numbers(policy: Policy) -> N
     assert sentences[0].startswith("No leads were found. Check the filters")
     assert "`socialanalyzer keywords suggest`" in sentences[0]
     assert len(sentences) == 2
+
+
+def test_a_batch_that_has_not_searched_does_not_say_that_there_is_nobody(policy: Policy) -> None:
+    waiting = facts(status="awaiting_approval", stages={}, items={}, tiers={}, is_searched=False)
+    assert batch_summary(waiting, policy).sentences[0] == (
+        "The search has not been made to its end, so nobody knows what it finds."
+    )
 
 
 def test_a_failed_batch_says_how_far_it_got_why_and_how_to_resume(policy: Policy) -> None:
@@ -185,6 +197,20 @@ def test_a_search_that_no_cap_had_room_for_is_not_told_as_one_that_found_nobody(
         ({"tiers": {"standard_review": 60}}, "No lead reached the tier auto_enroll."),
         ({"reasks": (6, 100)}, "The model had to be asked again for 6 % of its answers."),
         ({"cap_micros": 17_812_500}, "80 % of the spending cap of $17.81 are used."),
+        ({"newness": (19, 100)}, "Only 19 % of what the search found was new; it is used up."),
+        (
+            {"newness": (0, 9), "variations": ("a", "b")},
+            "Only 0 % of what the search found was new; it is used up. Try instead: a; b.",
+        ),
+        (
+            {"stages": {**STAGES, Stage.ENRICHED: Counts(entered=80, passed=63, rejected=17)}},
+            "Only 79 % of the leads that passed screening were enriched.",
+        ),
+        ({}, "Held back from the CRM: 2 leads."),
+        (
+            {"status": "awaiting_approval", "plan": {"create": 2, "held": 1}, "stages": {}},
+            "Held back from the CRM: 1 lead.",
+        ),
         ({"search_cut_short": "timed_out"}, "The search ended early at the provider (timed out)"),
     ],
 )
@@ -198,6 +224,14 @@ def test_a_warning_is_given_when_it_applies(policy: Policy, changes: dict[str, o
         {"stages": {Stage.SCREENED: Counts(entered=100, passed=30, rejected=70)}},
         {"stages": {Stage.SCREENED: Counts(entered=100, passed=3)}},
         {"stages": {Stage.SCREENED: Counts(entered=0, passed=0)}},
+        {"newness": (20, 100)},
+        {"newness": (0, 0)},
+        {
+            "stages": {
+                Stage.SCREENED: Counts(entered=80, passed=80),
+                Stage.ENRICHED: Counts(entered=80, passed=64, rejected=16),
+            }
+        },
         {"spend_micros": 19_830_000},
         {"estimate_micros": None, "spend_micros": 79_999_999},
         {"reasks": (5, 100)},
@@ -206,7 +240,41 @@ def test_a_warning_is_given_when_it_applies(policy: Policy, changes: dict[str, o
     ],
 )
 def test_a_warning_is_not_given_at_its_bound_or_without_numbers(policy: Policy, changes: dict[str, object]) -> None:
-    assert batch_alarms(facts(**changes), policy) == ()
+    assert batch_alarms(healthy(**changes), policy) == ()
+
+
+def test_warnings_that_others_found_stand_beside_its_own(policy: Policy) -> None:
+    summary = batch_summary(facts(), policy, further_warnings=("The yield is 40 % below the baseline.",))
+    assert summary.warnings == ("Held back from the CRM: 2 leads.", "The yield is 40 % below the baseline.")
+    assert summary.text().index("40 % below") > summary.text().index("Held back from the")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "next: do what is said of the leads that are left, then socialanalyzer batch retry {key}"),
+        ({"stages": {}}, "next: nothing, every lead is done"),
+        ({"stages": {}, "capped": True}, "next: do what is said"),
+        ({"status": "completed_empty", "stages": {}}, "next: change the filters and search again"),
+        ({"status": "analyzing"}, "next: nothing, it runs"),
+        ({"status": "awaiting_approval"}, "next: socialanalyzer batch plan {key}, then: socialanalyzer batch approve"),
+        ({"status": "awaiting_confirmation"}, "next: socialanalyzer batch confirm {key} --micros 16525000"),
+        ({"status": "failed"}, "next: put the cause right, then socialanalyzer batch retry {key}"),
+        ({"status": "paused", "waits_for_release": True}, "next: socialanalyzer batch release {key}, or: "),
+    ],
+)
+def test_the_last_line_says_what_to_do(policy: Policy, changes: dict[str, object], told: str) -> None:
+    batch = facts(**changes)
+    last = batch_summary(batch, policy).text().splitlines()[-1]
+    assert last.startswith(told.format(key=batch.key))
+
+
+def test_a_model_tells_the_story_alone_and_ours_stays_at_hand(policy: Policy) -> None:
+    summary = batch_summary(facts(), policy)
+    polished = replace(summary, polished="All in all a good day.")
+    assert polished.sentences == ("All in all a good day.", summary.cost)
+    assert polished.text().splitlines()[3:] == summary.text().splitlines()[len(summary.story) + 2 :]
+    assert polished.plain == summary
 
 
 def test_every_reason_code_has_plain_words() -> None:
@@ -219,7 +287,7 @@ def test_every_failure_says_what_to_do() -> None:
 
 
 def test_markdown_has_headings_only_where_there_is_something(policy: Policy) -> None:
-    text = batch_summary(facts(), policy).markdown()
+    text = batch_summary(healthy(), policy).markdown()
     assert text.startswith("## Instagram batch 2026-11-20.instagram.walks: completed\n\nThe search found")
     assert "### Failures" in text
     assert "### Warnings" not in text

@@ -16,10 +16,11 @@ from sqlalchemy.exc import OperationalError
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused, approve, reject
+from socialanalyzer_dagster.pipeline.approvals import approve, reject
 from socialanalyzer_dagster.pipeline.audited_batch import audited_batch
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_due import attend_plans
+from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.pipeline.sync_audits import never_suppressed, plan_matches_approval, plan_rows_accounted

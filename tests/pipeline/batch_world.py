@@ -22,6 +22,7 @@ from socialanalyzer_dagster.domain.outcomes import StepState, passed, rejected, 
 from socialanalyzer_dagster.domain.outside_text import storable
 from socialanalyzer_dagster.domain.policy import Policy, parse_policy
 from socialanalyzer_dagster.domain.ports import LeadResult, LeadWork, StepResult
+from socialanalyzer_dagster.domain.rescreening import NOT_KNOWN
 from socialanalyzer_dagster.domain.scores import DIMENSIONS, ScoreInputs, ScoreRecord
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
@@ -84,6 +85,8 @@ class BookVendor:
     spoiled: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
     """Nobody can look for an address of these people, because another vendor is away."""
+    out_of_range: set[str] = field(default_factory=set)
+    """Rejected by the filters of a search alone."""
     job_runs: bool = False
 
     @property
@@ -156,6 +159,8 @@ class BookVendor:
         evidence = Evidence(lead=work.uid, kind=f"{stage}_note", body={"stage": str(stage), "of": name})
         if stage is Stage.SCREENED and name.startswith("r"):
             return LeadResult(uid=work.uid, outcome=rejected(stage, "inactive"), evidence=(evidence,))
+        if stage is Stage.SCREENED and name in self.out_of_range:
+            return LeadResult(uid=work.uid, outcome=rejected(stage, "patrons_below_min"), evidence=(evidence,))
         detail: dict[str, Any] = {"x": float("nan")} if f"{stage}:{name}" in self.spoiled else {}
         score = score_of(PLATFORM) if stage is Stage.SCORED else None
         return LeadResult(uid=work.uid, outcome=passed(stage, **detail), evidence=(evidence,), score=score)
@@ -206,7 +211,8 @@ class BookVendor:
             filter_model=BookFilters, fixed_search=BaseModel,
             keywords=KeywordFields(read=("keyword",), ideas="keyword"),
             discover=self.discover, from_list_row=self.from_list_row, screen=self.screen,
-            enrich=self.enrich, analyze=self.analyze, score=self.score, scoring_material=lambda _work: None,
+            enrich=self.enrich, analyze=self.analyze, score=self.score,
+            rescreen=lambda _stored, _policy: NOT_KNOWN, scoring_material=lambda _work: None,
             crm_properties=lambda _record: {}, expected_yield={},
         )  # fmt: skip
 

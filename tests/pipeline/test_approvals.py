@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import approvals
-from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused, approve, reject
+from socialanalyzer_dagster.pipeline.approvals import approve, reject
 from socialanalyzer_dagster.pipeline.batch_actions import NoSuchBatch, find_batch
 from socialanalyzer_dagster.pipeline.batch_finish import finish_batch
 from socialanalyzer_dagster.pipeline.crm_sync import next_stretch
+from socialanalyzer_dagster.pipeline.gate_answers import DEMO_APPROVER, ApprovalRefused
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow
 
@@ -77,7 +78,7 @@ async def test_the_demonstrations_name_is_refused_where_data_are_real(world: Crm
     live = replace(here, mode="live")
     with pytest.raises(ApprovalRefused, match="sandbox alone"):
         approve(live, key, by="Demo-Approver ")
-    assert approve(here, key, by=approvals.DEMO_APPROVER).status == "queued"
+    assert approve(here, key, by=DEMO_APPROVER).status == "queued"
 
 
 async def test_a_rejection_ends_the_batch_and_gives_the_leads_back(world_on_each: CrmWorld) -> None:

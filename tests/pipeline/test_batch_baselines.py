@@ -7,13 +7,19 @@ from batch_world import FETCH_MICROS, FOUND_MICROS, PLATFORM, World, book_policy
 from sqlalchemy import update
 
 from socialanalyzer_dagster.domain.baselines import Comparison, Grade
+from socialanalyzer_dagster.domain.policy import parse_policy
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
+from socialanalyzer_dagster.pipeline.rescore import rescore
+from socialanalyzer_dagster.pipeline.summaries import summarize
 from socialanalyzer_dagster.storage.batch_totals import completed_between, totals_of
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
+from socialanalyzer_dagster.storage.models_results import ScoreRow
+from socialanalyzer_dagster.storage.scores import REDUCED
 
 
 @pytest.fixture
@@ -56,6 +62,20 @@ async def test_totals_are_what_the_batch_came_to(world: World) -> None:
     assert totals.of(Stage.SCREENED).failed == 0
 
 
+async def test_what_another_policy_would_have_made_of_a_batch_is_in_no_figure_even_when_people_are_erased(
+    world: World,
+) -> None:
+    key = await went_through(world, 1)
+    batch = find_batch(world.workplace, key)
+    document = world.policy.document()
+    document["tiers"]["rows"][0]["at_least"] = "0.99"
+    rescore(world.database, parse_policy(document), batch_id=batch.batch_id, now=world.clock.now())
+    with world.database.write() as connection:
+        connection.execute(update(ScoreRow).values(kind=REDUCED, lead_score="", base="", record={}))
+    with world.database.read() as connection:
+        assert totals_of(connection, [batch.batch_id])[batch.batch_id].tiers == {"auto_enroll": 6}
+
+
 async def test_three_batches_of_a_platform_make_a_baseline_and_those_of_a_preset_one_of_its_own(world: World) -> None:
     form = PresetForm(platform=PLATFORM, name="Walkers", filters={"keyword": "walk"}, by="Mara")
     save_preset(world.workplace, form)
@@ -76,6 +96,29 @@ async def test_three_batches_of_a_platform_make_a_baseline_and_those_of_a_preset
     assert {"scored_yield", "average_score", "cost_per_scored_lead", "auto_enroll_share"} <= scored
     assert "novelty" not in scored
     assert [each.figure.name for each in of_stage(list(own.values()), Stage.DISCOVERED)] == ["novelty"]
+
+
+def told_worse(world: World, key: str) -> list[str]:
+    return [each for each in summarize(world.workplace, find_batch(world.workplace, key)).warnings if "usual" in each]
+
+
+async def test_the_summary_warns_of_what_is_worse_than_usual_beyond_chance(
+    sqlite_database: Database, policy: Any, clock: Any, tmp_path: Any
+) -> None:
+    world = World(sqlite_database, book_policy(policy), clock, tmp_path)
+    healthy = [await went_through(world, number) for number in range(3)]
+    world.clock.advance(days=1)
+    world.vendor.names = [f"{'r' if at else 'p'}{at}" for at in range(10)]
+    key = world.create().key
+    await world.run_at_once(key)
+    usual = f"the usual 100% of all batches on {PLATFORM} (median of 3 batches, a young baseline)"
+    warning = f"Screened yield is 10%, 90% below {usual}: significant and bad."
+    assert told_worse(world, healthy[-1]) == []
+    assert warning in told_worse(world, key)
+    assert warning in batch_view(world.workplace, key)["summary"]
+    with world.database.write() as connection:
+        connection.execute(update(LeadBatchRow).where(LeadBatchRow.partition_key == key).values(status="stopped"))
+    assert told_worse(world, key) == []
 
 
 async def test_batches_of_other_times_and_capped_ones_are_no_baseline(world: World) -> None:

@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
 from socialanalyzer_dagster.domain.log_fields import log_fields, logged_as
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_log_view import batch_log
+from socialanalyzer_dagster.pipeline.logs import message_of
 from socialanalyzer_dagster.storage.log_entries import AddLogEntries
 
 LOGGER = logging.getLogger("socialanalyzer_dagster.pipeline.somewhere")
@@ -34,7 +35,8 @@ async def test_what_goes_wrong_in_a_batch_is_kept_with_the_place_it_went_wrong_a
         for wanted in (("ERROR", "screened"), ("WARNING", "analyzed"))
     )
     assert failed["message"] == "a lead failed at screened after insightiq: not_found (HTTP 404)"
-    assert (failed["platform"], len(failed["lead_uid"])) == ("testbook", 36)
+    assert (failed["platform"], len(failed["lead_uid"]), failed["attempt"]) == ("testbook", 36, 1)
+    assert failed["run_id"] == retried["run_id"] is not None
     assert (retried["provider"], retried["step"], len(retried["lead_uid"])) == ("insightiq", "fetch", 36)
     assert len(retried["attempt_key"]) == 64
     errors = batch_log(books.workplace, batch.key, level="ERROR", limit=100)["newest"]
@@ -55,7 +57,8 @@ async def test_only_what_is_said_in_the_batch_and_from_warnings_on_is_kept(books
             int("private")
         except ValueError:
             LOGGER.exception("it broke")
-        assert log_fields() == {"batch_id": opened.row.batch_id, "platform": "testbook"}
+        place = {"run_id": opened.run_id, "batch": batch.key, "batch_id": opened.row.batch_id, "attempt": 1}
+        assert log_fields() == {**place, "platform": "testbook"}
     assert not log_fields()
     told = [(each["message"], each["exception"]) for each in batch_log(books.workplace, batch.key)["newest"]]
     assert told == [("it broke", "ValueError"), ("from a thread:  [31m", None)]
@@ -92,3 +95,10 @@ async def test_a_log_that_cannot_be_written_harms_no_run(books: World, monkeypat
     async with books.opened(batch.key):
         LOGGER.warning("lost")
     assert batch_log(books.workplace, batch.key) == {"kept": {}, "newest": []}
+
+
+def test_a_line_of_a_dagster_run_says_its_own_words_alone() -> None:
+    record = LOGGER.makeRecord(LOGGER.name, logging.WARNING, __file__, 1, "job - run - step - %s", ("it\nbroke",), None)
+    assert message_of(record) == "job - run - step - it broke"
+    record.dagster_meta = {"orig_message": "it\nbroke"}
+    assert message_of(record) == "it broke"

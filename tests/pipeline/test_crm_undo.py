@@ -6,9 +6,9 @@ from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.ports import CallFailed
-from socialanalyzer_dagster.pipeline.approvals import ApprovalRefused
 from socialanalyzer_dagster.pipeline.crm_due import attend_plans
 from socialanalyzer_dagster.pipeline.crm_undo import UndoRefused, UndoReport
+from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow

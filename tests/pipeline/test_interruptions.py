@@ -8,7 +8,13 @@ from sqlalchemy import update
 
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
-from socialanalyzer_dagster.pipeline.interruptions import put_back_interrupted
+from socialanalyzer_dagster.pipeline.interruptions import (
+    EndedLaunch,
+    nothing_stuck,
+    put_back_interrupted,
+    put_back_unstarted,
+)
+from socialanalyzer_dagster.storage import decisions
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 
 
@@ -57,3 +63,46 @@ async def test_a_run_that_did_the_stages_it_was_asked_for_leaves_its_batch_pause
     assert batch.status == "paused"
     assert "did the stages it was asked for and no more" in str(batch.cause)
     assert batch.cause in sentence
+
+
+async def test_a_queued_batch_whose_launched_run_died_before_it_began_is_launched_again(world, clock):
+    key = world.create().key
+    ended = EndedLaunch(run_id="gone", ended_at=clock.now())
+    assert put_back_unstarted(world.workplace, lambda _batch: ended) == [], "its failure may still be reported"
+    assert put_back_unstarted(world.workplace, lambda _batch: None) == []
+    clock.at += timedelta(minutes=16)
+    for attempt in (2, 3, 4):
+        (sentence,) = put_back_unstarted(world.workplace, lambda _batch: ended)
+        assert "queued again" in sentence
+        batch = find_batch(world.workplace, key)
+        assert (batch.status, batch.attempt, batch.interruptions) == ("queued", attempt, attempt - 1)
+    put_back_unstarted(world.workplace, lambda _batch: ended)
+    assert find_batch(world.workplace, key).status == "failed"
+
+
+async def test_a_batch_that_its_run_made_and_never_began_is_queued(world, clock):
+    key = world.create().key
+    with world.database.write() as connection:
+        connection.execute(update(LeadBatchRow).values(status="requested"))
+    assert put_back_unstarted(world.workplace, lambda _batch: None) == []
+    clock.at += timedelta(minutes=16)
+    put_back_unstarted(world.workplace, lambda _batch: None)
+    assert find_batch(world.workplace, key).status == "queued"
+
+
+async def test_what_becomes_of_a_lost_run_is_in_the_log_before_it_happens(world, clock):
+    key = world.create().key
+    await world.run(key, Stage.DISCOVERED, run_id="gone")
+    clock.at += timedelta(minutes=16)
+    put_back_interrupted(world.workplace, _crashed)
+    with world.database.read() as connection:
+        (logged,) = decisions.of_batch(connection, find_batch(world.workplace, key).batch_id)
+    assert (logged.kind, logged.action, logged.condition["run_id"]) == ("run_outcome", "requeue", "gone")
+
+
+def test_a_quiet_look_says_why_nothing_was_put_back(world):
+    assert nothing_stuck(world.workplace) == "No batch is running."
+    world.create()
+    with world.database.write() as connection:
+        connection.execute(update(LeadBatchRow).values(status="screening", heartbeat_at=world.clock.now()))
+    assert nothing_stuck(world.workplace) == "1 running batch, each with a sign of life within 15 minutes."

@@ -28,6 +28,7 @@ from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded,
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, StageGate, spending_gate
 from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
+from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 
@@ -66,6 +67,7 @@ class Actor:
             decode=list,
             find=self.find if can_find else None,
             abort=self.abort,
+            reports_cost=self.reported is not None,
         )
 
     async def start(self, max_micros: int) -> JobStatus:
@@ -343,27 +345,56 @@ async def test_a_job_that_takes_longer_than_a_run_may_wait_stays_open_with_its_m
     assert money_of(database) == (2 * PRICE, 0, 0)
 
 
-async def test_a_job_is_given_up_after_the_hours_of_the_policy(sqlite_database, policy, clock):
+async def test_a_job_is_ended_after_the_hours_of_the_policy_and_what_it_found_is_kept(sqlite_database, policy, clock):
     batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=1234)
     with pytest.raises(JobStillRunning):
         await run(sqlite_database, policy, clock, batch, actor)
     clock.advance(hours=25)
-    with pytest.raises(CallFailed, match="took_too_long") as failure:
-        await run(sqlite_database, policy, clock, batch, actor)
-    assert not failure.value.outcome_unknown
-    assert actor.aborted == 1
+    for _ in range(2):
+        answer = await run(sqlite_database, policy, clock, batch, actor)
+        assert (len(answer.value), answer.partial) == (2, "took_too_long")
+    assert (actor.aborted, len(actor.started)) == (1, 1)
     assert money_of(sqlite_database) == (1234, 0, 0)
 
 
-async def test_a_slow_job_of_an_enrichment_step_is_aborted_and_booked(sqlite_database, policy, clock):
-    batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=1234)
+@pytest.mark.parametrize("items", [2, 0])
+async def test_a_slow_job_of_an_enrichment_step_is_aborted_booked_and_bought_again_only_where_it_holds_nothing(
+    sqlite_database, policy, clock, items
+):
+    batch, actor = new_batch(sqlite_database, policy), Actor(items, running_polls=10**9, reported=1234)
     patient = policy_with(policy, discovery={"poll_seconds": 60})
     async with gate_over(sqlite_database, patient, clock, **VirtualTime().options) as gate:
         stage = await bound(gate, batch, Stage.ENRICHED)
-        with pytest.raises(CallFailed):
-            await stage.run_job(actor.job(), leads=[uid(0)], step="C")
-    assert actor.aborted == 1
-    assert money_of(sqlite_database) == (1234, 0, 0)
+        for _ in range(2):
+            if items:
+                answer = await stage.run_job(actor.job(), leads=[uid(0)], step="C")
+                assert (len(answer.value), answer.partial) == (items, "took_too_long")
+                continue
+            with pytest.raises(CallFailed, match="took_too_long") as failure:
+                await stage.run_job(actor.job(), leads=[uid(0)], step="C")
+            assert not failure.value.outcome_unknown
+            actor.aborted = 0
+    assert len(actor.started) == (1 if items else 2)
+    assert money_of(sqlite_database) == (1234 * len(actor.started), 0, 0)
+
+
+async def test_a_slow_job_that_cannot_be_ended_stays_open_and_is_read_by_the_next_run(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9)
+    job, patient = replace(actor.job(), abort=None), policy_with(policy, discovery={"poll_seconds": 60})
+    for is_over in (False, True):
+        async with gate_over(database, patient, clock, **VirtualTime().options) as gate:
+            await gate.recover(batch.batch_id)
+            stage = await bound(gate, batch, Stage.ENRICHED)
+            if is_over:
+                actor.running_polls = 0
+                assert len((await stage.run_job(job, leads=[uid(0)], step="C")).value) == 2
+                continue
+            with pytest.raises(CallFailed, match="took_too_long") as failure:
+                await stage.run_job(job, leads=[uid(0)], step="C")
+            assert failure.value.outcome_unknown
+            assert money_of(database) == (0, 0, 10 * PRICE)
+    assert len(actor.started) == 1
+    assert money_of(database) == (2 * PRICE, 0, 0)
 
 
 async def test_a_run_killed_while_it_ends_a_job_leaves_no_money_held(database, policy, clock):
@@ -374,7 +405,7 @@ async def test_a_run_killed_while_it_ends_a_job_leaves_no_money_held(database, p
     saved = SaveJob.apply
 
     def killed(connection: Any, writes: Any) -> Any:
-        if any(write.phase is JobPhase.FAILED for write in writes):
+        if any(write.phase is JobPhase.SUCCEEDED for write in writes):
             raise RuntimeError("killed")
         return saved(connection, writes)
 
@@ -479,12 +510,93 @@ async def stopped_while_it_runs(database, policy, clock, batch, job: Any) -> Non
     stop_batch(database, batch, stopped=False)
 
 
-async def test_stopping_the_batch_stops_the_meter(sqlite_database, policy, clock):
+async def test_stopping_the_batch_stops_the_meter_and_the_retry_reads_what_was_found(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9, reported=55)
+    await stopped_while_it_runs(database, policy, clock, batch, actor.job())
+    assert (actor.aborted, actor.pages) == (1, [])
+    assert money_of(database) == (55, 0, 0)
+    assert jobs(database) == [("succeeded", "run-1")]
+    for _ in range(2):
+        answer = await run(database, policy, clock, batch, actor)
+        assert [item["n"] for item in answer.value] == [0, 1]
+        assert answer.partial is not None
+    assert (len(actor.started), actor.aborted) == (1, 1)
+    assert money_of(database) == (55, 0, 0)
+
+
+async def test_a_stopped_job_that_found_nothing_is_bought_anew_by_the_retry(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(0, running_polls=10**9, reported=55)
+    await stopped_while_it_runs(database, policy, clock, batch, actor.job())
+    bought, start = Actor(3, running_polls=0, reported=700), actor.start
+
+    async def again(most: int) -> JobStatus:
+        actor.items, actor.aborted, actor.running_polls, actor.reported = bought.items, 0, 0, bought.reported
+        return await start(most)
+
+    actor.start = again  # type: ignore[method-assign]
+    answer = await run(database, policy, clock, batch, actor)
+    assert (len(answer.value), answer.partial, len(actor.started)) == (3, None, 2)
+    assert sorted(jobs(database)) == [("failed", "run-1"), ("read", "run-2")]
+    assert money_of(database) == (755, 0, 0)
+
+
+async def test_a_job_that_was_quicker_than_its_abort_is_whole(sqlite_database, policy, clock):
     batch, actor = new_batch(sqlite_database, policy), Actor(2, running_polls=10**9, reported=55)
+    poll = actor.poll
+
+    async def quicker(job_id: str) -> JobStatus:
+        status = await poll(job_id)
+        return replace(status, state=JobState.SUCCEEDED, reason=None) if actor.aborted else status
+
+    actor.poll = quicker  # type: ignore[method-assign]
     await stopped_while_it_runs(sqlite_database, policy, clock, batch, actor.job())
-    assert actor.aborted == 1
-    assert money_of(sqlite_database) == (55, 0, 0)
-    assert [phase for phase, _ in jobs(sqlite_database)] == ["failed"]
+    for _ in range(2):
+        answer = await run(sqlite_database, policy, clock, batch, actor)
+        assert (len(answer.value), answer.partial) == (2, None)
+    assert (len(actor.started), money_of(sqlite_database)) == (1, (55, 0, 0))
+
+
+def dearer_after(actor: Actor, polls: int) -> None:
+    """The vendor reports more from so many looks at the ended run on."""
+    poll, looks = actor.poll, iter(range(10**9))
+
+    async def rising(job_id: str) -> JobStatus:
+        status = await poll(job_id)
+        is_late = status.state is not JobState.RUNNING and next(looks) >= polls
+        return replace(status, reported_micros=99) if is_late else status
+
+    actor.poll = rising  # type: ignore[method-assign]
+
+
+async def test_what_an_aborted_run_cost_is_read_again_although_its_batch_is_stopped(database, policy, clock):
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9, reported=55)
+    dearer_after(actor, 1)
+    await stopped_while_it_runs(database, policy, clock, batch, actor.job())
+    assert money_of(database) == (99, 0, 0)
+    assert ledger(database)["correction"] == [(None, 44, 0)]
+
+
+async def test_a_retry_books_what_the_vendor_added_since_the_stop(database, policy, clock):
+    """The run that was stopped could not look again: it was cancelled meanwhile."""
+    batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9, reported=55)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rereads, "plan", lambda *_: None)
+        await stopped_while_it_runs(database, policy, clock, batch, actor.job())
+    assert money_of(database) == (55, 0, 0)
+    actor.reported = 99
+    for _ in range(2):
+        await run(database, policy, clock, batch, actor)
+        assert money_of(database) == (99, 0, 0)
+    assert ledger(database)["correction"] == [(None, 44, 0)]
+
+
+async def test_a_job_that_failed_in_vain_is_read_again_although_its_stage_raises(sqlite_database, policy, clock):
+    batch, actor = new_batch(sqlite_database, policy), Actor(0, running_polls=0, reported=55)
+    actor.final = JobState.FAILED
+    dearer_after(actor, 1)
+    with pytest.raises(CallFailed):
+        await run(sqlite_database, policy, clock, batch, actor)
+    assert money_of(sqlite_database) == (99, 0, 0)
 
 
 @pytest.mark.parametrize("has_abort", [False, True])
@@ -511,7 +623,7 @@ async def test_an_aborted_run_is_booked_at_its_last_figure_and_not_while_it_stil
     poll = actor.poll
 
     async def ending(job_id: str) -> JobStatus:
-        return replace(await poll(job_id), state=next(looks)) if actor.aborted else await poll(job_id)
+        return replace(await poll(job_id), state=next(looks, JobState.FAILED)) if actor.aborted else await poll(job_id)
 
     actor.poll = ending  # type: ignore[method-assign]
     await stopped_while_it_runs(sqlite_database, policy, clock, batch, actor.job())

@@ -120,6 +120,7 @@ async def _die() -> Reply:
     raise AssertionError("the process is dead")
 
 
+@pytest.mark.xdist_group("kills")  # one server of warm processes
 @pytest.mark.parametrize("at", [("screened", "p5"), ("enriched", "p1+p2+p3+p4+p5+p6")])
 async def test_a_killed_run_is_taken_over_and_ends_in_the_same_leads(world, at):
     key = world.create().key

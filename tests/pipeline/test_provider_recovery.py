@@ -12,7 +12,7 @@ from sqlalchemy import select
 from socialanalyzer_dagster.definitions import build_definitions
 from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState
 from socialanalyzer_dagster.domain.calls import ErrorClass, VendorError
-from socialanalyzer_dagster.domain.types import BatchKey, Stage
+from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, set_cap
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.provider_recovery import WaitingBatch, decide_recovery, recover_batches
@@ -218,7 +218,7 @@ async def test_a_cap_reached_later_in_the_stage_does_not_hide_that_leads_wait_fo
 
 
 def waiting(vendor: str, until: datetime | None = None) -> WaitingBatch:
-    return WaitingBatch(key=BatchKey(f"of-{vendor}"), vendor=vendor, until=until)
+    return WaitingBatch(key=BatchKey(f"of-{vendor}"), platform=PlatformKey("instagram"), vendor=vendor, until=until)
 
 
 def test_a_batch_is_queued_when_its_breaker_lets_a_call_through_and_its_time_has_come():

@@ -1,6 +1,7 @@
 """The books against what vendors report, and lost answers that a person settles (spec 12.4)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from socialanalyzer_dagster.pipeline.policies import Authorship, activate
 from socialanalyzer_dagster.pipeline.reconciliation import Extent, SettlementRefused, reconcile, settle_lost
 from socialanalyzer_dagster.pipeline.session import PipelineSession
 from socialanalyzer_dagster.pipeline.vendor_job_polls import poll_batch
+from socialanalyzer_dagster.storage.corrections import CorrectTo, costs_read_once
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow, ProviderAttemptRow, VendorJobRow
 from socialanalyzer_dagster.storage.vendor_jobs import has_bought
@@ -71,6 +73,23 @@ async def test_a_late_figure_of_a_job_is_booked_once_and_then_agrees(world: Worl
     assert (list(again.jobs), again.comparisons[0].sentence) == ([], "agrees to the micro-dollar")
     assert money_of(world.database) == (final, 0, 0)
     assert ledger(world.database)["correction"] == [(None, 7, 0)]
+
+
+async def test_a_booked_job_is_due_for_a_second_reading_until_it_was_read(world: World):
+    await world.run(world.create().key, Stage.DISCOVERED)
+    now, minute = world.clock.now(), timedelta(minutes=1)
+
+    def due(since: timedelta) -> list[Any]:
+        with world.database.read() as connection:
+            span = (now - since, now)
+            return costs_read_once(connection, ["insightiq"], ended_within=span, again_after=minute)
+
+    [(attempt, _)] = due(minute)
+    assert due(-minute) == []
+    with world.database.write() as connection:
+        CorrectTo.apply(connection, [CorrectTo(attempt=attempt, reported_micros=7, at=now + minute)])
+    assert due(minute) == []
+    assert money_of(world.database) == (7, 0, 0)
 
 
 async def test_a_lost_job_is_settled_with_the_cost_the_vendor_reports(world: World, monkeypatch: pytest.MonkeyPatch):

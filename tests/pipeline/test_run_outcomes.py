@@ -3,7 +3,7 @@
 import pytest
 
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline.batch_actions import find_batch
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, stop
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus, Transition, transition
 from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
 from tests.pipeline.batch_world import World, book_policy
@@ -76,3 +76,15 @@ async def test_a_batch_that_another_run_holds_is_left_alone(world: World) -> Non
     await running(world, key, "run-2")
     run_failed(world.workplace, key, FailedRun(run_id="run-1", failed_steps=("screened_leads",)))
     assert find_batch(world.workplace, key).status == BatchStatus.SCREENING
+
+
+async def test_a_run_that_did_a_part_of_its_batch_leaves_it_paused_and_one_that_ended_it_alone(world: World) -> None:
+    key, whole = world.create().key, world.create().key
+    await running(world, key, "run-1")
+    run_failed(world.workplace, key, FailedRun(run_id="run-1", succeeded=True))
+    batch = find_batch(world.workplace, key)
+    assert batch.status == BatchStatus.PAUSED
+    assert "run the batch again to go on" in str(batch.cause)
+    stop(world.workplace, whole, Deed(by="Ben"))
+    sentence = run_failed(world.workplace, whole, FailedRun(run_id="run-2", succeeded=True))
+    assert sentence == f"Run run-2 is done; batch {whole} is stopped and was left as it is."

@@ -64,7 +64,7 @@ class RememberingGate:
         if key in self._answers:
             return self._answer(job.decode(self._answers[key][0]), key, 0, reused=True)
         self._check_money(job.max_units)
-        self.jobs.append((step, StoredJob(leads=tuple(leads), request=job.request, is_open=False)))
+        self.jobs.append((step, StoredJob(key=key, leads=tuple(leads), request=job.request, is_open=False)))
         try:
             async with self._permit(job.operation):
                 items, cost = await self._work_off(job)

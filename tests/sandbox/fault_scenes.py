@@ -98,6 +98,10 @@ async def _run_and_items(town: Town, _made: Any) -> Any:
     return run["status"], seen(items)
 
 
+async def _run_read(town: Town, run: dict[str, Any]) -> Any:
+    return seen(await town.client.get(f"/apify/v2/actor-runs/{run['id']}"))
+
+
 async def _items(town: Town, run: dict[str, Any]) -> Any:
     path = f"/apify/v2/datasets/{run['defaultDatasetId']}/items?offset=3&limit=3"
     return seen(await town.client.get(path))
@@ -212,6 +216,7 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("insightiq", "search_export_poll"): Scene(_second_page, _ended_export),
     ("insightiq", "contents_fetch"): Scene(_contents),
     ("apify", "run_start"): Scene(_run_and_items),
+    ("apify", "actor_run"): Scene(_run_read, _run),
     ("apify", "run_sync"): Scene(_run_sync),
     ("apify", "dataset_items"): Scene(_items, _run),
     ("apify", "user_limits"): Scene(_limits),

@@ -1,6 +1,7 @@
 """A whole installation for tests: a home, a sandbox on a free port, a Dagster instance and the real definitions."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import dagster as dg
 import httpx
 import pytest
 
-from socialanalyzer_dagster.commands.office import Office, open_office
+from socialanalyzer_dagster.commands.office import Office, open_office, prepare_home
 from socialanalyzer_dagster.definitions import build_definitions
 from socialanalyzer_dagster.domain.types import STAGES
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
@@ -24,6 +25,8 @@ from socialanalyzer_dagster.pipeline.roster import load_roster
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
 from socialanalyzer_dagster.sandbox.serve import running_sandbox
+from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage.database import Database
 
 ROSTER = [{"name": "Kai", "owner_id": "70000001"}, {"name": "Noa", "owner_id": "70000002"}]
 STAGE_ASSETS = tuple(f"{stage}_leads" for stage in STAGES)
@@ -75,12 +78,24 @@ class House:
 
 
 @contextmanager
-def open_house(home: Path, environment: pytest.MonkeyPatch) -> Iterator[House]:
+def open_house(home: Path, environment: pytest.MonkeyPatch, template: Path | None = None) -> Iterator[House]:
+    """An installation over a copy of a migrated, empty SQLite file; without one it makes its tables itself."""
     with running_sandbox(SandboxConfig(home=home, port=0, epoch=epoch_of_today())) as url:
         environment.setenv("SOCIALANALYZER_HOME", str(home))
         environment.setenv("SOCIALANALYZER_SANDBOX_URL", url)
+        if template is not None:
+            _prepare(template)
         with open_office() as office, dg.DagsterInstance.ephemeral() as instance:
             yield House(home=home, sandbox=url, instance=instance, office=office)
+
+
+def _prepare(template: Path) -> None:
+    """A home that needs no migration."""
+    settings = Settings.from_environment()
+    database = Database(settings.database_url.get_secret_value())
+    shutil.copyfile(template, database.url.database or "")
+    prepare_home(settings, database)
+    database.dispose()
 
 
 def failures(result: dg.ExecuteInProcessResult) -> str:

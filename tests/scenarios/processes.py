@@ -31,6 +31,7 @@ _WARM = [
     "openai.resources.chat.completions",
     "openai.resources.audio",
     "PIL.JpegImagePlugin",
+    "tests.scenarios.warm",  # the last: it takes what is there by then from the collector
 ]
 """What processes of the tests would import on their way; a test process has one such server, whoever asks first."""
 _SECONDS = 120

@@ -22,8 +22,8 @@ BY = Deed(by="Mara")
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with open_house(tmp_path / "home", monkeypatch) as made:
+def house(tmp_path, monkeypatch: pytest.MonkeyPatch, sqlite_template) -> Iterator[House]:
+    with open_house(tmp_path / "home", monkeypatch, sqlite_template) as made:
         set_up_crm(made)
         yield made
 

@@ -91,17 +91,17 @@ class Installation:
         return self.commands.run("leads", "export", "--csv").printed
 
 
-def install(stack: ExitStack, home: Path) -> Installation:
-    house = stack.enter_context(open_house(home, stack.enter_context(pytest.MonkeyPatch.context())))
+def install(stack: ExitStack, home: Path, template: Path) -> Installation:
+    house = stack.enter_context(open_house(home, stack.enter_context(pytest.MonkeyPatch.context()), template))
     set_up_crm(house)
     key = house.create("patreon", SEARCH).key
     return Installation(home, house.sandbox, CommandLine(home, house.sandbox), key)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Installation]:
     with ExitStack() as stack:
-        made = install(stack, tmp_path_factory.mktemp("undisturbed"))
+        made = install(stack, tmp_path_factory.mktemp("undisturbed"), sqlite_template)
         made.run()
         made.approve()
         made.run()
@@ -109,9 +109,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installati
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def killed(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Installation]:
     with ExitStack() as stack:
-        made = install(stack, tmp_path_factory.mktemp("killed"))
+        made = install(stack, tmp_path_factory.mktemp("killed"), sqlite_template)
         for before, kill in zip((KILLS[0], *KILLS), KILLS, strict=False):
             assert made.run(kill, after=before.stage) == KILLED, f"nothing was killed at {kill}"
         made.run()

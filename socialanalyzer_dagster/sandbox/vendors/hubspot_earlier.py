@@ -1,7 +1,6 @@
 """Contacts that reps had in the simulated HubSpot before the project came: some creators of the world."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -24,7 +23,7 @@ _STAGES = ("subscriber", "lead", "lead", "lead", "marketingqualifiedlead", "oppo
 
 def earlier_contacts(seed: int, epoch: datetime) -> list[Contact]:
     """Return the contacts made by reps; the same ones for every sandbox of one seed and epoch."""
-    return [replace(contact, properties=dict(contact.properties)) for contact in _made(seed, epoch)]
+    return [Contact(one.id, dict(one.properties), one.created_at, one.updated_at) for one in _made(seed, epoch)]
 
 
 @lru_cache(maxsize=2)

@@ -34,6 +34,8 @@ FIRST_REFUSED_RESULT = 500
 _EXPORTS = "insightiq.export"
 _LARGEST_PAGE = 100
 _SEARCH_PAGE = 10
+_KEPT = {"job_failed": 0.0, "job_cut_short": 0.5}
+"""The part of its profiles that a job which fails has found until then."""
 _CREATORS = "/v1/social/creators"
 
 
@@ -61,14 +63,15 @@ def _export(call: Call) -> Response:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise bad_request("max_results is required and must be a whole number above 0")
     found = found_creators(call.state.world, body, count)
+    found = found[: int(len(found) * _KEPT.get(call.fault or "", 1))]
     job_id = call.state.mint_uuid(_EXPORTS, call.fingerprint)
     job = {
         "platform": body["work_platform_id"],
         "found": [creator.index for creator in found],
         "polls_left": call.state.config.switches.insightiq_export_polls,
-        "end": "FAILED" if call.fault == "job_failed" else "SUCCESS",
+        "end": "FAILED" if call.fault in _KEPT else "SUCCESS",
     }
-    if call.fault != "job_failed" and found:
+    if found:
         call.state.bill.charge("insightiq", "search_export", {"insightiq.search_export": len(found)}, reference=job_id)
     call.state.store.put(_EXPORTS, job_id, job)
     answer = {
@@ -92,13 +95,14 @@ def _export_page(call: Call) -> Response:
         call.state.store.put(_EXPORTS, job_id, job)
         return json_response({"id": job_id, "status": "IN_PROGRESS", "data": []})
     published = call.state.config.switches.insightiq_published_shape
+    page = _page(call, job_id, [] if call.fault == "job_failed" else job["found"], published=published)
     if job["end"] == "FAILED" or call.fault == "job_failed":
-        failed = {"id": job_id, "status": "FAILURE" if published else "FAILED", "data": []}
+        failed = {**page, "status": "FAILURE" if published else "FAILED"}
         return json_response(failed if published else {**failed, "error": "The search could not be completed"})
-    return json_response(_success(call, job_id, job["found"], published=published))
+    return json_response(page)
 
 
-def _success(call: Call, job_id: str, found: list[int], *, published: bool) -> dict[str, Any]:
+def _page(call: Call, job_id: str, found: list[int], *, published: bool) -> dict[str, Any]:
     limit = min(whole_number(call.query.get("limit"), _LARGEST_PAGE, "limit"), _LARGEST_PAGE)
     offset = whole_number(call.query.get("offset"), 0, "offset")
     start = max(0, offset - limit) if call.fault == "repeated_page" else offset

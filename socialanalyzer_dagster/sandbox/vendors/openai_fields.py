@@ -9,6 +9,7 @@ from typing import Any
 from socialanalyzer_dagster.sandbox.store import Json
 from socialanalyzer_dagster.sandbox.vendors.openai_judgement import Judgement
 from socialanalyzer_dagster.sandbox.vendors.openai_keywords import keyword_ideas
+from socialanalyzer_dagster.sandbox.vendors.openai_stories import retold
 from socialanalyzer_dagster.sandbox.world.dice import Dice
 from socialanalyzer_dagster.sandbox.world.models import DIMENSIONS
 
@@ -233,6 +234,7 @@ _MAKERS: dict[str, Callable[[Asked], Any]] = {
     "first_name": _salutation_name,
     "decision_confidence": _confidence,
     "suggestions": lambda asked: keyword_ideas(asked.judgement.text, asked.dice),
+    "story": lambda asked: retold(asked.judgement.text, asked.dice),
 }
 
 

@@ -1,0 +1,52 @@
+"""`simulate`: a month of the pipeline in minutes, with what goes wrong in one."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table, usd
+
+_LONGEST_DAYS = 60
+
+
+def simulate(
+    *,
+    days: Annotated[int, typer.Option(min=1, max=_LONGEST_DAYS, help="How many days, from a Monday on.")] = 30,
+    share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of the daily targets to aim at.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the simulated world.")] = 7,
+    home: Annotated[
+        Path | None, typer.Option(help="A new folder for its database, sandbox and Dagster instance.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run schedules and sensors over simulated days: searches wear out, a vendor fails, prices double, leads get worse.
+
+    Shows targets, money, and how each was noticed. The exit code is 1 when a lead was lost or a cap exceeded.
+    """
+    from socialanalyzer_dagster.settings import Settings
+    from socialanalyzer_dagster.simulation.month import Simulation, simulate
+
+    began = time.perf_counter()
+    folder = home or Settings.from_environment().home / "simulations" / f"{days}-days-seed-{seed}"
+    report = simulate(Simulation(home=folder.absolute(), days=days, share=share, seed=seed), notes.print)
+    result = {**report.as_json(), "home": str(folder), "seconds": round(time.perf_counter() - began, 1)}
+
+    def text(console: Console) -> None:
+        rows = [(each.day, each.platform, each.target, each.scored, usd(each.spend_micros)) for each in report.days]
+        console.print(table(("day", "platform", "target", "scored", "spend"), rows))
+        for event in report.events:
+            console.print(f"\n{event.at:%Y-%m-%d %H:%M} {event.text}", markup=False)
+            for line in (*event.noticed, *event.done):
+                console.print(f"  {line}", markup=False)
+        console.print(
+            f"\n{report.days_met} of {report.working_days} working days met, {report.lost} leads lost, "
+            f"{report.over_cap} caps exceeded, {usd(report.spend_micros)} spent (bill {usd(report.bill_micros)}) in "
+            f"{result['seconds']} s. Look at it: SOCIALANALYZER_HOME={folder} make dev",
+            markup=False,
+        )
+
+    emit(result, as_json=as_json, text=text)
+    return 1 if report.lost or report.over_cap else 0

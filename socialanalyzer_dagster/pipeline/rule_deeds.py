@@ -1,0 +1,191 @@
+"""Carrying out what rules chose: each choice once, however often a crash lets it be tried (spec 15.1, 15.3)."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.batch_fields import MAX_NOTE_CHARS
+from socialanalyzer_dagster.domain.filters import FilterProblems
+from socialanalyzer_dagster.domain.money import MICROS_PER_USD, micros_from_usd
+from socialanalyzer_dagster.domain.types import JsonValue
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
+from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
+from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
+from socialanalyzer_dagster.pipeline.batch_status import (
+    RUNNING,
+    BatchStatus,
+    ChangedMeanwhile,
+    StatusRefused,
+    Transition,
+    transition,
+)
+from socialanalyzer_dagster.pipeline.batches import CreatedBatch, create_batch
+from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.rule_points import due_at, rule_of
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import batches, decisions
+from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.decisions import DecisionResult, StoredDecision
+
+_LOG = logging.getLogger(__name__)
+_STOPPABLE = frozenset({*RUNNING.values(), BatchStatus.QUEUED})
+HOLDING = frozenset({"pause", "retry_failed"})
+"""Actions that keep a batch from going on."""
+_TRIES = 10
+_VENDOR = ", which it does by itself when the vendor is back"
+_WAITS = " and waits for somebody to confirm its estimate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """What became of a choice, a sentence about it, and what it led to."""
+
+    result: str
+    sentence: str
+    detail: Mapping[str, JsonValue]
+
+
+def hold_batch(workplace: Workplace, decision: StoredDecision) -> str | None:
+    """Pause the batch that a choice keeps from going on; the sentence that says why, None when it went on already.
+
+    The caller has the batch's lock. A pause has its result with the same commit; a retry has it when it is made.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _hold(workplace, decision)
+        except ChangedMeanwhile:
+            continue
+    raise ChangedMeanwhile(f"batch {decision.subject} keeps changing")
+
+
+def _hold(workplace: Workplace, decision: StoredDecision) -> str | None:
+    now = workplace.clock.now()
+    with workplace.database.write() as connection:
+        batch = _batch_of(connection, decision)
+        can_hold = batch.status in _STOPPABLE and batch.attempt == decision.parameters["attempt"]
+        sentence = _held(decision)
+        if can_hold:
+            transition(connection, batch, Transition(to=BatchStatus.PAUSED, cause=sentence, now=now))
+            if batch.run_id is not None:
+                batches.halt_run(connection, batch.batch_id, batch.run_id)
+        if decision.action == "pause":
+            result = DecisionResult(result="paused" if can_hold else "not needed", at=now)
+            decisions.finish(connection, decision.dedup_key, result)
+    return sentence if can_hold else None
+
+
+def _held(decision: StoredDecision) -> str:
+    moment = due_at(decision)
+    if moment is not None:
+        return f"{decision.reason} They are tried again at {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    return f"{decision.reason} Retry the batch to let it go on{_VENDOR if 'vendor' in decision.condition else ''}."
+
+
+def carry_out(workplace: Workplace, decision: StoredDecision) -> str | None:
+    """Do what was chosen and say so; None while its time has not come, and for what is not done but said."""
+    moment = due_at(decision)
+    if moment is not None and workplace.clock.now() < moment:
+        return None
+    if decision.action == "loosen":
+        return _finished(workplace, decision, _child(workplace, decision))
+    if decision.action == "retry_failed" and (ended := _retried(workplace, decision)) is not None:
+        return _finished(workplace, decision, ended)
+    return None
+
+
+def _finished(workplace: Workplace, decision: StoredDecision, ended: _Ended) -> str:
+    result = DecisionResult(result=ended.result, at=workplace.clock.now(), detail=ended.detail)
+    with workplace.database.write() as connection:
+        decisions.finish(connection, decision.dedup_key, result)
+    _LOG.info("%s on batch %s: %s", rule_of(decision), decision.subject, ended.result)
+    return f"{rule_of(decision)}, batch {decision.subject}: {ended.sentence}"
+
+
+def _child(workplace: Workplace, decision: StoredDecision) -> _Ended:
+    """The looser search as a batch of its own, inside what the parent's cap left; one batch by the decision's key."""
+    with workplace.database.read() as connection:
+        parent = _batch_of(connection, decision)
+    planned = decision.parameters
+    budget, filters = planned["budget_micros"], planned["filters"]
+    if not isinstance(budget, int) or not isinstance(filters, Mapping):
+        raise TypeError(f"decision {decision.dedup_key} holds no search")
+    if parent.stop_requested or parent.status == BatchStatus.STOPPED:
+        return _refused("the batch was stopped")
+    if budget <= 0:
+        return _refused("nothing of the batch's spending cap was left for another search")
+    alone = micros_from_usd(active_policy(workplace.database).gates.person_above_usd)
+    request = BatchRequest(
+        platform=parent.platform,
+        filters=filters,
+        fields={
+            "parent_batch_id": parent.batch_id,
+            "idempotency_key": decision.dedup_key,
+            "max_budget_usd": Decimal(budget) / MICROS_PER_USD,
+            "bdr_names": list(parent.bdr_names) or None,
+            "note": f"{rule_of(decision)} of {parent.partition_key}: {planned['changes']}"[:MAX_NOTE_CHARS],
+        },
+        stop_at_cap=True,
+        confirmed=parent.estimate_micros <= alone,
+        requested_by=rule_of(decision),
+    )
+    try:
+        created = create_batch(workplace, request)
+    except (BatchRefused, FilterProblems) as refused:
+        return _refused(str(refused))
+    return _queued(created)
+
+
+def _queued(created: CreatedBatch) -> _Ended:
+    waits = created.status == BatchStatus.AWAITING_CONFIRMATION
+    return _Ended(
+        result="batch created",
+        sentence=f"batch {created.key} searches with looser filters{_WAITS if waits else ''}.",
+        detail={"batch": created.key, "estimate_micros": created.estimate_micros},
+    )
+
+
+def _refused(why: str) -> _Ended:
+    return _Ended(result="refused", sentence=f"not done: {why}.", detail={"why": why})
+
+
+def _retried(workplace: Workplace, decision: StoredDecision) -> _Ended | None:
+    """Queue the batch again, unless somebody did or it stands elsewhere; None when it changed in that moment."""
+    with workplace.database.read() as connection:
+        batch = _batch_of(connection, decision)
+    tried = _Ended(result="retried", sentence="its failed leads are tried again.", detail={})
+    if batch.attempt != decision.parameters["attempt"]:
+        return tried
+    if not _stands_where_left(batch, decision):
+        return _refused(f"the batch is {batch.status}")
+    try:
+        retry(workplace, batch.partition_key, Deed(by=rule_of(decision), reason=decision.reason, is_person=False))
+    except StatusRefused as refused:
+        return _refused(str(refused))
+    except ChangedMeanwhile:
+        return None
+    return tried
+
+
+def _stands_where_left(batch: Batch, decision: StoredDecision) -> bool:
+    """Held by the rule; or ended because every lead failed, which left nothing to hold."""
+    is_held = batch.status == BatchStatus.PAUSED and batch.cause == _held(decision)
+    return is_held or batch.status == BatchStatus.COMPLETED_EMPTY
+
+
+def _batch_of(connection: Connection, decision: StoredDecision) -> Batch:
+    found = None if decision.batch_id is None else batches.batch_by_id(connection, decision.batch_id)
+    if found is None:
+        raise LookupError(f"the batch of decision {decision.dedup_key} is gone")
+    return found
+
+
+def expire(workplace: Workplace, decision: StoredDecision, before: datetime) -> str | None:
+    """End a question that was asked before a moment: no answer is a no; None while there is time (spec 15.4)."""
+    if decision.at >= before:
+        return None
+    ended = _Ended(result="expired", sentence="nobody answered, so nothing is done.", detail={})
+    return _finished(workplace, decision, ended)

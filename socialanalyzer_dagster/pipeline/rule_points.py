@@ -1,0 +1,222 @@
+"""Decision points: after a stage every due rule is looked at, and its choice is written before it acts (15.1, 15.3)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from socialanalyzer_dagster.domain.policy import Policy
+from socialanalyzer_dagster.domain.policy_automation import Loosen, Notify, ProposeSearch, RetryFailed, SuggestChanges
+from socialanalyzer_dagster.domain.rules import DecisionPoint, PastDeed, RuleChoice, Verdict, choose
+from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, Stage
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
+from socialanalyzer_dagster.pipeline.batch_warnings import variations
+from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.rule_counts import point_facts
+from socialanalyzer_dagster.pipeline.rule_drafts import STEP, looser_search, niche_search, step_taken, without_looser
+from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import batches, budget_scopes, decisions, lineages
+from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
+from socialanalyzer_dagster.storage.lineages import EndedStage
+
+KIND = "rule"
+ASK = "ask"
+NOTHING = "nothing"
+TOLD = "told"
+_SAID_ONLY = (ProposeSearch, SuggestChanges, Notify)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A batch whose stage was gone through; each such end is decided about once."""
+
+    batch: Batch
+    stage: Stage
+    finished_at: datetime
+
+    def key(self, rule: str) -> str:
+        """The same rule at the same point is one decision, whoever looks."""
+        return key_at(rule, EndedStage(batch_id=self.batch.batch_id, stage=self.stage, finished_at=self.finished_at))
+
+
+def key_at(rule: str, ended: EndedStage) -> str:
+    """What a rule's decision at an end of a stage is known by."""
+    return f"{KIND}:{rule}:{ended.batch_id}:{ended.stage}:{ended.finished_at.timestamp():.6f}"
+
+
+def point_after(workplace: Workplace, batch: Batch, stage: Stage) -> Point | None:
+    """The decision point after a stage; None while the stage is not gone through."""
+    with workplace.database.read() as connection:
+        progress = batches.stage_progress(connection, batch.batch_id).get(stage)
+    if progress is None or progress.finished_at is None:
+        return None
+    return Point(batch=batch, stage=stage, finished_at=progress.finished_at)
+
+
+def decide(workplace: Workplace, point: Point) -> list[StoredDecision]:
+    """Look at every due rule and write down what it chooses; the choices of this point that are to be carried out.
+
+    Safe to repeat: what was decided here before stays decided. Nothing is chosen for a batch that a person stopped.
+    """
+    if point.batch.stop_requested or point.batch.status == BatchStatus.STOPPED:
+        return []
+    policy = active_policy(workplace.database)
+    due = [name for name, rule in policy.rules.table.items() if point.stage in rule.after]
+    keys = [point.key(name) for name in due]
+    with workplace.database.read() as connection:
+        known = decisions.made_before(connection, keys)
+    if len(known) < len(keys):
+        _look(workplace, point, policy)
+    with workplace.database.read() as connection:
+        made = decisions.of_batch(connection, point.batch.batch_id)
+    return [each for each in made if each.dedup_key in keys and each.result is None and each.action != ASK]
+
+
+def deeds_at(workplace: Workplace, point: Point) -> tuple[str, ...]:
+    """Why rules acted or asked at a point, in sentences; () where there was nothing to do."""
+    with workplace.database.read() as connection:
+        made = decisions.of_batch(connection, point.batch.batch_id)
+    here = f":{point.batch.batch_id}:{point.stage}:{point.finished_at.timestamp():.6f}"
+    return tuple(each.reason for each in made if each.action != NOTHING and each.dedup_key.endswith(here))
+
+
+def _look(workplace: Workplace, point: Point, policy: Policy) -> None:
+    with workplace.database.read() as connection:
+        place = lineages.place_of(connection, point.batch.batch_id)
+        facts = point_facts(connection, point.batch, point.stage, policy)
+    with workplace.database.write() as connection:
+        lineages.lock_lineage(connection, place.lineage)
+        history = rule_history(connection, place.lineage)
+        here = DecisionPoint(batch_id=point.batch.batch_id, stage=point.stage, facts=facts, depth=place.depth)
+        looking = _Looking(
+            connection=connection,
+            workplace=workplace,
+            point=point,
+            policy=policy,
+            lineage=place.lineage,
+            history=history,
+            now=workplace.clock.now(),
+        )
+        for choice in choose(policy, here, past_deeds(history)):
+            looking.write(choice)
+
+
+def rule_history(connection: Connection, lineage: str) -> list[StoredDecision]:
+    """What rules decided about a chain of batches so far."""
+    return [each for each in decisions.of_lineage(connection, lineage) if each.kind == KIND]
+
+
+def past_deeds(history: Sequence[StoredDecision]) -> list[PastDeed]:
+    """The decisions of which something came."""
+    deeds = []
+    for each in history:
+        verdict = Verdict(str(each.parameters["verdict"]))
+        if verdict.is_deed and each.batch_id is not None:
+            cap = each.condition.get("cap_micros")
+            deeds.append(
+                PastDeed(
+                    rule=rule_of(each),
+                    verdict=verdict,
+                    batch_id=each.batch_id,
+                    is_open=each.result is None,
+                    cap_micros=cap if isinstance(cap, int) else None,
+                )
+            )
+    return deeds
+
+
+def rule_of(decision: Decision) -> str:
+    """The name of the rule that decided."""
+    return decision.actor.partition("@")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looking:
+    """Writes the choices of one point inside one transaction."""
+
+    connection: Connection
+    workplace: Workplace
+    point: Point
+    policy: Policy
+    lineage: str
+    history: Sequence[StoredDecision]
+    now: datetime
+
+    def write(self, choice: RuleChoice) -> None:
+        """One row; what needs no deed beyond being said has its result at once."""
+        choice, parameters = self._drafted(choice)
+        batch, is_act = self.point.batch, choice.verdict is Verdict.ACT
+        made = Decision(
+            dedup_key=self.point.key(choice.name),
+            at=self.now,
+            kind=KIND,
+            actor=f"{choice.name}@{self.policy.policy_version}",
+            subject=batch.partition_key,
+            action=choice.rule.then.kind if is_act else ASK if choice.verdict is Verdict.ASK else NOTHING,
+            reason=choice.sentence,
+            platform=batch.platform,
+            day=self.now.date(),
+            lineage=self.lineage,
+            batch_id=batch.batch_id,
+            stage=self.point.stage,
+            condition=choice.looked.seen,
+            parameters={"verdict": choice.verdict, "attempt": batch.attempt, **parameters},
+            expected_micros=batch.estimate_micros if "budget_micros" in parameters else None,
+        )
+        if not decisions.record(self.connection, made):
+            return
+        if not choice.verdict.is_deed:
+            self._finish(made, NOTHING)
+        elif is_act and isinstance(choice.rule.then, _SAID_ONLY):
+            self._finish(made, TOLD)
+
+    def _finish(self, made: Decision, result: str) -> None:
+        decisions.finish(self.connection, made.dedup_key, DecisionResult(result=result, at=self.now))
+
+    def _drafted(self, choice: RuleChoice) -> tuple[RuleChoice, Mapping[str, JsonValue]]:
+        """The choice with everything its deed needs; a rule that cannot act asks a person, or lets it be."""
+        batch, then = self.point.batch, choice.rule.then
+        if isinstance(then, Loosen) and choice.verdict.is_deed:
+            return self._loosened(choice)
+        if choice.verdict is not Verdict.ACT:
+            return choice, {}
+        if isinstance(then, RetryFailed):
+            wait = timedelta(minutes=then.wait_minutes[choice.number - 1])
+            return choice, {"due_at": (self.now + wait).isoformat(), "number": choice.number}
+        if isinstance(then, ProposeSearch) and choice.looked.niche is not None:
+            filters = niche_search(self.workplace, batch, choice.looked.niche, self.policy)
+            return choice, {"filters": filters}
+        if isinstance(then, SuggestChanges):
+            return choice, {"suggestions": self._suggestions()}
+        return choice, {}
+
+    def _loosened(self, choice: RuleChoice) -> tuple[RuleChoice, Mapping[str, JsonValue]]:
+        batch = self.point.batch
+        found = looser_search(
+            self.connection, self.workplace, batch, policy=self.policy, taken=step_taken(self.history)
+        )
+        if found is None:
+            return (without_looser(choice, batch) if choice.verdict is Verdict.ACT else choice), {}
+        scope = f"batch:{batch.batch_id}"
+        left = batch.cap_micros - budget_scopes.used_micros(self.connection, [scope]).get(scope, 0)
+        drafted: dict[str, JsonValue] = {
+            STEP: found.step,
+            "filters": found.filters,
+            "changes": found.sentence,
+            "budget_micros": left,
+        }
+        return choice, drafted
+
+    def _suggestions(self) -> list[str]:
+        batch = self.point.batch
+        tries = variations(self.connection, PlatformKey(batch.platform), batch.filters, policy=self.policy)
+        return [each.text for each in tries]
+
+
+def due_at(decision: StoredDecision) -> datetime | None:
+    """When a decision is to be carried out; None = at once."""
+    moment: Any = decision.parameters.get("due_at")
+    return None if moment is None else datetime.fromisoformat(str(moment))

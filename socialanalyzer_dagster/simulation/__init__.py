@@ -1,0 +1,1 @@
+"""A simulated month: the real definitions over simulated time, vendors and people."""

@@ -1,0 +1,90 @@
+"""A simulation from its first to its last moment: world, automation and people take turns (issue 4, section 7)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from socialanalyzer_dagster.definitions import build_definitions, default_resources
+from socialanalyzer_dagster.sandbox.happenings import Happenings
+from socialanalyzer_dagster.simulation.automation import Automation
+from socialanalyzer_dagster.simulation.office import SimulatedOffice, simulated_office
+from socialanalyzer_dagster.simulation.people import Team
+from socialanalyzer_dagster.simulation.report import SimulationReport, report_of
+from socialanalyzer_dagster.simulation.resources import SimulatedPipeline
+from socialanalyzer_dagster.simulation.simulated_time import SimulatedTime, simulated_time
+
+FIRST_DAY = date(2027, 1, 4)
+"""A Monday."""
+_STEP = timedelta(minutes=30)
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What to simulate: `share` of the daily targets over `days` days, in a new folder `home`."""
+
+    home: Path
+    days: int = 30
+    share: float = 1.0
+    seed: int = 7
+
+    @property
+    def start(self) -> datetime:
+        """The first moment of the first day."""
+        return datetime.combine(FIRST_DAY, time(), UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The last moment; what a day brought is reported after it."""
+        return self.start + timedelta(days=self.days, hours=1)
+
+
+def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
+    """Run it; `tell` hears each day's end. Raises FileExistsError for a home that is not empty."""
+    if simulation.home.exists() and any(simulation.home.iterdir()):
+        raise FileExistsError(f"{simulation.home} is not empty: name a new folder, or remove this one")
+    happenings = Happenings(simulation.start, simulation.days)
+    with (
+        simulated_time(simulation.start) as clock,
+        simulated_office(simulation.home, simulation.start, seed=simulation.seed, share=simulation.share) as house,
+    ):
+        automation = Automation(build_definitions(default_resources(SimulatedPipeline)), house.office.instance)
+        month = _Month(simulation, happenings, clock, house, automation, Team())
+        month.run(tell)
+        return report_of(house, automation, happenings, simulation.days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Month:
+    simulation: Simulation
+    happenings: Happenings
+    clock: SimulatedTime
+    house: SimulatedOffice
+    automation: Automation
+    team: Team
+
+    def run(self, tell: Told) -> None:
+        moment = last = self.simulation.start
+        while moment < self.simulation.end:
+            moment += _STEP
+            self.clock.advance_to(moment)
+            self.happenings.apply(self.house.sandbox, self.clock.now())
+            now = self.clock.now()
+            for at, schedule in self.automation.schedule_ticks(last, now):
+                self.automation.tick(schedule, at)
+            last = now
+            self._settle()
+            if moment.date() != (moment - _STEP).date():
+                tell(f"{(moment - _STEP).date()}: {self.automation.runs} runs so far")
+
+    def _settle(self) -> None:
+        """Sensors and people, until nobody has anything to do."""
+        workplace = self.house.office.workplace()
+        while True:
+            for _ in self.automation.settle():
+                self.happenings.apply(self.house.sandbox, self.clock.now())
+                self.team.work(workplace)
+            if not self.team.work(workplace):
+                return

@@ -1,0 +1,83 @@
+"""Where a simulation works: a new home with its own database, policy, roster, CRM and sandbox in this process."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from socialanalyzer_dagster.commands.demo import prepare_crm
+from socialanalyzer_dagster.commands.office import Office, open_office
+from socialanalyzer_dagster.domain.policy import Policy, parse_policy
+from socialanalyzer_dagster.pipeline.policies import Authorship, activate, active_policy
+from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
+from socialanalyzer_dagster.sandbox.app import app_of
+from socialanalyzer_dagster.sandbox.config import SandboxConfig
+from socialanalyzer_dagster.sandbox.demo_searches import topic_searches
+from socialanalyzer_dagster.sandbox.state import SandboxState
+from socialanalyzer_dagster.settings import environment_with
+from socialanalyzer_dagster.vendors.transport import answered_by
+
+MONTH_CAP_USD = 5000
+AUTHOR = "simulation"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedOffice:
+    """A simulation's home, and the sandbox whose world it lives in."""
+
+    office: Office
+    sandbox: SandboxState
+
+
+@contextmanager
+def simulated_office(home: Path, start: datetime, *, seed: int, share: float) -> Iterator[SimulatedOffice]:
+    """A home ready for its first day; everything that connects while the block runs reaches the sandbox in-process.
+
+    `share` of the policy's daily targets is aimed at.
+    """
+    changes = {
+        "SOCIALANALYZER_ENV": "sandbox",
+        "SOCIALANALYZER_HOME": str(home),
+        "SOCIALANALYZER_SANDBOX_SPEED": "realistic",
+        "SOCIALANALYZER_SANDBOX_SEED": str(seed),
+        "LOG_LEVEL": "ERROR",
+    }
+    config = SandboxConfig(seed=seed, speed="realistic", home=home, epoch=start)
+    sandbox = SandboxState(config, seconds=time.time)
+    network = httpx.ASGITransport(app=app_of(sandbox))
+    try:
+        with environment_with(changes), answered_by(network), open_office() as office:
+            asyncio.run(prepare_crm(office))
+            _take_policy(office, share)
+            for platform, name, filters in topic_searches():
+                form = PresetForm(platform=platform, name=name, filters=filters, by=AUTHOR)
+                save_preset(office.workplace(), form)
+            yield SimulatedOffice(office, sandbox)
+    finally:
+        sandbox.store.commit()
+        sandbox.store.close()
+
+
+def _take_policy(office: Office, share: float) -> None:
+    policy = active_policy(office.database)
+    note = f"month cap of {MONTH_CAP_USD} USD, {share:.0%} of the daily targets"
+    activate(
+        office.database, simulated_policy(policy, share), Authorship(author=AUTHOR, note=note, at=office.clock.now())
+    )
+
+
+def simulated_policy(policy: Policy, share: float) -> Policy:
+    """The policy with the simulation's month cap and a share of its targets; small ones ask for small batches."""
+    document: dict[str, Any] = policy.document()
+    document["budgets"]["month_usd"] = MONTH_CAP_USD
+    targets = document["targets"]
+    for of_platform in targets["scored_leads"].values():
+        for weekday, number in of_platform.items():
+            of_platform[weekday] = round(number * share)
+    return parse_policy(document)

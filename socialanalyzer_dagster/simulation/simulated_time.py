@@ -1,0 +1,98 @@
+"""Simulated time for a whole process: clocks stand still while it works and jump to the next moment it waits for."""
+
+import asyncio
+import selectors
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import time_machine
+
+T = TypeVar("T")
+_LEAST_STEP = 1e-6
+"""Seconds that a jump goes further than was asked: a clock of whole microseconds must not fall short of a timer."""
+_LOOK_SECONDS = 0.005
+"""Real seconds between two looks at work in threads."""
+
+
+class SimulatedTime:
+    """Where the clocks stand; made by `simulated_time`."""
+
+    def __init__(self, traveller: time_machine.Traveller) -> None:
+        self._traveller = traveller
+
+    def now(self) -> datetime:
+        """The simulated moment, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._traveller.shift(timedelta(seconds=seconds))
+
+    def advance_to(self, moment: datetime) -> None:
+        """Let time pass until a moment; one that has passed already changes nothing."""
+        if moment > self.now():
+            self._traveller.move_to(moment, tick=False)
+
+
+@contextmanager
+def simulated_time(start: datetime) -> Iterator[SimulatedTime]:
+    """Every clock of this process begins at `start` and moves only when somebody waits or says so.
+
+    Event loops that are made while the block runs sleep without any real time passing, unless a thread of theirs works.
+    """
+    before = asyncio.get_event_loop_policy()
+    with time_machine.travel(start, tick=False) as traveller:
+        found = SimulatedTime(traveller)
+        asyncio.set_event_loop_policy(_Policy(found))
+        try:
+            yield found
+        finally:
+            asyncio.set_event_loop_policy(before)
+
+
+class _Policy(asyncio.DefaultEventLoopPolicy):
+    def __init__(self, simulated: SimulatedTime) -> None:
+        super().__init__()
+        self._simulated = simulated
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return _Loop(_Selector(self._simulated))
+
+
+class _Selector(selectors.DefaultSelector):
+    """Waits for its loop: when only timers are left to wait for, the clock goes to the next of them."""
+
+    def __init__(self, simulated: SimulatedTime) -> None:
+        super().__init__()
+        self._simulated = simulated
+        self.threads = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout <= 0:
+            return super().select(timeout)
+        if self.threads:
+            return super().select(_LOOK_SECONDS)
+        self._simulated.advance(timeout + _LEAST_STEP)
+        return super().select(0)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self, selector: _Selector) -> None:
+        super().__init__(selector)
+        self._of_threads = selector
+
+    def time(self) -> float:
+        return time.time()
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
+        self._of_threads.threads += 1
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(self._thread_ended)
+        return future
+
+    def _thread_ended(self, _future: asyncio.Future[Any]) -> None:
+        self._of_threads.threads -= 1
