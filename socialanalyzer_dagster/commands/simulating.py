@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -18,7 +19,8 @@ def simulate(
     share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of the daily targets to aim at.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the simulated world.")] = 7,
     home: Annotated[
-        Path | None, typer.Option(help="A new folder for its database, sandbox and Dagster instance.")
+        Path | None,
+        typer.Option(help="A new folder that keeps all of it, for the Dagster UI; without it nothing is kept."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -26,13 +28,14 @@ def simulate(
 
     Shows targets, money, and how each was noticed. The exit code is 1 when a lead was lost or a cap exceeded.
     """
-    from socialanalyzer_dagster.settings import Settings
     from socialanalyzer_dagster.simulation.month import Simulation, simulate
 
     began = time.perf_counter()
-    folder = home or Settings.from_environment().home / "simulations" / f"{days}-days-seed-{seed}"
-    report = simulate(Simulation(home=folder.absolute(), days=days, share=share, seed=seed), notes.print)
-    result = {**report.as_json(), "home": str(folder), "seconds": round(time.perf_counter() - began, 1)}
+    with TemporaryDirectory() as nowhere:
+        folder = Path(nowhere) if home is None else home.absolute()
+        wanted = Simulation(home=folder, days=days, share=share, seed=seed, keeps_runs=home is not None)
+        report = simulate(wanted, notes.print)
+    result = {**report.as_json(), "seconds": round(time.perf_counter() - began, 1)}
 
     def text(console: Console) -> None:
         rows = [(each.day, each.platform, each.target, each.scored, usd(each.spend_micros)) for each in report.days]
@@ -44,9 +47,11 @@ def simulate(
         console.print(
             f"\n{report.days_met} of {report.working_days} working days met, {report.lost} leads lost, "
             f"{report.over_cap} caps exceeded, {usd(report.spend_micros)} spent (bill {usd(report.bill_micros)}) in "
-            f"{result['seconds']} s. Look at it: SOCIALANALYZER_HOME={folder} make dev",
+            f"{result['seconds']} s.",
             markup=False,
         )
+        if home is not None:
+            console.print(f"Look at it: SOCIALANALYZER_HOME={home} make dev", markup=False)
 
     emit(result, as_json=as_json, text=text)
     return 1 if report.lost or report.over_cap else 0

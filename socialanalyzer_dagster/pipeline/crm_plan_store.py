@@ -106,6 +106,7 @@ class _Store:
             to = PlanState.SUPERSEDED if lasts else PlanState.EXPIRED
             sync_plans.change_plan_state(connection, open_plan.plan_id, to=to)
             withdraw(connection, batch_id, self._now, [QuestionKind.PLAN])
+        withdraw(connection, batch_id, self._now)  # the new plan is what people are asked about from now on
         plan = self._insert(1 if before is None else before.number + 1, dealing)
         self._place(plan)
         return True

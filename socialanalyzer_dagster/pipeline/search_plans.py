@@ -39,13 +39,18 @@ class PlannedDay:
     refused: Mapping[str, str]
 
 
-def look_ahead(workplace: Workplace, of: DayOf) -> SearchPlan:
-    """What a plan made now would choose; nothing is written or queued."""
+def look_ahead(workplace: Workplace, of: DayOf, *, only_if_missing: bool = False) -> SearchPlan:
+    """What a plan made now would choose; nothing is written or queued.
+
+    `only_if_missing` leaves the saved searches unread while nothing is missing from the target.
+    """
     policy = active_policy(workplace.database)
     with workplace.database.read() as connection:
         rates = rates_of(connection, workplace, of.platform, policy)
         facts = day_facts(connection, workplace, of, policy, rates)
-        return plan_searches(facts, candidates(connection, workplace, of, policy, rates), policy.targets)
+        is_covered = only_if_missing and facts.missing <= 0
+        known = [] if is_covered else candidates(connection, workplace, of, policy, rates)
+        return plan_searches(facts, known, policy.targets)
 
 
 def note_stop(workplace: Workplace, plan: SearchPlan) -> bool:

@@ -46,7 +46,7 @@ def top_ups(workplace: Workplace) -> TopUps:
         of = DayOf(day=today, platform=platform)
         with workplace.database.read() as connection:
             is_planned = bool(planned(connection, of))
-        plans[of] = look_ahead(workplace, of) if is_planned else None
+        plans[of] = look_ahead(workplace, of, only_if_missing=True) if is_planned else None
     for plan in plans.values():
         if plan is not None:
             note_stop(workplace, plan)

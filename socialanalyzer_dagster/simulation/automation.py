@@ -1,6 +1,7 @@
 """What Dagster's daemon does, at simulated instants: schedules and sensors are evaluated, their requests are run."""
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -53,7 +54,7 @@ class Automation:
         with dg.build_schedule_context(
             instance=self.instance,
             scheduled_execution_time=moment,
-            resources=self._resources,
+            resources=self._needed(schedule.required_resource_keys),
             repository_def=self._repository,
         ) as context:
             tick = schedule.evaluate_tick(context)
@@ -74,7 +75,7 @@ class Automation:
                 dg.build_sensor_context(
                     instance=self.instance,
                     cursor=self._cursors.get(sensor.name),
-                    resources=self._resources,
+                    resources=self._needed(sensor.required_resource_keys),
                     definitions=self.definitions,
                     sensor_name=sensor.name,
                 ) as context,
@@ -92,6 +93,10 @@ class Automation:
             if not self.look():
                 return
             yield
+
+    def _needed(self, keys: AbstractSet[str]) -> dict[str, object]:
+        """Only the resources that are asked for: to make all of them takes longer than most looks."""
+        return {name: resource for name, resource in self._resources.items() if name in keys}
 
     def _run(self, request: dg.RunRequest, job_name: str | None) -> None:
         if job_name is None:

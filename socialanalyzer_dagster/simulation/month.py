@@ -1,9 +1,12 @@
 """A simulation from its first to its last moment: world, automation and people take turns (issue 4, section 7)."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+
+import dagster as dg
 
 from socialanalyzer_dagster.definitions import build_definitions, default_resources
 from socialanalyzer_dagster.sandbox.happenings import Happenings
@@ -13,6 +16,7 @@ from socialanalyzer_dagster.simulation.people import Team
 from socialanalyzer_dagster.simulation.report import SimulationReport, report_of
 from socialanalyzer_dagster.simulation.resources import SimulatedPipeline
 from socialanalyzer_dagster.simulation.simulated_time import SimulatedTime, simulated_time
+from socialanalyzer_dagster.storage import batches
 
 FIRST_DAY = date(2027, 1, 4)
 """A Monday."""
@@ -23,12 +27,17 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """What to simulate: `share` of the daily targets over `days` days, in a new folder `home`."""
+    """What to simulate: `share` of the daily targets over `days` days, in a new folder `home`.
+
+    With `keeps_runs` its Dagster instance stands in the home, for the Dagster UI; else it is gone with the simulation,
+    which takes half the time.
+    """
 
     home: Path
     days: int = 30
     share: float = 1.0
     seed: int = 7
+    keeps_runs: bool = False
 
     @property
     def start(self) -> datetime:
@@ -47,10 +56,14 @@ def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
         raise FileExistsError(f"{simulation.home} is not empty: name a new folder, or remove this one")
     happenings = Happenings(simulation.start, simulation.days)
     with (
+        ExitStack() as stack,
         simulated_time(simulation.start) as clock,
         simulated_office(simulation.home, simulation.start, seed=simulation.seed, share=simulation.share) as house,
     ):
-        automation = Automation(build_definitions(default_resources(SimulatedPipeline)), house.office.instance)
+        instance = (
+            house.office.instance if simulation.keeps_runs else stack.enter_context(dg.DagsterInstance.ephemeral())
+        )
+        automation = Automation(build_definitions(default_resources(SimulatedPipeline)), instance)
         month = _Month(simulation, happenings, clock, house, automation, Team())
         month.run(tell)
         return report_of(house, automation, happenings, simulation.days)
@@ -72,16 +85,23 @@ class _Month:
             self.clock.advance_to(moment)
             self.happenings.apply(self.house.sandbox, self.clock.now())
             now = self.clock.now()
+            ran = self.automation.runs
             for at, schedule in self.automation.schedule_ticks(last, now):
                 self.automation.tick(schedule, at)
             last = now
-            self._settle()
+            if self.automation.runs > ran or moment.minute == 0 or self._is_open():
+                self._settle()
             if moment.date() != (moment - _STEP).date():
                 tell(f"{(moment - _STEP).date()}: {self.automation.runs} runs so far")
 
+    def _is_open(self) -> bool:
+        """Whether a batch is under way: then there may be work at any time."""
+        with self.house.office.database.read() as connection:
+            return batches.has_open(connection)
+
     def _settle(self) -> None:
         """Sensors and people, until nobody has anything to do."""
-        workplace = self.house.office.workplace()
+        workplace = self.house.workplace(self.automation.instance)
         while True:
             for _ in self.automation.settle():
                 self.happenings.apply(self.house.sandbox, self.clock.now())

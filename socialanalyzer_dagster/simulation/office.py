@@ -4,18 +4,21 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 
 from socialanalyzer_dagster.commands.demo import prepare_crm
 from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.domain.policy import Policy, parse_policy
+from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline.policies import Authorship, activate, active_policy
 from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
+from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.sandbox.app import app_of
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.sandbox.demo_searches import topic_searches
@@ -33,6 +36,13 @@ class SimulatedOffice:
 
     office: Office
     sandbox: SandboxState
+
+    def workplace(self, instance: dg.DagsterInstance) -> Workplace:
+        """Where its people act; batches they make are announced to the instance."""
+        return replace(
+            self.office.workplace(),
+            announce=lambda key: instance.add_dynamic_partitions(str(LEAD_BATCHES.name), [key]),
+        )
 
 
 @contextmanager

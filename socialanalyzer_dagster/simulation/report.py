@@ -1,5 +1,6 @@
 """What a simulation came to: targets, money, leads, and how each happening was noticed."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -24,8 +25,14 @@ from socialanalyzer_dagster.storage.decisions import StoredDecision
 
 _NOTICED_WITHIN = timedelta(days=7)
 _MOST = 5
-_SHOWS = {"vendor_down": DOWN_VENDOR, "prices_double": "cost", "yield_halves": WORSE_PLATFORM}
-"""The word by which something seen belongs to a happening."""
+_SHOWS = {
+    "vendor_down": re.compile(rf"\b{DOWN_VENDOR}\b", re.IGNORECASE),
+    "prices_double": re.compile(r"figures_usual|cost_per_lead_in_range|R-5.*cost", re.IGNORECASE),
+    "yield_halves": re.compile(
+        rf"(screened_leads: (figures_usual|yield_in_bounds)|\bR-[15]\b|deviation).*{WORSE_PLATFORM}", re.IGNORECASE
+    ),
+}
+"""What something seen or decided looks like that belongs to a happening."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +140,12 @@ def _noticed(happening: Happening, seen: Sequence[Seen], logged: Sequence[Stored
     until = happening.at + _NOTICED_WITHIN
     first: dict[str, str] = {}
     for each in seen:
-        if happening.at <= each.at < until and _SHOWS[happening.name] in each.text.lower():
+        if happening.at <= each.at < until and _SHOWS[happening.name].search(f"{each.where} {each.text}"):
             first.setdefault(each.where, f"{each.at:%Y-%m-%d %H:%M} {each.where}: {each.text}")
     done = [
         f"{each.at:%Y-%m-%d %H:%M} {each.kind} {each.action} {each.subject}: {each.reason}"
         for each in logged
-        if happening.at <= each.at < until and _SHOWS[happening.name] in each.reason.lower()
+        if happening.at <= each.at < until and _SHOWS[happening.name].search(f"{each.reason} {each.subject}")
     ]
     return Noticed(happening.at, happening.name, happening.text, tuple(first.values())[:_MOST], tuple(done)[:_MOST])
 

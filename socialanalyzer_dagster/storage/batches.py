@@ -229,6 +229,12 @@ def newest_of_search(connection: Connection, fingerprint: str) -> Batch | None:
     return _batch(connection.execute(newest).one_or_none())
 
 
+def has_open(connection: Connection) -> bool:
+    """True while a batch has not ended."""
+    query = select(LeadBatchRow.batch_id).where(LeadBatchRow.status.not_in(TERMINAL)).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def batches_with_status(connection: Connection, statuses: Sequence[str]) -> list[Batch]:
     """Every batch in one of the statuses, oldest first: what sensors look at."""
     query = select(*_COLUMNS).where(LeadBatchRow.status.in_(statuses)).order_by(LeadBatchRow.created_at)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from PIL import Image
 from rich.console import Console
 
@@ -224,7 +225,12 @@ def test_i_69_nothing_listens_beyond_this_machine_unless_it_is_told_to():
         *(ROOT / "deploy").rglob("*"),
     ]
     listening = {str(path) for path in files if path.is_file() and everywhere.search(path.read_text(encoding="utf-8"))}
-    assert listening == {str(PACKAGE / "domain" / "public_addresses.py")}, "which refuses that address"
+    compose = ROOT / "deploy" / "compose" / "compose.yaml"
+    assert listening == {str(PACKAGE / "domain" / "public_addresses.py"), str(compose)}, "which refuses that address"
+    services = yaml.safe_load(compose.read_text(encoding="utf-8"))["services"].values()
+    published = [port for service in services for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published), "containers listen to each other alone"
     assert SandboxConfig().host == "127.0.0.1"
 
 

@@ -34,6 +34,7 @@ def test_a_document_must_speak_of_every_platform_and_of_no_other():
     for section in (
         document["search"]["defaults"], document["discovery"]["fixed"], document["enrichment"]["steps"],
         document["budgets"]["batch_default_usd"], document["estimate"]["stage_usd"], document["crm"]["constants"],
+        document["rules"]["ladders"],
     ):  # fmt: skip
         section["fakebook"] = section.pop("facebook")
     with pytest.raises(PolicyError, match=r"lacks facebook\n- search.defaults has unknown names: fakebook; known are"):

@@ -68,7 +68,11 @@ class CommandLine:
         """A command at work."""
         output = self.home / f"output-{len(list(self.home.glob('output-*')))}"
         output.mkdir(parents=True)
-        environment = {"SOCIALANALYZER_HOME": str(self.home), "SOCIALANALYZER_SANDBOX_URL": self.sandbox}
+        environment = {
+            "SOCIALANALYZER_HOME": str(self.home),
+            "SOCIALANALYZER_SANDBOX_URL": self.sandbox,
+            "DATABASE_URL": os.environ.get("DATABASE_URL", ""),
+        }
         process = self.context.Process(target=_command, args=(arguments, environment, output, kill))
         process.start()
         return Running(process, output)
