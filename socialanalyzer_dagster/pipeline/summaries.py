@@ -119,6 +119,14 @@ def refresh_summary(workplace: Workplace, batch: Batch) -> Summary:
     return summary
 
 
+def write_summary(connection: Connection, workplace: Workplace, batch: Batch, policy: Policy) -> Summary:
+    """Write the summary of the batch as this transaction sees it, in our words; returns it."""
+    facts = read_facts(connection, workplace, batch, policy)
+    summary = batch_summary(facts, policy, further_warnings=deviations(connection, batch, policy))
+    batches.write_summary(connection, batch.batch_id, summary.text())
+    return summary
+
+
 def write_polished(workplace: Workplace, batch: Batch, summary: Summary, story: str) -> None:
     """Keep a model's words for the story of this summary: they stand in its place until it changes."""
     with workplace.database.write() as connection:
