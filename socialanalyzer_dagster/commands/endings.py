@@ -41,9 +41,8 @@ FAILED, BAD_INPUT = 1, 2
 
 _BAD_INPUTS = (
     AnotherWorldError, ApprovalRefused, BackupRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead,
-    NoSuchMessage,
-    NoSuchPreset, NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError, SchemaMismatch,
-    SettingsError, SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
+    NoSuchMessage, NoSuchPreset, NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError,
+    SchemaMismatch, SettingsError, SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
 _FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, MediaStoreError, Refusal, Timeout)

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     STALE_SEARCH = "stale_search"
     DEVIATION = "deviation"
     NICHE_CLUSTER = "niche_cluster"
+    RULE_TOLD = "rule_told"
     TARGET_MISSED = "target_missed"
     PLAN_STOPPED = "plan_stopped"
     APPROVAL_NEEDED = "approval_needed"
@@ -155,18 +156,22 @@ class RunFailed(_OfAttempt):
 
 
 class SearchStale(Event):
-    """A search finds hardly anything new; `search` is its preset's name, `why` says how little and what to change."""
+    """A search finds hardly anything new; `search` is its preset's name, `why` says how little and what to change.
+
+    `is_saved` is False for a search that no preset holds: there is nothing that the daily plan could leave out.
+    """
 
     KIND = Kind.STALE_SEARCH
     search: str
     platform: str
     why: str
     suggestions: tuple[str, ...] = ()
+    is_saved: bool = True
 
     @property
     def occasion(self) -> str:
-        """One batch that showed it."""
-        return f"{self.batch_id}"
+        """One batch that showed it, whoever saw it first."""
+        return self.batch_id or f"{self.platform}:{self.search}"
 
     def title(self, batch: str) -> str:
         """Which search."""
@@ -175,7 +180,8 @@ class SearchStale(Event):
     def sentences(self, batch: str) -> tuple[str, ...]:
         """How few were new, and what to try."""
         tries = tuple(f"Try: {each.rstrip('.')}." for each in self.suggestions)
-        return (self.why, "The daily plan leaves it out until it is edited.", *tries)
+        left_out = ("The daily plan leaves it out until it is edited.",) if self.is_saved else ()
+        return (self.why, *left_out, *tries)
 
 
 class Deviation(Event):
@@ -188,7 +194,7 @@ class Deviation(Event):
 
     @property
     def occasion(self) -> str:
-        """One stage of one batch."""
+        """One stage of one batch, whoever compared it first."""
         return f"{self.batch_id}:{self.stage}"
 
     def title(self, batch: str) -> str:
@@ -198,26 +204,6 @@ class Deviation(Event):
     def sentences(self, batch: str) -> tuple[str, ...]:
         """By how much."""
         return self.told
-
-
-class NicheCluster(Event):
-    """Many good leads of a batch share a niche; `why` is the rule's sentence."""
-
-    KIND = Kind.NICHE_CLUSTER
-    why: str
-
-    @property
-    def occasion(self) -> str:
-        """One batch."""
-        return f"{self.batch_id}"
-
-    def title(self, batch: str) -> str:
-        """Where."""
-        return f"Many good leads of {batch} share a niche"
-
-    def sentences(self, batch: str) -> tuple[str, ...]:
-        """Which, and what search would follow."""
-        return self.why, "`socialanalyzer rules log` shows the drafted search; nothing was launched."
 
 
 class DeadSyncRows(Event):

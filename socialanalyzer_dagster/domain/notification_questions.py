@@ -8,33 +8,39 @@ from socialanalyzer_dagster.domain.notification_events import Event, Kind, at_te
 from socialanalyzer_dagster.domain.sentences import begun
 
 
-class ApprovalNeeded(Event):
-    """A batch waits for a person; `told` is the question's own sentence, `rows` counts its plan's rows by action."""
+class _AboutQuestion(Event):
+    """A question of a gate: `told` asks it with its figures, `no` is what happens when nobody answers."""
 
-    KIND = Kind.APPROVAL_NEEDED
     plan_hash: str
     """Of what is asked about: a plan, or the figures before a stage."""
-    told: str = ""
-    rows: Mapping[str, int] = {}
-    spend_micros: int | None = None
-    expires_at: datetime
+    told: str
+    no: str
+    is_about_plan: bool
 
     @property
     def occasion(self) -> str:
         """One subject of one batch."""
         return f"{self.batch_id}:{self.plan_hash}"
 
+
+class ApprovalNeeded(_AboutQuestion):
+    """A batch waits for a person; `plan_rows` counts the rows of its plan by action."""
+
+    KIND = Kind.APPROVAL_NEEDED
+    plan_rows: Mapping[str, int] = {}
+    expires_at: datetime
+
     def title(self, batch: str) -> str:
         """What waits."""
-        return f"{_asked(batch, self.rows)} waits for approval"
+        return f"{_asked(batch, self.is_about_plan)} waits for approval"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
         """The numbers, and how to decide."""
         return (
-            *((f"{begun(self.told.rstrip('.'))}.",) if self.told else ()),
-            *((f"The CRM plan: {planned(self.rows)}.",) if self.rows else ()),
-            *((f"The batch has cost {usd_text(self.spend_micros)} so far.",) if self.spend_micros is not None else ()),
-            *how_to_decide(batch, self.expires_at),
+            f"{begun(self.told)}.",
+            *((f"The CRM plan: {planned(self.plan_rows)}.",) if self.is_about_plan else ()),
+            how_to_answer(key_of(batch), self.is_about_plan),
+            f"Undecided at {at_text(self.expires_at)} it counts as a no: {self.no}.",
         )
 
 
@@ -45,20 +51,13 @@ class ApprovalReminder(ApprovalNeeded):
 
     def title(self, batch: str) -> str:
         """What still waits."""
-        return f"{_asked(batch, self.rows)} still waits for approval"
+        return f"{_asked(batch, self.is_about_plan)} still waits for approval"
 
 
-class ApprovalExpired(Event):
-    """Nobody decided in time, which counts as no; `told` is the question's own sentence."""
+class ApprovalExpired(_AboutQuestion):
+    """Nobody decided in time, which counts as no."""
 
     KIND = Kind.APPROVAL_EXPIRED
-    plan_hash: str
-    told: str = ""
-
-    @property
-    def occasion(self) -> str:
-        """One subject of one batch."""
-        return f"{self.batch_id}:{self.plan_hash}"
 
     def title(self, batch: str) -> str:
         """What expired."""
@@ -68,7 +67,8 @@ class ApprovalExpired(Event):
         """What that means, and how to go on."""
         key = key_of(batch)
         return (
-            f"{begun(self.told.rstrip('.'))}." if self.told else "So nothing was written to the CRM.",
+            f"It was asked: {self.told}.",
+            f"No answer is a no: {self.no}.",
             f"`socialanalyzer batch show {key}` tells more, `socialanalyzer batch retry {key}` goes on with it.",
         )
 
@@ -99,7 +99,7 @@ class ConfirmationNeeded(Event):
 
 
 class Escalation(Event):
-    """A choice that a person has to make (spec 15.4); `subject` names it and no other."""
+    """A choice that a person has to make (spec 15.4); `subject` names it and no other, `how` says how to answer."""
 
     KIND = Kind.ESCALATION
     subject: str
@@ -109,6 +109,7 @@ class Escalation(Event):
     worst_case_micros: int | None = None
     alternatives: tuple[str, ...] = ()
     without_answer: str
+    how: str
 
     @property
     def occasion(self) -> str:
@@ -117,21 +118,22 @@ class Escalation(Event):
 
     def title(self, batch: str) -> str:
         """What is asked."""
-        return f"A decision is needed: {self.what}"
+        return f"A decision is needed: {self.what}{'' if self.batch_id is None else f' ({batch})'}"
 
     def sentences(self, batch: str) -> tuple[str, ...]:
-        """Why, what it costs, what else could be done, and what happens without an answer."""
+        """Why, what it costs, what else could be done, how to answer, and what happens without an answer."""
         costs = [
             f"{name}: {usd_text(micros)}."
             for name, micros in (("Expected cost", self.expected_micros), ("At worst", self.worst_case_micros))
             if micros is not None
         ]
         instead = (f"Instead: {'; '.join(self.alternatives)}.",) if self.alternatives else ()
-        return f"Why: {self.why.rstrip('.')}.", *costs, *instead, f"Without an answer: {self.without_answer}"
+        ends = (self.how, f"Without an answer: {self.without_answer}")
+        return f"Why: {self.why.rstrip('.')}.", *costs, *instead, *ends
 
 
-def _asked(batch: str, rows: Mapping[str, int]) -> str:
-    return f"The CRM plan of {batch}" if rows else begun(batch)
+def _asked(batch: str, is_about_plan: bool) -> str:
+    return f"The CRM plan of {batch}" if is_about_plan else begun(batch)
 
 
 def planned(rows: Mapping[str, int]) -> str:
@@ -139,10 +141,7 @@ def planned(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {action}" for action, number in rows.items() if number) or "nothing"
 
 
-def how_to_decide(batch: str, expires_at: datetime) -> tuple[str, str]:
-    """The commands, and until when."""
-    key = key_of(batch)
-    return (
-        f"Look: `socialanalyzer batch plan {key}`. Decide: `socialanalyzer batch approve {key} --by NAME` or `reject`.",
-        f"Undecided at {at_text(expires_at)} it expires, and nothing is written.",
-    )
+def how_to_answer(key: str, is_about_plan: bool) -> str:
+    """The commands."""
+    look = f"Look: `socialanalyzer batch {'plan' if is_about_plan else 'show'} {key}`."
+    return f"{look} Decide: `socialanalyzer batch approve {key} --by NAME`, `reject`, or `change` to have it otherwise."

@@ -22,7 +22,6 @@ from socialanalyzer_dagster.domain.notification_events import (
     Deviation,
     Event,
     Kind,
-    NicheCluster,
     RunFailed,
     SearchStale,
     UnknownAttempts,
@@ -35,6 +34,7 @@ from socialanalyzer_dagster.domain.notification_questions import (
     Escalation,
 )
 from socialanalyzer_dagster.domain.notification_reports import DailyDigest, WeeklyReport
+from socialanalyzer_dagster.domain.notification_rules import NicheCluster, RuleTold
 from socialanalyzer_dagster.domain.outside_text import printable
 
 SLACK, EMAIL, BADGE = "slack", "email", "badge"
@@ -48,7 +48,7 @@ EVENTS: Mapping[Kind, type[Event]] = {
     **{
         event.KIND: event
         for event in (
-            BatchStuck, RunFailed, SearchStale, Deviation, TargetMissed, PlanStopped, NicheCluster,
+            BatchStuck, RunFailed, SearchStale, Deviation, TargetMissed, PlanStopped, NicheCluster, RuleTold,
             ApprovalNeeded, ApprovalReminder, ApprovalExpired,
             ConfirmationNeeded, Escalation, CapWarned, CapReached, UnknownAttempts, BreakerOpened, BreakerClosed,
             ServiceRefused, DeadSyncRows, NoticesOverdue, EraseRequested, DailyDigest, WeeklyReport,

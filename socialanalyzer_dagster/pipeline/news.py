@@ -13,26 +13,8 @@ from sqlalchemy import Connection
 from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState
 from socialanalyzer_dagster.domain.notification_alerts import BreakerClosed, BreakerOpened, CapWarned, ServiceRefused
 from socialanalyzer_dagster.domain.notification_days import PlanStopped
-from socialanalyzer_dagster.domain.notification_events import (
-    DeadSyncRows,
-    Event,
-    Kind,
-    NicheCluster,
-    SearchStale,
-    UnknownAttempts,
-)
-from socialanalyzer_dagster.domain.notification_questions import (
-    ApprovalExpired,
-    ApprovalNeeded,
-    ApprovalReminder,
-    Escalation,
-)
+from socialanalyzer_dagster.domain.notification_events import DeadSyncRows, Event, Kind, SearchStale, UnknownAttempts
 from socialanalyzer_dagster.pipeline.day_facts import PLAN, TOP_UP
-from socialanalyzer_dagster.pipeline.gate_log import ASK as ASK_PERSON
-from socialanalyzer_dagster.pipeline.gate_log import EXPIRE, REMIND
-from socialanalyzer_dagster.pipeline.gate_log import KIND as APPROVAL
-from socialanalyzer_dagster.pipeline.rule_points import ASK
-from socialanalyzer_dagster.pipeline.rule_points import KIND as RULE
 from socialanalyzer_dagster.pipeline.saved_searches import FLAG
 from socialanalyzer_dagster.pipeline.saved_searches import KIND as STALENESS
 from socialanalyzer_dagster.pipeline.search_plans import STOP
@@ -44,8 +26,6 @@ from socialanalyzer_dagster.storage.decisions import StoredDecision
 _LOG = logging.getLogger(__name__)
 _AWAY = (Kind.BREAKER_OPENED, Kind.SERVICE_REFUSED)
 _BATCH = "batch:"
-PROPOSE, SUGGEST, PAUSE = "propose_search", "suggest_changes", "pause"
-"""Actions of rules that people are told of."""
 
 
 def gather(workplace: Workplace) -> int:
@@ -123,50 +103,9 @@ def _stopped(row: StoredDecision) -> Event | None:
     )
 
 
-def _question(row: StoredDecision) -> Event | None:
-    """Somebody is asked or reminded, as long as nobody answered; or no answer came (spec 15.2)."""
-    told: Mapping[str, Any] = row.parameters
-    subject = {"batch_id": row.batch_id, "plan_hash": told["subject_hash"], "told": row.reason}
-    if row.action == EXPIRE:
-        return ApprovalExpired.model_validate(subject)
-    if row.result is not None:
-        return None
-    asked = {**subject, "rows": told.get("plan_rows", {}), "expires_at": told["expires_at"]}
-    if row.action == ASK_PERSON:
-        return ApprovalNeeded.model_validate(asked)
-    return ApprovalReminder.model_validate(asked) if row.action == REMIND else None
-
-
-def _ruled(row: StoredDecision) -> Event | None:
-    """What rules ask, and what they found or held; what they loosen or try again by themselves is in their log."""
-    if row.action == PROPOSE:
-        return NicheCluster(batch_id=row.batch_id, why=row.reason)
-    if row.action == SUGGEST:
-        return SearchStale(batch_id=row.batch_id, search=row.subject, platform=row.platform or "", why=row.reason)
-    if row.action == PAUSE:
-        held, silence = f"batch {row.subject} is paused", "it stays paused until a person or a vendor lets it go on."
-        return _escalation(row, held, silence)
-    if row.action == ASK and row.result is None:
-        return _escalation(row, f"a rule asks about batch {row.subject}", "nothing more is done.")
-    return None
-
-
-def _escalation(row: StoredDecision, what: str, silence: str) -> Event:
-    return Escalation(
-        batch_id=row.batch_id,
-        subject=row.dedup_key,
-        what=what,
-        why=row.reason,
-        expected_micros=row.expected_micros,
-        without_answer=silence,
-    )
-
-
 _NEWS: Mapping[str, Callable[[StoredDecision], Event | None]] = {
     STALENESS: _stale,
     PLAN: _stopped,
     TOP_UP: _stopped,
-    APPROVAL: _question,
-    RULE: _ruled,
 }
 """How the decisions of a kind are told."""

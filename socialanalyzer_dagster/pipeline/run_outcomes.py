@@ -130,13 +130,12 @@ def _queue_again(connection: Connection, workplace: Workplace, batch: Batch, run
     cause = "its run crashed; it goes on where it was"
     _log(connection, workplace, batch, _Choice(run_id, "requeue", cause))
     values = {"interruptions": current.interruptions + 1, "attempt": current.attempt + 1}
-    stuck = BatchStuck(batch_id=batch.batch_id, attempt=batch.attempt, what=cause)
-    outbox.emit(connection, stuck, now=workplace.clock.now())
+    now = workplace.clock.now()
+    outbox.emit(connection, BatchStuck(batch_id=batch.batch_id, attempt=batch.attempt, what=cause), now=now)
     if current.status == BatchStatus.QUEUED:  # its run never took hold of it
         change(connection, current, values | {"cause": cause})
         return
-    wanted = Transition(to=BatchStatus.QUEUED, cause=cause, now=workplace.clock.now(), values=values)
-    transition(connection, current, wanted)
+    transition(connection, current, Transition(to=BatchStatus.QUEUED, cause=cause, now=now, values=values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from socialanalyzer_dagster.domain.notification_alerts import (
     EraseRequested,
     NoticesOverdue,
 )
-from socialanalyzer_dagster.domain.notification_events import BatchEnded, DeadSyncRows, Event, Kind, NicheCluster
+from socialanalyzer_dagster.domain.notification_events import BatchEnded, DeadSyncRows, Event, Kind
 from socialanalyzer_dagster.domain.notification_questions import ConfirmationNeeded, Escalation
 from socialanalyzer_dagster.domain.notification_reports import DailyDigest, Figures, TopLead
+from socialanalyzer_dagster.domain.notification_rules import NicheCluster
 from socialanalyzer_dagster.domain.notifications import EVENTS, Markup, Place, message
 from socialanalyzer_dagster.domain.policy import shipped_policy
 
@@ -88,13 +89,14 @@ def test_a_cap_of_a_month_says_when_it_ends_and_one_of_a_batch_how_to_raise_it()
 def test_an_escalation_says_why_what_it_costs_what_else_and_what_silence_means() -> None:
     event = Escalation(
         subject="s", what="a search for $120", why="it is above $100.", expected_micros=120_000_000,
-        worst_case_micros=150_000_000, alternatives=("half as many leads",), without_answer="no.",
+        worst_case_micros=150_000_000, alternatives=("half as many leads",), without_answer="no.", how="Say `yes`.",
     )  # fmt: skip
     assert text(event).split("\n") == [
         "Why: it is above $100.",
         "Expected cost: $120.00.",
         "At worst: $150.00.",
         "Instead: half as many leads.",
+        "Say `yes`.",
         "Without an answer: no.",
     ]
 
@@ -116,7 +118,7 @@ def test_a_digest_names_leads_by_uid_alone() -> None:
         (DeadSyncRows(batch_id="b", plan_id="p", rows=2), f"socialanalyzer batch retry {KEY}"),
         (NoticesOverdue(day=date(2026, 11, 20), notices=3), "socialanalyzer privacy notices"),
         (EraseRequested(request_id="r", leads=1), "socialanalyzer privacy requests"),
-        (NicheCluster(batch_id="b", why="6 leads share surf."), "nothing was launched"),
+        (NicheCluster(batch_id="b", niche="surf", leads=6, share_percent=30, follow_up=None), "Nothing was launched"),
     ],
 )
 def test_whoever_is_told_knows_what_to_do(event: Event, command: str) -> None:

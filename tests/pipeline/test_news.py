@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 from batch_world import PLATFORM, World, book_policy
-from crm_world import crm_world
 from sqlalchemy import insert, update
 
 from socialanalyzer_dagster.domain.baselines import Baseline, Comparison, Figure, Good, Grade, Unit
 from socialanalyzer_dagster.domain.baselines import Kind as FigureKind
 from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState
 from socialanalyzer_dagster.domain.notification_events import Kind
-from socialanalyzer_dagster.domain.notification_questions import ApprovalNeeded
 from socialanalyzer_dagster.domain.notifications import EVENTS
 from socialanalyzer_dagster.domain.refusals import BudgetExceeded
 from socialanalyzer_dagster.domain.types import Stage
@@ -23,13 +21,11 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.cap_news import tell_held, tell_refused
 from socialanalyzer_dagster.pipeline.daily_reports import keep_report
 from socialanalyzer_dagster.pipeline.digests import daily_digest, weekly_report
-from socialanalyzer_dagster.pipeline.gate_watch import attend_gates
 from socialanalyzer_dagster.pipeline.launching import QueuedBatch, SharedCap, Stretch
 from socialanalyzer_dagster.pipeline.message_view import message_rows
 from socialanalyzer_dagster.pipeline.news import gather
 from socialanalyzer_dagster.pipeline.regressions import regression_of
 from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
-from socialanalyzer_dagster.sandbox.serve import SandboxServer
 from socialanalyzer_dagster.storage import batches, decisions, outbox
 from socialanalyzer_dagster.storage.breakers import StoredBreaker, store_breaker
 from socialanalyzer_dagster.storage.daily_figures import DayOf
@@ -169,53 +165,12 @@ def test_choices_that_people_should_know_of_are_told_and_the_others_are_not(worl
     assert "Try: a broader geography." in sentences(world, "stale_search")
 
 
-def test_a_question_is_told_with_its_numbers_reminded_of_and_its_end_said(world: World) -> None:
-    batch = find_batch(world.workplace, world.create().key)
-    until = (world.clock.now() + timedelta(hours=72)).isoformat()
-    subject = {"subject_hash": "f" * 64, "expires_at": until, "plan_rows": {"create": 12, "held": 1}}
-    asked: dict[str, Any] = {"kind": "approval", "batch_id": batch.batch_id, "parameters": subject}
-    choice(world, **asked, action="ask", reason=f"batch {batch.partition_key} waits: $3.00 spent so far")
-    gather(world.workplace)
-    choice(world, **asked, action="remind")
-    gather(world.workplace)
-    choice(world, **asked, action="expire", reason="nobody answered in time")
-    assert [gather(world.workplace), gather(world.workplace)] == [1, 0]
-    key = batch.partition_key
-    assert told(world) == [
-        ("approval_needed", f"The CRM plan of batch {key} waits for approval"),
-        ("approval_reminder", f"The CRM plan of batch {key} still waits for approval"),
-        ("approval_expired", f"Nobody decided about batch {key} in time"),
-    ]
-    question = sentences(world, "approval_needed")
-    assert "$3.00 spent so far" in question
-    assert "12 create, 1 held" in question
-    assert f"socialanalyzer batch approve {key} --by NAME" in question
-    assert "23 November 2026, 12:00 UTC" in question
-
-
-def test_what_rules_ask_hold_and_find_is_told_and_what_they_do_by_themselves_is_not(world: World) -> None:
-    batch = find_batch(world.workplace, world.create().key)
-    of_batch: dict[str, Any] = {"kind": "rule", "batch_id": batch.batch_id, "subject": batch.partition_key}
-    for action in ("ask", "pause", "propose_search", "suggest_changes", "loosen", "retry_failed", "notify", "nothing"):
-        choice(world, **of_batch, action=action, reason=f"R says {action}.")
-    choice(world, kind="staleness", action="flag_used_up", batch_id=batch.batch_id, subject="Hikers")
-    assert [gather(world.workplace), gather(world.workplace)] == [4, 0], "one search is told once, whoever flags it"
-    assert sorted(kind for kind, _ in told(world)) == ["escalation", "escalation", "niche_cluster", "stale_search"]
-
-
 def test_a_choice_that_cannot_be_told_keeps_no_other_from_people(world: World, caplog: Any) -> None:
-    choice(world, kind="approval", action="ask")
-    choice(world, kind="top_up", action="stop", day=world.clock.now().date(), condition={"target": 6, "scored": 2})
+    day = world.clock.now().date()
+    choice(world, kind="search_plan", action="stop", day=day)
+    choice(world, kind="top_up", action="stop", day=day, condition={"target": 6, "scored": 2})
     assert gather(world.workplace) == 1
-    assert "of kind approval cannot be told" in caplog.text
-
-
-def test_a_question_that_is_answered_already_is_not_asked(world: World) -> None:
-    parameters = {"subject_hash": "f" * 64, "expires_at": world.clock.now().isoformat()}
-    choice(world, kind="approval", action="ask", parameters=parameters, dedup_key="gate:1:ask")
-    with world.database.write() as connection:
-        decisions.finish(connection, "gate:1:ask", decisions.DecisionResult(result="approved", at=world.clock.now()))
-    assert gather(world.workplace) == 0
+    assert "of kind search_plan cannot be told" in caplog.text
 
 
 def started(world: World, **values: Any) -> str:
@@ -288,23 +243,3 @@ def test_a_day_and_a_week_are_told_once_and_read_as_figures(world: World) -> Non
     daily_digest(world.workplace)
     assert weekly_report(world.workplace).splitlines()[0] == "Weekly report, 2026-11-13 to 2026-11-20"
     assert [kind for kind, _ in told(world)] == ["daily_digest", "weekly_report"]
-
-
-async def test_a_plan_that_waits_is_asked_about_reminded_of_and_its_end_is_told(
-    sqlite_database: Database, policy: Any, clock: Any, tmp_path: Any, crm_sandbox: SandboxServer
-) -> None:
-    async with crm_world(sqlite_database, policy, clock, tmp_path, crm_sandbox) as world:
-        await world.plan(await world.scored("p1", "p2"))
-        gather(world.workplace)
-        for hours in (25, 50):
-            world.clock.advance(hours=hours)
-            attend_gates(world.workplace)
-            gather(world.workplace)
-        with world.database.read() as connection:
-            rows = outbox.messages(connection, OutboxQuestion(limit=100, channel="badge"))
-        told_to_badge = [row["kind"] for row in reversed(rows)]
-        assert told_to_badge == ["approval_needed", "approval_reminder", "batch_completed", "approval_expired"]
-        event = ApprovalNeeded.of_facts(rows[-1]["facts"], rows[-1]["batch_id"])
-        question = " ".join(event.sentences(f"batch {rows[-1]['batch_key']}"))
-        assert "2 contacts may be written to the CRM" in question
-        assert "The CRM plan: 2 create." in question
