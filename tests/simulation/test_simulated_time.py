@@ -51,6 +51,19 @@ def test_a_time_out_is_reached_in_simulated_time() -> None:
         assert clock.now() - START == pytest.approx(timedelta(seconds=5), abs=timedelta(milliseconds=1))
 
 
+def test_a_timer_that_is_due_at_this_very_moment_runs() -> None:
+    async def many() -> int:
+        loop = asyncio.get_running_loop()
+        reached = asyncio.Event()
+        loop.call_at(loop.time(), reached.set)
+        await reached.wait()
+        await asyncio.gather(*(asyncio.sleep(number / 3) for number in range(300)))
+        return 300
+
+    with simulated_time(START):
+        assert asyncio.run(many()) == 300
+
+
 def test_time_does_not_go_back() -> None:
     with simulated_time(START) as clock:
         clock.advance_to(START + timedelta(hours=2))
