@@ -58,6 +58,7 @@ def program() -> typer.Typer:
         leads,
         ledger,
         metrics,
+        notify,
         people,
         plans,
         policies,
@@ -93,6 +94,7 @@ def program() -> typer.Typer:
     app.add_typer(health.app, name="health")
     app.add_typer(ledger.app, name="ledger")
     app.add_typer(metrics.app, name="metrics")
+    app.add_typer(notify.app, name="notify")
     app.add_typer(policies.app, name="policy")
     app.add_typer(policies.prices_app, name="prices")
     app.add_typer(presets.app, name="presets")

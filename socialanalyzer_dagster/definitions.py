@@ -25,12 +25,14 @@ from socialanalyzer_dagster.jobs import (
     saved_searches_job,
     search_plan_job,
 )
+from socialanalyzer_dagster.resources.notifications import NotifierResource, SlackResource
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource, PipelineResource
 from socialanalyzer_dagster.resources.privacy import PrivacyResource
 from socialanalyzer_dagster.resources.vendors import vendor_resources
 from socialanalyzer_dagster.schedules import DAILY_ASSETS, SCHEDULES
 from socialanalyzer_dagster.sensors.approvals import approval_sensor
 from socialanalyzer_dagster.sensors.launch_batches import lead_batch_sensor
+from socialanalyzer_dagster.sensors.outbox import outbox_sensor
 from socialanalyzer_dagster.sensors.provider_recovery import provider_recovery_sensor
 from socialanalyzer_dagster.sensors.rules import rules_sensor
 from socialanalyzer_dagster.sensors.run_outcomes import run_cancelled_sensor, run_failure_sensor, run_success_sensor
@@ -45,11 +47,14 @@ def default_resources(pipeline_type: type[PipelineResource] = PipelineResource) 
     """Every resource, configured from the settings when it is used; a simulation has a pipeline of its own."""
     vendors = vendor_resources()
     database = DatabaseResource()
+    slack = SlackResource()
     pipeline = pipeline_type(database=database, vendors=vendors["vendors"])
     return {
         **vendors,
         "database": database,
         "pipeline": pipeline,
+        "slack": slack,
+        "notifier": NotifierResource(slack=slack),
         "privacy": PrivacyResource(pipeline=pipeline, media_store=vendors["media_store"]),
     }
 
@@ -86,6 +91,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             approval_sensor,
             stuck_batch_sensor,
             rules_sensor,
+            outbox_sensor,
             run_failure_sensor,
             run_cancelled_sensor,
             run_success_sensor,

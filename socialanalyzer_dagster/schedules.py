@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from socialanalyzer_dagster.assets.crm_reconciliation import crm_reconciliation
+from socialanalyzer_dagster.assets.daily_digest import daily_digest
 from socialanalyzer_dagster.assets.daily_work import partition_of
 from socialanalyzer_dagster.assets.expired_data_purge import expired_data_purge
 from socialanalyzer_dagster.assets.notice_report import notice_report
 from socialanalyzer_dagster.assets.suppression_recheck import suppression_recheck
+from socialanalyzer_dagster.assets.weekly_report import weekly_report
 from socialanalyzer_dagster.domain.daily_targets import planning_moment
 from socialanalyzer_dagster.jobs import daily_report_job, search_plan_job
 from socialanalyzer_dagster.pipeline.policies import active_policy
@@ -21,7 +23,14 @@ from socialanalyzer_dagster.settings import schedules_are_on
 from socialanalyzer_dagster.storage.daily_figures import DayOf
 
 _STATUS = dg.DefaultScheduleStatus.RUNNING if schedules_are_on() else dg.DefaultScheduleStatus.STOPPED
-DAILY_ASSETS = (suppression_recheck, expired_data_purge, notice_report, crm_reconciliation)
+DAILY_ASSETS = (
+    suppression_recheck,
+    expired_data_purge,
+    notice_report,
+    crm_reconciliation,
+    daily_digest,
+    weekly_report,
+)
 
 
 def _daily(name: str, cron: str, asset: dg.AssetsDefinition, description: str) -> dg.ScheduleDefinition:
@@ -89,4 +98,6 @@ SCHEDULES = (
         crm_reconciliation,
         "Read owners, merges, edits, opt-outs and outcomes of our contacts back from the CRM.",
     ),
+    _daily("daily_digest", "0 13 * * *", daily_digest, "Tell what ended since yesterday, what it cost and what waits."),
+    _daily("weekly_report", "0 13 * * 1", weekly_report, "Tell what ran in the week, search by search, and its cost."),
 )

@@ -15,6 +15,8 @@ from socialanalyzer_dagster.settings_problems import (
     SANDBOX_URL,
     database_problems,
     live_problems,
+    local_messages,
+    mail_problems,
     normalized_database_url,
     sandbox_problems,
 )
@@ -35,6 +37,7 @@ SECRETS = frozenset(
         "R2_SECRET_ACCESS_KEY",
         "SLACK_WEBHOOK_URL",
         "SMTP_URL",
+        "NOTIFY_URLS",
         "OTEL_EXPORTER_OTLP_HEADERS",
         "SUPPRESSION_HMAC_KEY",
         "CONSOLE_SECRET_KEY",
@@ -93,6 +96,7 @@ _SANDBOX_PREFIXES = {
     "openai_url": "/openai/v1",
     "hubspot_url": "/hubspot",
     "hubspot_webhook_url": "/hubspot/automation/v4/webhook-triggers/0/sandbox",
+    "slack_webhook_url": "/slack/services/T00000000/B00000000/sandbox",
 }
 
 
@@ -108,7 +112,7 @@ class Settings(BaseModel):
     """Everything that comes from the environment, as typed values.
 
     In the sandbox every vendor's base URL points to the sandbox, keys are dummies, whatever the environment holds, and
-    media stay in a local folder (I-70).
+    media stay in a local folder; mail and messages reach servers of this machine alone (I-70).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -157,6 +161,7 @@ class Settings(BaseModel):
 
     slack_webhook_url: SecretStr | None = None
     smtp_url: SecretStr | None = None
+    notify_urls: SecretStr | None = None
     digest_to: str | None = None
     suppression_hmac_key: SecretStr
     console_secret_key: SecretStr | None = None
@@ -169,7 +174,8 @@ class Settings(BaseModel):
         given = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
         values = {name: given[name] for name in VARIABLES if given.get(name)}
         is_live = values.get("SOCIALANALYZER_ENV", "sandbox") == "live"
-        problems = database_problems(values) + (live_problems(values) if is_live else sandbox_problems(values))
+        problems = database_problems(values) + mail_problems(values)
+        problems += live_problems(values) if is_live else sandbox_problems(values)
         fields = {**_places(values), **_plain_fields(values), "variables_set": frozenset(values)}
         fields.update(_live_fields(values) if is_live else _sandbox_fields(values))
         try:
@@ -276,6 +282,7 @@ def _sandbox_fields(values: Mapping[str, str]) -> dict[str, object]:
     fields: dict[str, object] = {name.lower(): _SANDBOX_KEY for name in _SANDBOX_KEYS}
     fields.update({field: base + prefix for field, prefix in _SANDBOX_PREFIXES.items()})
     fields["ui_url"] = values.get("SOCIALANALYZER_UI_URL", _SANDBOX_UI_URL)
+    fields.update(local_messages(values))
     key = values.get("SUPPRESSION_HMAC_KEY", _SANDBOX_HMAC_KEY)
     return {**fields, "sandbox_url": base, "suppression_hmac_key": key}
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "privacy notices", "privacy origin", "privacy requests", "batch change",
     "rules list", "rules log", "rules simulate",
     "batch undo", "leads override", "crm reconcile", "health reset", "ledger reconcile", "ledger settle",
+    "notify channels", "notify list", "notify test", "notify send", "notify again",
     "batch work", "db backup", "db restore",
     "logs", "metrics serve",
 )  # fmt: skip

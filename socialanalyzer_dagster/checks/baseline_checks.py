@@ -10,8 +10,7 @@ from socialanalyzer_dagster.domain.baseline_texts import comparison_text
 from socialanalyzer_dagster.domain.baselines import Comparison, Grade, worse_than_usual
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
-from socialanalyzer_dagster.pipeline.audited_batch import batch_and_policy
-from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage
+from socialanalyzer_dagster.pipeline.regressions import compared_stage
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
 
 _STAGES = (Stage.DISCOVERED, Stage.SCREENED, Stage.ENRICHED, Stage.ANALYZED, Stage.SCORED)
@@ -32,9 +31,8 @@ def _figures_usual(stage: Stage) -> dg.AssetChecksDefinition:
         Usual is the median of the batches of the last 30 days: of the preset where there are enough, else of the
         platform. A figure that got worse little by little warns too.
         """
-        with database.opened() as opened, opened.read() as connection:
-            batch, policy = batch_and_policy(connection, context.partition_key)
-            found = of_stage(comparisons(connection, batch, policy), stage)
+        with database.opened() as opened:
+            found = compared_stage(opened, context.partition_key, stage)
         return _result(context.partition_key, found)
 
     return figures_usual

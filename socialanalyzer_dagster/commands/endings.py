@@ -24,6 +24,7 @@ from socialanalyzer_dagster.pipeline.crm_undo import UndoRefused
 from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused
 from socialanalyzer_dagster.pipeline.lead_view import NoSuchLead
 from socialanalyzer_dagster.pipeline.locks import BatchLocked
+from socialanalyzer_dagster.pipeline.message_view import NoSuchMessage
 from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
 from socialanalyzer_dagster.pipeline.reconciliation import SettlementRefused
 from socialanalyzer_dagster.pipeline.roster import RosterError
@@ -40,8 +41,8 @@ FAILED, BAD_INPUT = 1, 2
 
 _BAD_INPUTS = (
     AnotherWorldError, ApprovalRefused, BackupRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead,
-    NoSuchPreset, NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError, SchemaMismatch,
-    SettingsError, SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
+    NoSuchMessage, NoSuchPreset, NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError,
+    SchemaMismatch, SettingsError, SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
 _FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, MediaStoreError, Refusal, Timeout)

@@ -71,14 +71,18 @@ class Question:
         return figures.expected_total <= self.spent_micros + self.worst_case_micros
 
     @property
-    def sentence(self) -> str:
-        """What waits for whom, in figures: the cause of a batch that waits."""
-        what = {
+    def what(self) -> str:
+        """What a yes allows."""
+        return {
             QuestionKind.STAGE: f"{leads(self.leads)} may be {self.stage}",
             QuestionKind.PLAN: f"{counted(self.leads, 'contact')} may be written to the CRM",
             QuestionKind.RESUME: f"it may go on at {self.stage} with {leads(self.leads)}",
         }[self.kind]
-        asked = f"waits for a person to say whether {what}, because {self.why}"
+
+    @property
+    def sentence(self) -> str:
+        """What waits for whom, in figures: the cause of a batch that waits."""
+        asked = f"waits for a person to say whether {self.what}, because {self.why}"
         told = f"{asked}: {usd_text(self.spent_micros)} spent so far"
         if self.kind is QuestionKind.PLAN:
             return told

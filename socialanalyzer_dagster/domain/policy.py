@@ -41,6 +41,7 @@ from socialanalyzer_dagster.domain.policy_money import (
     Price,
     RetriesPolicy,
 )
+from socialanalyzer_dagster.domain.policy_notifications import NotificationsPolicy
 from socialanalyzer_dagster.domain.policy_rules import missing_names, unusable_names, unusable_values
 from socialanalyzer_dagster.domain.policy_search import (
     DiscoveryPolicy,
@@ -102,6 +103,7 @@ class Policy(Section):
     warnings: WarningsPolicy
     gates: GatesPolicy
     escalation: EscalationPolicy
+    notifications: NotificationsPolicy
     privacy: PrivacyPolicy
     outreach: OutreachPolicy
     retention: RetentionPolicy

@@ -55,6 +55,7 @@ STEPS = (
             ("gates", "reminder_hours"),
             ("llm", "polish_summaries"),
             ("metrics",),
+            ("notifications",),
             ("prompts", "batch_story_v1"),
             ("rules",),
             ("targets",),

@@ -49,3 +49,8 @@ def joined(parts: Iterable[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     *first, last = list(parts) or [""]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def begun(text: str) -> str:
+    """The text with a capital at its beginning; names inside stay as they are."""
+    return text[:1].upper() + text[1:]

@@ -5,15 +5,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.notification_events import BatchEnded
 from socialanalyzer_dagster.domain.outcomes import skipped
+from socialanalyzer_dagster.domain.summary import Summary
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition, transition
 from socialanalyzer_dagster.pipeline.code_version import code_version
 from socialanalyzer_dagster.pipeline.gate_log import withdraw
 from socialanalyzer_dagster.pipeline.novelty_history import record_history
-from socialanalyzer_dagster.pipeline.summaries import refresh_summary
+from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.summaries import write_summary
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, claims, outcome_fills, outcome_sets, outcomes
+from socialanalyzer_dagster.storage import batches, claims, outbox, outcome_fills, outcome_sets, outcomes
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.outcomes import StageOf
 from socialanalyzer_dagster.storage.recovery import give_up_held
@@ -41,7 +44,7 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
 
     Raises StatusRefused and ChangedMeanwhile like every transition.
     """
-    database = workplace.database
+    database, policy = workplace.database, policy_of_hash(workplace.database, batch.policy_hash)
     for stage in STAGES[1:]:
         of = stage_of(batch, stage)
         with database.write() as connection:
@@ -58,9 +61,22 @@ def finish_batch(workplace: Workplace, batch: Batch, ending: Ending) -> Batch:
         ended = transition(connection, batch, wanted)
         claims.release_claims(connection, batch.batch_id)
         withdraw(connection, batch.batch_id, ending.now)
-    refresh_summary(workplace, ended)
+        summary = write_summary(connection, workplace, ended, policy)
+        outbox.emit(connection, _ended_event(ended, summary), now=ending.now)
     with database.read() as connection:
         return batches.batch_by_id(connection, batch.batch_id) or ended
+
+
+def _ended_event(batch: Batch, summary: Summary) -> BatchEnded:
+    return BatchEnded.model_validate(
+        {
+            "batch_id": batch.batch_id,
+            "status": batch.status,
+            "attempt": batch.attempt,
+            "heading": summary.title,
+            "told": (*summary.sentences, *summary.failures, *summary.warnings, summary.next_step),
+        }
+    )
 
 
 def is_still_capped(connection: Connection, batch: Batch) -> bool:

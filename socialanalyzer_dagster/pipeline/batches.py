@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from socialanalyzer_dagster.domain.batch_keys import BadBatchKey, BatchKeyParts, parse_batch_key
 from socialanalyzer_dagster.domain.creator_lists import CreatorList, ListSummary
+from socialanalyzer_dagster.domain.notification_questions import ConfirmationNeeded
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import BatchKey
@@ -17,11 +18,12 @@ from socialanalyzer_dagster.pipeline.batch_drafts import (
     batch_row,
 )
 from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest, check_request, placing, platform_of
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batch_warnings import search_warnings
 from socialanalyzer_dagster.pipeline.list_store import ListOf, keep_list
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import audit_log, batches, presets, searches
+from socialanalyzer_dagster.storage import audit_log, batches, outbox, presets, searches
 from socialanalyzer_dagster.storage.batches import Batch
 
 _KEY_TRIES = 5
@@ -179,8 +181,16 @@ def _store(connection: Connection, workplace: Workplace, draft: Draft, *, parts:
         cap_micros=batch.cap_micros,
         force_reason=checked.request.force_reason,
     )
+    if batch.status == BatchStatus.AWAITING_CONFIRMATION:
+        outbox.emit(connection, _waiting_event(batch), now=draft.now)
     workplace.announce(batch.partition_key)
     return _as_created(batch, tuple(warnings), created=True)
+
+
+def _waiting_event(batch: Batch) -> ConfirmationNeeded:
+    return ConfirmationNeeded(
+        batch_id=batch.batch_id, estimate_micros=batch.estimate_micros, cap_micros=batch.cap_micros
+    )
 
 
 def _refuse(connection: Connection, workplace: Workplace, draft: Draft, besides: Batch | None = None) -> list[str]:

@@ -189,8 +189,7 @@ class _Store:
             subject=None if question is None else question.as_json(),
         )
         if question is not None:
-            actions = Counter(str(row.action) for row in dealing.rows)
-            log_question(connection, self._batch.workplace, self._row, gate, {"plan_rows": dict(actions)})
+            log_question(connection, self._batch.workplace, self._row, gate)
         approval_gates.insert_gate(connection, gate)
         if question is None:
             audit_log.record(

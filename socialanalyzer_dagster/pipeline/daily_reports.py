@@ -12,12 +12,13 @@ from socialanalyzer_dagster.domain.baselines import Comparison, Figure, Good, Gr
 from socialanalyzer_dagster.domain.batch_metrics import COST_PER_LEAD
 from socialanalyzer_dagster.domain.daily_targets import target_of
 from socialanalyzer_dagster.domain.day_metrics import day_metrics
+from socialanalyzer_dagster.domain.notification_days import TargetMissed
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import daily_figures
+from socialanalyzer_dagster.storage import daily_figures, outbox
 from socialanalyzer_dagster.storage.batch_totals import completed_between, totals_of
 from socialanalyzer_dagster.storage.daily_figures import DayOf
 from socialanalyzer_dagster.storage.database import Database
@@ -98,13 +99,25 @@ def daily_report(connection: Connection, of: DayOf, policy: Policy) -> DailyRepo
 
 
 def keep_report(workplace: Workplace, of: DayOf) -> DailyReport:
-    """Count the day and keep its snapshot."""
-    policy = active_policy(workplace.database)
+    """Count the day and keep its snapshot; people are told of a day that is over and short of its target."""
+    now, policy = workplace.clock.now(), active_policy(workplace.database)
     with workplace.database.read() as connection:
         report = daily_report(connection, of, policy)
     with workplace.database.write() as connection:
-        daily_figures.keep_snapshot(connection, of, report.as_json(), workplace.clock.now())
+        daily_figures.keep_snapshot(connection, of, report.as_json(), now)
+        if of.ends <= now and not report.is_met:
+            outbox.emit(connection, _missed(report), now=now)
     return report
+
+
+def _missed(report: DailyReport) -> TargetMissed:
+    return TargetMissed(
+        platform=report.of.platform,
+        day=report.of.day,
+        target=report.target,
+        scored=report.scored,
+        spend_micros=report.spend_micros,
+    )
 
 
 def target_met(_connection: Connection, report: DailyReport, _policy: Policy) -> Judged:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy.exc import SQLAlchemyError
 
 from socialanalyzer_dagster.domain.calls import VendorCall
+from socialanalyzer_dagster.domain.notifications import BADGE, EMAIL, SLACK
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy, shipped_policy
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.privacy_record import HOW_TO_RECORD, unrecorded_privacy
@@ -19,6 +20,7 @@ from socialanalyzer_dagster.pipeline.pricing import unconfirmed_prices
 from socialanalyzer_dagster.platforms.policy_check import check_platforms
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.settings_problems import channel_urls
 from socialanalyzer_dagster.storage import roster, schema
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.vendors.bundle import Vendors
@@ -35,9 +37,7 @@ _OFF = {
     "hubspot": "not configured: nothing can be synced",
 }
 
-READ_BY_NOTHING_YET = (
-    "CONSOLE_AUTH_FILE", "CONSOLE_SECRET_KEY", "DIGEST_TO", "HUBSPOT_CLIENT_SECRET", "SLACK_WEBHOOK_URL", "SMTP_URL",
-)  # fmt: skip
+READ_BY_NOTHING_YET = ("CONSOLE_AUTH_FILE", "CONSOLE_SECRET_KEY", "HUBSPOT_CLIENT_SECRET")
 """Variables whose use is to come."""
 
 
@@ -74,6 +74,7 @@ async def examine(settings: Settings, database: Database, vendors: Vendors) -> l
     found.append(_prices_finding(policy, is_live=not settings.is_sandbox))
     found.append(_privacy_finding(policy, is_live=not settings.is_sandbox))
     found.append(_roster_finding(database))
+    found.append(_messages_finding(settings, policy))
     return found
 
 
@@ -94,6 +95,19 @@ def _settings_finding(settings: Settings) -> Finding:
     if unread := [name for name in READ_BY_NOTHING_YET if name in given]:
         return Finding("settings", Health.WARNING, f"{text}; read by nothing yet: {', '.join(unread)}")
     return Finding("settings", Health.OK, text)
+
+
+def _messages_finding(settings: Settings, policy: Policy) -> Finding:
+    """Which channels of the policy have an address; nothing is sent."""
+    wanted = {name for channels in policy.notifications.channels.values() for name in channels} - {BADGE}
+    mail = settings.smtp_url is not None and settings.digest_to is not None
+    own = {SLACK: settings.slack_webhook_url is not None, EMAIL: mail}
+    addressed = {name for name, is_set in own.items() if is_set} | set(channel_urls(settings.notify_urls))
+    known, missing = sorted(wanted & addressed), sorted(wanted - addressed)
+    without = f"without an address: {', '.join(missing)}" if missing else ""
+    if not known:
+        return Finding("messages", Health.OFF, f"nobody is told what happens; {without or 'no channel is named'}")
+    return Finding("messages", Health.OK, "; ".join(filter(None, (f"go to {', '.join(known)}", without))))
 
 
 def _active_policy(database: Database) -> Policy | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.notification_alerts import EraseRequested
 from socialanalyzer_dagster.domain.suppression import identifier_hash, keyed_hash
 from socialanalyzer_dagster.domain.traces import Traces
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -23,6 +24,7 @@ from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, Priv
 from socialanalyzer_dagster.pipeline.suppressions import refuse_personal_reason
 from socialanalyzer_dagster.storage import (
     audit_log,
+    outbox,
     people,
     person_calls,
     person_rows,
@@ -138,6 +140,8 @@ def _begin(parts: PrivacyParts, asked: PersonRequest, found: FoundPerson, shut_o
                 connection, at=now, actor=asked.by, action="privacy.erase", subject=keyed, request=request.request_id,
                 leads=len(request.leads),
             )  # fmt: skip
+            asked_for = EraseRequested(request_id=request.request_id, leads=len(request.leads))
+            outbox.emit(connection, asked_for, now=now)
         person_rows.mark_erased(connection, found.uids, now)
     return request
 

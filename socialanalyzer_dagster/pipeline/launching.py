@@ -106,10 +106,14 @@ class QueuedBatch:
         return run_key_of(self.key, self.attempt)
 
     @property
+    def full_cap(self) -> SharedCap | None:
+        """The full cap that keeps the batch waiting, the one that lasts longest; None without."""
+        return next((cap for cap in self.caps if cap.is_full_for(self.needed_micros)), None)
+
+    @property
     def held_by(self) -> str | None:
-        """The sentence about the full cap that keeps the batch waiting, the one that lasts longest; None without."""
-        full = (cap for cap in self.caps if cap.is_full_for(self.needed_micros))
-        return next((cap.sentence(self.needed_micros) for cap in full), None)
+        """The sentence about that cap; None without."""
+        return None if self.full_cap is None else self.full_cap.sentence(self.needed_micros)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

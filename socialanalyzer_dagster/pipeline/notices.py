@@ -5,9 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.notification_alerts import NoticesOverdue
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.lead_view import one_lead
-from socialanalyzer_dagster.storage import audit_log, notices
+from socialanalyzer_dagster.storage import audit_log, notices, outbox
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.notices import Due, NoticeEvent
 
@@ -16,9 +17,13 @@ _FIRST_CONTACT = "notice.first_contact"
 
 
 def notice_report(database: Database, now: datetime) -> dict[str, int]:
-    """How many notices are overdue, not due yet, and sent."""
+    """How many notices are overdue, not due yet, and sent; people are told of overdue ones once a day."""
     with database.read() as connection:
-        return notices.notice_counts(connection, now)
+        counts = notices.notice_counts(connection, now)
+    if counts["overdue"]:
+        with database.write() as connection:
+            outbox.emit(connection, NoticesOverdue(day=now.date(), notices=counts["overdue"]), now=now)
+    return counts
 
 
 def overdue(database: Database, now: datetime) -> Sequence[Due]:

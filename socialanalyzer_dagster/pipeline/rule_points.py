@@ -16,8 +16,9 @@ from socialanalyzer_dagster.pipeline.batch_warnings import variations
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_counts import point_facts
 from socialanalyzer_dagster.pipeline.rule_drafts import STEP, looser_search, niche_search, step_taken, without_looser
+from socialanalyzer_dagster.pipeline.rule_news import Chosen, event_of
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, budget_scopes, decisions, lineages
+from socialanalyzer_dagster.storage import batches, budget_scopes, decisions, lineages, outbox
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
 from socialanalyzer_dagster.storage.lineages import EndedStage
@@ -168,6 +169,10 @@ class _Looking:
         )
         if not decisions.record(self.connection, made):
             return
+        hours = self.policy.rules.answer_hours
+        event = event_of(Chosen(choice=choice, made=made, batch=batch, answer_hours=hours))
+        if event is not None:
+            outbox.emit(self.connection, event, now=self.now)
         if not choice.verdict.is_deed:
             self._finish(made, NOTHING)
         elif is_act and isinstance(choice.rule.then, _SAID_ONLY):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.notification_events import BatchStuck, RunFailed
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, finish_batch
 from socialanalyzer_dagster.pipeline.batch_status import (
@@ -20,7 +21,7 @@ from socialanalyzer_dagster.pipeline.batch_status import (
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, decisions
+from socialanalyzer_dagster.storage import batches, decisions, outbox
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.decisions import Decision
 
@@ -102,6 +103,9 @@ def _pause(workplace: Workplace, batch: Batch, failed: FailedRun) -> str:
             _log(connection, workplace, batch, _Choice(failed.run_id, "pause", failed.cause))
             wanted = Transition(to=BatchStatus.PAUSED, cause=failed.cause, now=workplace.clock.now())
             transition(connection, current, wanted)
+            if failed.failed_steps:
+                event = RunFailed(batch_id=batch.batch_id, attempt=batch.attempt, what=failed.cause)
+                outbox.emit(connection, event, now=wanted.now)
     return f"Batch {batch.partition_key} is paused: {failed.cause}."
 
 
@@ -126,11 +130,12 @@ def _queue_again(connection: Connection, workplace: Workplace, batch: Batch, run
     cause = "its run crashed; it goes on where it was"
     _log(connection, workplace, batch, _Choice(run_id, "requeue", cause))
     values = {"interruptions": current.interruptions + 1, "attempt": current.attempt + 1}
+    now = workplace.clock.now()
+    outbox.emit(connection, BatchStuck(batch_id=batch.batch_id, attempt=batch.attempt, what=cause), now=now)
     if current.status == BatchStatus.QUEUED:  # its run never took hold of it
         change(connection, current, values | {"cause": cause})
         return
-    wanted = Transition(to=BatchStatus.QUEUED, cause=cause, now=workplace.clock.now(), values=values)
-    transition(connection, current, wanted)
+    transition(connection, current, Transition(to=BatchStatus.QUEUED, cause=cause, now=now, values=values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from socialanalyzer_dagster.domain.sentences import leads
 from socialanalyzer_dagster.domain.types import STAGES, Stage
 from socialanalyzer_dagster.pipeline.batch_finish import Ending, is_still_capped
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus
+from socialanalyzer_dagster.pipeline.cap_news import tell_refused
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters, verify
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
 from socialanalyzer_dagster.pipeline.resume_questions import ask_to_resume
@@ -145,6 +146,7 @@ def _skip_for_money(batch: OpenBatch, stage: Stage, reason: BudgetExceeded, with
         caps = {"cap_micros": reason.cap_micros, "needed_micros": reason.needed_micros}
         left = fill_rest(batch, stage, skipped(stage, "budget_stopped", scope=reason.scope, **caps), within)
     batch.mark_capped(capped_sentence(stage, reason, left))
+    tell_refused(batch.workplace, batch.row, reason)
 
 
 def capped_sentence(stage: Stage, reason: BudgetExceeded, left: int) -> str:

@@ -98,9 +98,12 @@ def facts_and_summary(workplace: Workplace, batch: Batch) -> tuple[BatchFacts, S
     """What the batch is like now, and how people are told of it."""
     policy = policy_of_hash(workplace.database, batch.policy_hash)
     with workplace.database.read() as connection:
-        facts = read_facts(connection, workplace, batch, policy)
-        worse = deviations(connection, batch, policy)
-    summary = batch_summary(facts, policy, further_warnings=worse)
+        return _told(connection, workplace, batch, policy)
+
+
+def _told(connection: Connection, workplace: Workplace, batch: Batch, policy: Policy) -> tuple[BatchFacts, Summary]:
+    facts = read_facts(connection, workplace, batch, policy)
+    summary = batch_summary(facts, policy, further_warnings=deviations(connection, batch, policy))
     stored = batch.polished_summary or {}
     is_of_this_story = stored.get("of") == _digest(summary)
     return facts, replace(summary, polished=str(stored["story"])) if is_of_this_story else summary
@@ -113,9 +116,15 @@ def summarize(workplace: Workplace, batch: Batch) -> Summary:
 
 def refresh_summary(workplace: Workplace, batch: Batch) -> Summary:
     """Write the summary of the batch as it stands now, in our words; returns it."""
-    summary = summarize(workplace, batch)
+    policy = policy_of_hash(workplace.database, batch.policy_hash)
     with workplace.database.write() as connection:
-        batches.write_summary(connection, batch.batch_id, summary.plain.text())
+        return write_summary(connection, workplace, batch, policy)
+
+
+def write_summary(connection: Connection, workplace: Workplace, batch: Batch, policy: Policy) -> Summary:
+    """Write the summary of the batch as this transaction sees it, in our words; returns it."""
+    _, summary = _told(connection, workplace, batch, policy)
+    batches.write_summary(connection, batch.batch_id, summary.plain.text())
     return summary
 
 

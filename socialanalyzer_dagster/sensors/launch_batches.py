@@ -7,6 +7,7 @@ from socialanalyzer_dagster.assets.question_metadata import waiting_stage
 from socialanalyzer_dagster.assets.stage_work import ATTEMPT_TAG
 from socialanalyzer_dagster.jobs import crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.pipeline.cap_news import tell_held
 from socialanalyzer_dagster.pipeline.launch_queue import launch_queue
 from socialanalyzer_dagster.pipeline.launching import QueuedBatch, Stretch, decide_launches, step_asset
 from socialanalyzer_dagster.pipeline.question_view import question_of_batch
@@ -27,6 +28,7 @@ def lead_batch_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineRes
         queue = launch_queue(workplace)
         questions = ((each.key, question_of_batch(workplace, each.key)) for each in queue.asked)
         waiting = [waiting_stage(key, question) for key, question in questions if question is not None]
+        tell_held(workplace, queue.queued)
     decision = decide_launches(
         queue.queued,
         partitions=set(context.instance.get_dynamic_partitions(str(LEAD_BATCHES.name))),

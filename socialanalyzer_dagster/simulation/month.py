@@ -1,7 +1,8 @@
 """A simulation from its first to its last moment: world, automation and people take turns (issue 4, section 7)."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -57,6 +58,7 @@ def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
     happenings = Happenings(simulation.start, simulation.days)
     with (
         ExitStack() as stack,
+        _without_chatter(),
         simulated_time(simulation.start) as clock,
         simulated_office(simulation.home, simulation.start, seed=simulation.seed, share=simulation.share) as house,
     ):
@@ -67,6 +69,17 @@ def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
         month = _Month(simulation, happenings, clock, house, automation, Team())
         month.run(tell)
         return report_of(house, automation, happenings, simulation.days)
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Thousands of ticks say what they do: nobody reads that."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 @dataclass(frozen=True, slots=True)

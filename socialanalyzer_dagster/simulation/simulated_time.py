@@ -84,9 +84,11 @@ class _Loop(asyncio.SelectorEventLoop):
     def __init__(self, selector: _Selector) -> None:
         super().__init__(selector)
         self._of_threads = selector
+        self._began = time.time_ns()
 
     def time(self) -> float:
-        return time.time()
+        """Seconds since the loop was made: of seconds since 1970 a float cannot tell two neighbouring timers apart."""
+        return (time.time_ns() - self._began) / 1e9
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
         self._of_threads.threads += 1

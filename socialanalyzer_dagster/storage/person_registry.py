@@ -11,7 +11,14 @@ from sqlalchemy import Table
 
 from socialanalyzer_dagster.storage import models_control as control
 from socialanalyzer_dagster.storage import models_crm as crm
-from socialanalyzer_dagster.storage import models_decisions, models_health, models_leads, models_people, models_results
+from socialanalyzer_dagster.storage import (
+    models_decisions,
+    models_health,
+    models_leads,
+    models_notifications,
+    models_people,
+    models_results,
+)
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.scores import REDUCED
@@ -195,6 +202,11 @@ RULES: tuple[TableRule, ...] = (
         "result result_at",
     ),
     _nobody(models_decisions.MetricSnapshotRow, "day platform figures at"),
+    _searched(
+        models_notifications.OutboxRow,
+        "facts",
+        "id dedup_key kind channel batch_id created_at due_at state tries error_code sent_at",
+    ),
     _nobody(control.BdrRow, "name owner_id is_active position"),
     _nobody(control.BdrEpochRow, "epoch active_names started_at"),
     _nobody(control.BdrCounterRow, "epoch tier bdr dealt"),

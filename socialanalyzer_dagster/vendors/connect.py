@@ -1,11 +1,16 @@
 """Vendor clients from settings: addresses, keys and timeouts of spec 3.3; a vendor without its key is None."""
 
 import base64
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from socialanalyzer_dagster.domain.notifications import EMAIL, SLACK
 from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.settings_problems import channel_urls
 from socialanalyzer_dagster.vendors.apify_actors import Apify
 from socialanalyzer_dagster.vendors.apollo import Apollo
 from socialanalyzer_dagster.vendors.bundle import Vendors
@@ -20,6 +25,11 @@ from socialanalyzer_dagster.vendors.media_store import BucketAccess, MediaStore,
 from socialanalyzer_dagster.vendors.page_routes import GatewayRoute, PublicRoute
 from socialanalyzer_dagster.vendors.pages import PageFetcher
 from socialanalyzer_dagster.vendors.transport import new_client
+
+if TYPE_CHECKING:
+    from socialanalyzer_dagster.vendors.notifier import Channel, Notifier
+
+_LOG = logging.getLogger(__name__)
 
 INSIGHTIQ_SECONDS = 30.0
 LLM_SECONDS = 60.0
@@ -111,6 +121,41 @@ def connect_media_store(settings: Settings) -> MediaStore:
             secret_access_key=secret.get_secret_value(),
         )
     return open_media_store(settings.media_store_url, access, loopback_only=settings.is_sandbox)
+
+
+def connect_slack(settings: Settings) -> "Channel | None":
+    """Slack's incoming webhook; None without one. Raises BadAddress."""
+    if settings.slack_webhook_url is None:
+        return None
+    from socialanalyzer_dagster.vendors.notifier import slack_channel
+
+    return slack_channel(settings.slack_webhook_url.get_secret_value(), in_sandbox=settings.is_sandbox)
+
+
+def connect_notifier(settings: Settings) -> "Notifier":
+    """Every channel of notifications that has an address; one that cannot be used fails alone."""
+    from socialanalyzer_dagster.vendors.notifier import Notifier, email_channel, url_channel
+
+    sandbox, server, readers = settings.is_sandbox, settings.smtp_url, settings.digest_to
+    makers: dict[str, Callable[[], Channel | None]] = {
+        name: partial(url_channel, name, url, in_sandbox=sandbox)
+        for name, url in channel_urls(settings.notify_urls).items()
+    }
+    if settings.slack_webhook_url is not None:
+        makers[SLACK] = partial(connect_slack, settings)
+    if server is not None and readers is not None:
+        makers[EMAIL] = partial(email_channel, server.get_secret_value(), readers, in_sandbox=sandbox)
+    return Notifier({name: _usable(make) for name, make in makers.items()})
+
+
+def _usable(make: "Callable[[], Channel | None]") -> "Channel | None":
+    from socialanalyzer_dagster.vendors.notifier import BadAddress
+
+    try:
+        return make()
+    except BadAddress as error:
+        _LOG.error("%s", error)
+        return None
 
 
 def connect_vendors(settings: Settings) -> Vendors:

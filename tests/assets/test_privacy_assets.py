@@ -21,6 +21,8 @@ def test_every_schedule_is_off_until_somebody_starts_it_and_runs_at_its_hour():
         "retention_purge": "0 3 * * *",
         "notice_report": "30 3 * * *",
         "crm_reconcile": "0 4 * * *",
+        "daily_digest": "0 13 * * *",
+        "weekly_report": "0 13 * * 1",
     }
     for schedule in SCHEDULES:
         assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED

@@ -22,6 +22,11 @@ WIRE_KEY = "hush-wire-4f1c"
 """The key that every vendor of the sandbox is sent; the sandbox takes any."""
 SECRETS = {name: f"hush-{name.lower()}-0123-4f1c" for name in sorted(settings.SECRETS - {"DATABASE_URL"})}
 SECRETS["HUBSPOT_WEBHOOK_URL"] = "https://hooks.example/hush-workflow-4f1c"
+SECRETS["SLACK_WEBHOOK_URL"] = "https://hooks.example/hush-slack-4f1c/T0/B0/x0"
+SECRETS["SMTP_URL"] = "smtps://user:hush-smtp-4f1c@mail.example?from=leads@ours.example"
+SECRETS["NOTIFY_URLS"] = "ops=jsons://ops.example/hush-ops-4f1c"
+SECRETS["DIGEST_TO"] = "team@ours.example"
+"""Goes with a mail server."""
 _HUSH = re.compile(r"hush-[\w-]*4f1c|[?&]api=|Basic aHVz")
 ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?!\d{4}-\d\d-\d\d\.)(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
 PHONE = re.compile(r"\+1[\s.(-]*\d{3}[\s.)-]*\d{3}[\s.-]*\d{4}\b")

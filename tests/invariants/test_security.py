@@ -26,6 +26,7 @@ from socialanalyzer_dagster.domain.found_text import neutral_words
 from socialanalyzer_dagster.domain.link_shapes import LinkKind
 from socialanalyzer_dagster.domain.links import accept, classify
 from socialanalyzer_dagster.domain.markdown import MOST_CELL_CHARS, cell, plain
+from socialanalyzer_dagster.domain.notifications import DeliveryFailed, Message
 from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.policy import shipped_policy
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -40,9 +41,15 @@ from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.vendors.apify_inputs import StartUrl
-from socialanalyzer_dagster.vendors.connect import connect_media_store, connect_pages, connect_vendors
+from socialanalyzer_dagster.vendors.connect import (
+    connect_media_store,
+    connect_notifier,
+    connect_pages,
+    connect_vendors,
+)
 from socialanalyzer_dagster.vendors.images import ImageRefusedError, read_picture
 from socialanalyzer_dagster.vendors.media_store import BucketAccess, FolderStore, checked_key, keeper
+from socialanalyzer_dagster.vendors.notifier import slack_channel
 from tests.domain.injections import DISGUISED, INJECTIONS, MARKUP
 from tests.invariants.eavesdropping import (
     SECRETS,
@@ -98,7 +105,16 @@ def test_i_61_no_text_form_of_settings_and_clients_holds_a_key(tmp_path):
     settings = Settings.from_environment(live)
     bucket = BucketAccess(endpoint_url="x", access_key_id="x", secret_access_key=SECRETS["R2_SECRET_ACCESS_KEY"])
     vendors = connect_vendors(settings.model_copy(update={"media_store_url": tmp_path.as_uri()}))
-    shown = [settings, settings.describe(), bucket, vendors, *(getattr(vendors, each.name) for each in fields(vendors))]
+    notifier = connect_notifier(settings)
+    assert notifier.channels == {"slack", "email", "ops"}
+    shown = [
+        settings,
+        settings.describe(),
+        bucket,
+        vendors,
+        notifier,
+        *(getattr(vendors, each.name) for each in fields(vendors)),
+    ]
     assert {found for each in shown for form in (repr, str) for found in secrets_in(form(each))} == set()
 
 
@@ -192,6 +208,10 @@ async def test_i_70_nothing_outside_this_machine_is_reached_whatever_keys_are_th
             with pytest.raises(VendorError, match="host_not_allowed"):
                 await vendors.apollo.status().send()
             await vendors.close()
+        notifier = connect_notifier(settings)
+        assert notifier.channels == {"slack"}, "the sandbox's; mail and further services have to be on this machine"
+        with pytest.raises(DeliveryFailed, match="outside_sandbox"):
+            slack_channel(SECRETS["SLACK_WEBHOOK_URL"], in_sandbox=True).send(Message(title="t", text="t"))
     assert attempts == []
 
 

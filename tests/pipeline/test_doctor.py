@@ -61,10 +61,10 @@ def test_a_database_without_tables_is_a_problem(settings, tmp_path):
 
 
 def test_a_variable_that_nothing_reads_yet_is_named(settings, sqlite_database):
-    changed = settings.model_copy(update={"variables_set": frozenset({"SMTP_URL", "LOG_LEVEL"})})
+    changed = settings.model_copy(update={"variables_set": frozenset({"CONSOLE_AUTH_FILE", "LOG_LEVEL"})})
     found = examined(changed, sqlite_database)["settings"]
     assert (found.health, found.detail) == (
-        Health.WARNING, "sandbox mode, 2 variables set; read by nothing yet: SMTP_URL",
+        Health.WARNING, "sandbox mode, 2 variables set; read by nothing yet: CONSOLE_AUTH_FILE",
     )  # fmt: skip
 
 
@@ -95,3 +95,14 @@ def test_a_policy_stored_earlier_that_no_file_may_say_any_more_is_a_problem(sett
     found = examined(settings, sqlite_database)["policy"]
     assert found.health is Health.PROBLEM
     assert "budgets.provider_month_usd has unknown names: open_ai" in found.detail
+
+
+def test_channels_that_nobody_can_be_reached_through_are_named(settings, sqlite_database, clock):
+    ensure_initial_policy(sqlite_database, instant=True, now=clock.now())
+    found = examined(settings, sqlite_database)["messages"]
+    assert (found.health, found.detail) == (Health.OK, "go to slack; without an address: email")
+    silent = settings.model_copy(update={"slack_webhook_url": None})
+    found = examined(silent, sqlite_database)["messages"]
+    assert (found.health, found.detail) == (
+        Health.OFF, "nobody is told what happens; without an address: email, slack",
+    )  # fmt: skip

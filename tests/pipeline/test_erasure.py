@@ -378,6 +378,7 @@ async def test_erasing_twice_changes_nothing_the_second_time(world: CrmWorld) ->
         "audit_entries",
         "leads",
         "service_health",
+        "outbox",
     }
     assert LeadUid(again.leads[0]) == uid_of(CREATOR)
 

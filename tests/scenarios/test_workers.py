@@ -30,8 +30,8 @@ BATCHES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("facebook", {"keywords": ["hiking"], "max_results": 4}),
 )
 OPEN_MODEL_CALLS = 2
-DAY_USD = 0.2
-"""Less than the four batches would spend together up to screening, more than each of them alone."""
+DAY_USD = 0.3
+"""Less than the four batches would spend together up to screening, more than all their searches."""
 
 
 @dataclass

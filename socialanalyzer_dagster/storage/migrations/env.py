@@ -8,6 +8,7 @@ from socialanalyzer_dagster.storage import (  # noqa: F401  (registers the table
     models_decisions,
     models_health,
     models_leads,
+    models_notifications,
     models_people,
     models_results,
 )

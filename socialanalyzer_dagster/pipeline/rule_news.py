@@ -1,0 +1,108 @@
+"""What people are told of a rule's choice: what it asks, holds, drafts or says (spec 15.1, 15.4, 16)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from socialanalyzer_dagster.domain.notification_events import Deviation, Event, SearchStale
+from socialanalyzer_dagster.domain.notification_questions import Escalation
+from socialanalyzer_dagster.domain.notification_rules import NicheCluster, RuleTold
+from socialanalyzer_dagster.domain.rule_conditions import ACTIONS
+from socialanalyzer_dagster.domain.rules import RuleChoice, Verdict
+from socialanalyzer_dagster.storage.batches import Batch
+from socialanalyzer_dagster.storage.decisions import Decision
+
+_SILENT = frozenset({"loosen", "retry_failed"})
+"""What rules do without a word: the batch that comes of it, or its end, is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A rule's choice about a batch as it was written down; a question ends after `answer_hours`."""
+
+    choice: RuleChoice
+    made: Decision
+    batch: Batch
+    answer_hours: int
+
+
+def event_of(chosen: Chosen) -> Event | None:
+    """What people are told of it; None where there is nothing to tell, or somebody else tells it.
+
+    That a cap is nearly used is told from the caps themselves, whoever spends under them.
+    """
+    choice, condition = chosen.choice, chosen.choice.rule.when.kind
+    action = choice.rule.then.kind
+    if choice.verdict is Verdict.ASK:
+        return _asked(chosen)
+    if choice.verdict is not Verdict.ACT or action in _SILENT:
+        return None
+    if action == "pause":
+        return _held(chosen)
+    if condition == "cap_nearly_used":
+        return None
+    told = {"niche_cluster": _niche, "stale_search": _stale, "deviation": _worse}.get(condition, _said)
+    return told(chosen)
+
+
+def _asked(chosen: Chosen) -> Escalation:
+    made, budget = chosen.made, chosen.made.parameters.get("budget_micros")
+    return Escalation(
+        batch_id=made.batch_id,
+        subject=made.dedup_key,
+        what=f"whether to {ACTIONS[chosen.choice.rule.then.kind]}",
+        why=made.reason,
+        expected_micros=made.expected_micros,
+        worst_case_micros=budget if isinstance(budget, int) else None,
+        without_answer=f"nothing is done; the question ends after {chosen.answer_hours} hours.",
+        how="`socialanalyzer rules list` shows it, with the command for a search that is drafted.",
+    )
+
+
+def _held(chosen: Chosen) -> Event:
+    """A batch that no vendor's return lets go on needs a person."""
+    made = chosen.made
+    if "vendor" in chosen.choice.looked.seen:
+        return _said(chosen)
+    return Escalation(
+        batch_id=made.batch_id,
+        subject=made.dedup_key,
+        what="whether a held batch goes on",
+        why=made.reason,
+        without_answer="the batch stays paused.",
+        how=f"`socialanalyzer batch retry {made.subject}` lets it go on, `socialanalyzer batch stop` ends it.",
+    )
+
+
+def _niche(chosen: Chosen) -> Event:
+    seen: Mapping[str, Any] = chosen.choice.looked.seen
+    drafted = chosen.made.parameters.get("filters") is not None
+    return NicheCluster(
+        batch_id=chosen.made.batch_id,
+        niche=str(seen["niche"]),
+        leads=seen["leads"],
+        share_percent=round(100 * seen["leads"] / seen["scored"]),
+        follow_up=f"`socialanalyzer rules log --batch {chosen.made.subject}` has its command" if drafted else None,
+    )
+
+
+def _stale(chosen: Chosen) -> Event:
+    made, suggestions = chosen.made, chosen.made.parameters.get("suggestions")
+    return SearchStale(
+        batch_id=made.batch_id,
+        search=made.subject.split(".")[2],
+        platform=chosen.batch.platform,
+        why=made.reason,
+        suggestions=tuple(map(str, suggestions)) if isinstance(suggestions, list) else (),
+        is_saved=chosen.batch.preset_id is not None,
+    )
+
+
+def _worse(chosen: Chosen) -> Event:
+    made = chosen.made
+    return Deviation(batch_id=made.batch_id, stage=made.stage or "", told=(made.reason,), is_severe=True)
+
+
+def _said(chosen: Chosen) -> Event:
+    made = chosen.made
+    return RuleTold(batch_id=made.batch_id, choice=made.dedup_key, rule=chosen.choice.rule.title, why=made.reason)

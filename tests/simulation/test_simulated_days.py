@@ -1,0 +1,23 @@
+"""Three simulated days through the real definitions: targets met, nothing lost, no cap exceeded, each event noticed."""
+
+import json
+
+import pytest
+
+from socialanalyzer_dagster import cli
+
+
+def test_three_days_meet_their_targets_and_lose_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    code = cli.run(["simulate", "--days", "3", "--share", "0.01", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert (report["working_days"], report["lost"], report["over_cap"], report["failed_runs"]) == (3, 0, 0, 0)
+    assert report["days_met"] >= 2
+    assert report["spend_micros"] == report["bill_micros"] > 0
+    events = {each["name"]: each for each in report["events"]}
+    assert {"vendor_down", "prices_double", "yield_halves"} <= set(events)
+    assert events["vendor_down"]["noticed"]
+    assert any("R-8" in each for each in events["vendor_down"]["done"])
