@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table, usd
+from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
 
 _LONGEST_DAYS = 60
 
@@ -17,6 +18,9 @@ def simulate(
     *,
     days: Annotated[int, typer.Option(min=1, max=_LONGEST_DAYS, help="How many days, from a Monday on.")] = 30,
     share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of the daily targets to aim at.")] = 1.0,
+    platform_keys: Annotated[
+        list[str] | None, typer.Option("--platform", help="Of one platform only; may be repeated.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the simulated world.")] = 7,
     home: Annotated[
         Path | None,
@@ -33,7 +37,14 @@ def simulate(
     began = time.perf_counter()
     with TemporaryDirectory() as nowhere:
         folder = Path(nowhere) if home is None else home.absolute()
-        wanted = Simulation(home=folder, days=days, share=share, seed=seed, keeps_runs=home is not None)
+        wanted = Simulation(
+            home=folder,
+            days=days,
+            share=share,
+            seed=seed,
+            platforms=tuple(platform(each).key for each in platform_keys or PLATFORMS),
+            keeps_runs=home is not None,
+        )
         report = simulate(wanted, notes.print)
     result = {**report.as_json(), "seconds": round(time.perf_counter() - began, 1)}
 

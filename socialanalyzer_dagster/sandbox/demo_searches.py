@@ -1,6 +1,6 @@
 """Searches that find creators in every simulated world: the demonstration's, and a team's whole collection."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from socialanalyzer_dagster.sandbox.world.niches import NICHES
 
@@ -12,11 +12,20 @@ DEMO_SEARCHES: Mapping[str, Mapping[str, object]] = {
 """Platform -> filters; every other filter keeps its default."""
 
 
-def topic_searches() -> Iterator[tuple[str, str, Mapping[str, object]]]:
+def topic_searches(
+    platforms: Collection[str] = tuple(DEMO_SEARCHES),
+) -> Iterator[tuple[str, str, Mapping[str, object]]]:
     """Platform, name and filters of a search for every topic, but for those whose creators are never taken."""
     for niche in NICHES:
+        words = [niche.label.lower()]
+        filters: dict[str, Mapping[str, object]] = {
+            "instagram": {"hashtags": list(niche.hashtags)},
+            "patreon": {"search_keywords": words},
+            "facebook": {"keywords": words},
+        }
         if niche.reject_code is None:
-            words = [niche.label.lower()]
-            yield "instagram", niche.label, {"hashtags": list(niche.hashtags)}
-            yield "patreon", niche.label, {"search_keywords": words}
-            yield "facebook", niche.label, {"keywords": words}
+            yield from (
+                (platform, niche.label, of_platform)
+                for platform, of_platform in filters.items()
+                if platform in platforms
+            )

@@ -10,9 +10,10 @@ from pathlib import Path
 import dagster as dg
 
 from socialanalyzer_dagster.definitions import build_definitions, default_resources
+from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.sandbox.happenings import Happenings
 from socialanalyzer_dagster.simulation.automation import Automation
-from socialanalyzer_dagster.simulation.office import SimulatedOffice, simulated_office
+from socialanalyzer_dagster.simulation.office import Aim, SimulatedOffice, simulated_office
 from socialanalyzer_dagster.simulation.people import Team
 from socialanalyzer_dagster.simulation.report import SimulationReport, report_of
 from socialanalyzer_dagster.simulation.resources import SimulatedPipeline
@@ -28,7 +29,7 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """What to simulate: `share` of the daily targets over `days` days, in a new folder `home`.
+    """What to simulate: `share` of the daily targets over `days` days, in a new folder `home`; some platforms, or all.
 
     With `keeps_runs` its Dagster instance stands in the home, for the Dagster UI; else it is gone with the simulation,
     which takes half the time.
@@ -38,6 +39,7 @@ class Simulation:
     days: int = 30
     share: float = 1.0
     seed: int = 7
+    platforms: tuple[str, ...] = tuple(PLATFORMS)
     keeps_runs: bool = False
 
     @property
@@ -60,7 +62,9 @@ def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
         ExitStack() as stack,
         _without_chatter(),
         simulated_time(simulation.start) as clock,
-        simulated_office(simulation.home, simulation.start, seed=simulation.seed, share=simulation.share) as house,
+        simulated_office(
+            simulation.home, simulation.start, seed=simulation.seed, aim=Aim(simulation.share, simulation.platforms)
+        ) as house,
     ):
         instance = (
             house.office.instance if simulation.keeps_runs else stack.enter_context(dg.DagsterInstance.ephemeral())

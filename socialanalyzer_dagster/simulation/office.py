@@ -31,6 +31,14 @@ AUTHOR = "simulation"
 
 
 @dataclass(frozen=True, slots=True)
+class Aim:
+    """What the simulated team aims at: a share of the policy's daily targets, on some platforms."""
+
+    share: float
+    platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SimulatedOffice:
     """A simulation's home, and the sandbox whose world it lives in."""
 
@@ -46,11 +54,8 @@ class SimulatedOffice:
 
 
 @contextmanager
-def simulated_office(home: Path, start: datetime, *, seed: int, share: float) -> Iterator[SimulatedOffice]:
-    """A home ready for its first day; everything that connects while the block runs reaches the sandbox in-process.
-
-    `share` of the policy's daily targets is aimed at.
-    """
+def simulated_office(home: Path, start: datetime, *, seed: int, aim: Aim) -> Iterator[SimulatedOffice]:
+    """A home ready for its first day; everything that connects while the block runs reaches the sandbox in-process."""
     changes = {
         "SOCIALANALYZER_ENV": "sandbox",
         "SOCIALANALYZER_HOME": str(home),
@@ -64,8 +69,8 @@ def simulated_office(home: Path, start: datetime, *, seed: int, share: float) ->
     try:
         with environment_with(changes), answered_by(network), open_office() as office:
             asyncio.run(prepare_crm(office))
-            _take_policy(office, share)
-            for platform, name, filters in topic_searches():
+            _take_policy(office, aim)
+            for platform, name, filters in topic_searches(aim.platforms):
                 form = PresetForm(platform=platform, name=name, filters=filters, by=AUTHOR)
                 save_preset(office.workplace(), form)
             yield SimulatedOffice(office, sandbox)
@@ -74,21 +79,23 @@ def simulated_office(home: Path, start: datetime, *, seed: int, share: float) ->
         sandbox.store.close()
 
 
-def _take_policy(office: Office, share: float) -> None:
+def _take_policy(office: Office, aim: Aim) -> None:
     policy = active_policy(office.database)
-    note = f"month cap of {MONTH_CAP_USD} USD, {share:.0%} of the daily targets"
+    note = f"month cap of {MONTH_CAP_USD} USD, {aim.share:.0%} of the daily targets"
     activate(
-        office.database, simulated_policy(policy, share), Authorship(author=AUTHOR, note=note, at=office.clock.now())
+        office.database, simulated_policy(policy, aim), Authorship(author=AUTHOR, note=note, at=office.clock.now())
     )
 
 
-def simulated_policy(policy: Policy, share: float) -> Policy:
+def simulated_policy(policy: Policy, aim: Aim) -> Policy:
     """The policy with the simulation's month cap and a share of its targets; messages go to nobody outside."""
     document: dict[str, Any] = policy.document()
     document["budgets"]["month_usd"] = MONTH_CAP_USD
     document["notifications"]["channels"] = {kind: ["badge"] for kind in document["notifications"]["channels"]}
     targets = document["targets"]
-    for of_platform in targets["scored_leads"].values():
-        for weekday, number in of_platform.items():
-            of_platform[weekday] = round(number * share)
+    targets["scored_leads"] = {
+        platform: {weekday: round(number * aim.share) for weekday, number in of_weekday.items()}
+        for platform, of_weekday in targets["scored_leads"].items()
+        if platform in aim.platforms
+    }
     return parse_policy(document)

@@ -11,7 +11,7 @@ def test_three_days_meet_their_targets_and_lose_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    code = cli.run(["simulate", "--days", "3", "--share", "0.01", "--json"])
+    code = cli.run(["simulate", "--days", "3", "--share", "0.01", "--platform", "patreon", "--json"])
     report = json.loads(capsys.readouterr().out)
     assert code == 0
     assert (report["working_days"], report["lost"], report["over_cap"], report["failed_runs"]) == (3, 0, 0, 0)
