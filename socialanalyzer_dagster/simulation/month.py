@@ -69,10 +69,16 @@ def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
         instance = (
             house.office.instance if simulation.keeps_runs else stack.enter_context(dg.DagsterInstance.ephemeral())
         )
-        automation = Automation(build_definitions(default_resources(SimulatedPipeline)), instance)
+        automation = Automation(build_definitions(_made_once()), instance)
         month = _Month(simulation, happenings, clock, house, automation, Team())
         month.run(tell)
         return report_of(house, automation, happenings, simulation.days)
+
+
+def _made_once() -> dict[str, object]:
+    """The resources as they are: Dagster would make each anew for every tick and run, most of the work of a quiet day."""
+    every = default_resources(SimulatedPipeline)
+    return {name: dg.ResourceDefinition.hardcoded_resource(resource) for name, resource in every.items()}
 
 
 @contextmanager
