@@ -76,7 +76,7 @@ def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
 
 
 def _made_once() -> dict[str, object]:
-    """The resources as they are: Dagster would make each anew for every tick and run, most of the work of a quiet day."""
+    """The resources as they are: Dagster would make each anew for every tick and run, which is most of a quiet day."""
     every = default_resources(SimulatedPipeline)
     return {name: dg.ResourceDefinition.hardcoded_resource(resource) for name, resource in every.items()}
 
