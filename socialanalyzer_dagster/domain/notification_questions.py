@@ -143,5 +143,6 @@ def planned(rows: Mapping[str, int]) -> str:
 
 def how_to_answer(key: str, is_about_plan: bool) -> str:
     """The commands."""
-    look = f"Look: `socialanalyzer batch {'plan' if is_about_plan else 'show'} {key}`."
+    command = f"socialanalyzer batch plan {key}" if is_about_plan else f"socialanalyzer batch show {key}"
+    look = f"Look: `{command}`."
     return f"{look} Decide: `socialanalyzer batch approve {key} --by NAME`, `reject`, or `change` to have it otherwise."
