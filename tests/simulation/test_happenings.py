@@ -10,6 +10,8 @@ from socialanalyzer_dagster.sandbox.demo_searches import topic_searches
 from socialanalyzer_dagster.sandbox.happenings import GROWTH, Happenings
 from socialanalyzer_dagster.sandbox.state import SandboxState
 
+pytestmark = pytest.mark.xdist_group("simulation")  # begun with the other groups: one of them takes long
+
 START = datetime(2027, 1, 4, tzinfo=UTC)
 
 

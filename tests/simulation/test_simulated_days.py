@@ -6,6 +6,8 @@ import pytest
 
 from socialanalyzer_dagster import cli
 
+pytestmark = pytest.mark.xdist_group("simulation")  # begun with the other groups: one of them takes long
+
 
 def test_three_days_meet_their_targets_and_lose_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

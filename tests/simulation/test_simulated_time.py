@@ -8,6 +8,8 @@ import pytest
 
 from socialanalyzer_dagster.simulation.simulated_time import simulated_time
 
+pytestmark = pytest.mark.xdist_group("simulation")  # begun with the other groups: one of them takes long
+
 START = datetime(2027, 1, 4, tzinfo=UTC)
 
 
