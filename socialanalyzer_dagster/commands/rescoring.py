@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from socialanalyzer_dagster.commands.backfills import Backfill, backfill
 from socialanalyzer_dagster.commands.endings import FAILED
 from socialanalyzer_dagster.commands.inputs import policy_file
 from socialanalyzer_dagster.commands.leads import BatchOption, batch_id_of
@@ -21,6 +20,9 @@ from socialanalyzer_dagster.pipeline.policy_versions import Version, version_to_
 from socialanalyzer_dagster.pipeline.rescore import Rescored
 from socialanalyzer_dagster.pipeline.rescore import rescore as rescored
 from socialanalyzer_dagster.pipeline.rescored_history import history_since
+
+if TYPE_CHECKING:
+    from socialanalyzer_dagster.commands.backfills import Backfill
 
 _HEADERS = ("tier now", "tier then", "leads")
 
@@ -48,6 +50,8 @@ def rescore(
     with open_office() as office:
         version = _version(office, policy, by)
         if since is not None:
+            from socialanalyzer_dagster.commands.backfills import backfill
+
             keys = history_since(office.database, since.replace(tzinfo=UTC))
             _emit_backfill(office, backfill(office, keys, version), as_json=as_json)
             return
@@ -95,7 +99,7 @@ def _flow_rows(flow: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
     return [(each["from"], each["to"], each["leads"]) for each in flow]
 
 
-def _emit_backfill(office: Office, done: Backfill, *, as_json: bool) -> None:
+def _emit_backfill(office: Office, done: "Backfill", *, as_json: bool) -> None:
     flow = [{"from": old, "to": new, "leads": number} for (old, new), number in sorted(done.flow.items())]
     result = {
         "policy": done.version.number,
@@ -118,7 +122,7 @@ def _emit_backfill(office: Office, done: Backfill, *, as_json: bool) -> None:
         raise typer.Exit(FAILED)
 
 
-def _told(done: Backfill, ui_url: str | None) -> str:
+def _told(done: "Backfill", ui_url: str | None) -> str:
     batches = counted(done.batches, "batch", "batches")
     if done.backfill_id is None:
         moved = f"{done.moved:,} of {leads(done.scores)}"
