@@ -9,20 +9,21 @@ from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
 from socialanalyzer_dagster.domain.search_planning import Candidate, SearchPlan
 
 _HEAD = (
-    "| search | new last time | scored per 100 results | cost per scored lead | results | expected | cost | why |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---|"
+    "| search | results | expected | cost | why | new last time | scored per 100 | cost per scored lead |\n"
+    "|---|---:|---:|---:|---|---:|---:|---:|"
 )
 
 
 def plan_markdown(plan: SearchPlan, batches: Mapping[str, str]) -> str:
     """Every saved search with its figures: first those that run, then the others with the reason."""
     rows = [
-        f"| {_known(choice.candidate)} | {choice.max_results} | {choice.scored:.0f} | {usd_text(choice.micros)} "
-        f"| {cell(choice.reason)}{_batch(batches.get(choice.candidate.name))} |"
+        f"| {cell(choice.candidate.name)} | {choice.max_results} | {choice.scored:.0f} | {usd_text(choice.micros)} "
+        f"| {cell(choice.reason)}{_batch(batches.get(choice.candidate.name))} | {_known(choice.candidate)} |"
         for choice in plan.choices
     ]
     rows += [
-        f"| {_known(candidate)} |  |  |  | {cell(why)}{cell(candidate.advice and f'. {candidate.advice}')} |"
+        f"| {cell(candidate.name)} |  |  |  | {cell(why)}{cell(candidate.advice and f'. {candidate.advice}')} "
+        f"| {_known(candidate)} |"
         for candidate, why in plan.passed_over
     ]
     return "\n".join([plan.why, "", _HEAD, *rows]) if rows else plan.why
@@ -32,7 +33,7 @@ def _known(candidate: Candidate) -> str:
     novelty = "never ran" if candidate.novelty is None else f"{candidate.novelty:.0%}"
     per_usd = candidate.scored_per_usd
     cost = "unknown" if per_usd == 0 else usd_text(0 if math.isinf(per_usd) else round(MICROS_PER_USD / per_usd))
-    return f"{cell(candidate.name)} | {novelty} | {100 * candidate.rates.scored_per_result:.1f} | {cost}"
+    return f"{novelty} | {100 * candidate.rates.scored_per_result:.1f} | {cost}"
 
 
 def _batch(key: str | None) -> str:
