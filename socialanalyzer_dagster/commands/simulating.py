@@ -1,4 +1,4 @@
-"""`simulate`: a month of the pipeline in minutes, with what goes wrong in one."""
+"""`simulate`: days of the pipeline at simulated instants, with what goes wrong in a month."""
 
 import time
 from pathlib import Path
@@ -34,6 +34,8 @@ def simulate(
     """
     from socialanalyzer_dagster.simulation.month import Simulation, simulate
 
+    if home is not None and home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise typer.BadParameter(f"{home} is not an empty folder: name a new one", param_hint="--home")
     began = time.perf_counter()
     with TemporaryDirectory() as nowhere:
         folder = Path(nowhere) if home is None else home.absolute()

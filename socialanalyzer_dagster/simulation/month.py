@@ -54,9 +54,7 @@ class Simulation:
 
 
 def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
-    """Run it; `tell` hears each day's end. Raises FileExistsError for a home that is not empty."""
-    if simulation.home.exists() and any(simulation.home.iterdir()):
-        raise FileExistsError(f"{simulation.home} is not empty: name a new folder, or remove this one")
+    """Run it; `tell` hears each day's end. The home is empty, or is made."""
     happenings = Happenings(simulation.start, simulation.days)
     with (
         ExitStack() as stack,

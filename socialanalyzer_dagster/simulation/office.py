@@ -28,6 +28,8 @@ from socialanalyzer_dagster.vendors.transport import answered_by
 
 MONTH_CAP_USD = 5000
 AUTHOR = "simulation"
+_OF_AN_INSTALLATION = ("DATABASE_URL", "DAGSTER_HOME", "POLICY_PATH", "BDR_ROSTER_PATH", "NOTIFY_URLS", "SMTP_URL")
+"""What a simulation must not read from where it is started: it would write into the team's own tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class SimulatedOffice:
 def simulated_office(home: Path, start: datetime, *, seed: int, aim: Aim) -> Iterator[SimulatedOffice]:
     """A home ready for its first day; everything that connects while the block runs reaches the sandbox in-process."""
     changes = {
+        **dict.fromkeys(_OF_AN_INSTALLATION, ""),
         "SOCIALANALYZER_ENV": "sandbox",
         "SOCIALANALYZER_HOME": str(home),
         "SOCIALANALYZER_SANDBOX_SPEED": "realistic",

@@ -1,6 +1,7 @@
 """Three simulated days through the real definitions: targets met, nothing lost, no cap exceeded, each event noticed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,8 @@ pytestmark = pytest.mark.xdist_group("simulation")  # begun with the other group
 def test_three_days_meet_their_targets_and_lose_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://team@127.0.0.1:1/leads")  # the team's own, which nobody may touch
+    monkeypatch.setenv("POLICY_PATH", "/nowhere/policy.yaml")
     code = cli.run(["simulate", "--days", "3", "--share", "0.01", "--platform", "patreon", "--json"])
     report = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -23,3 +25,9 @@ def test_three_days_meet_their_targets_and_lose_nothing(
     assert {"vendor_down", "prices_double", "yield_halves"} <= set(events)
     assert events["vendor_down"]["noticed"]
     assert any("R-8" in each for each in events["vendor_down"]["done"])
+
+
+def test_a_home_that_holds_something_is_refused_in_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    assert cli.run(["simulate", "--home", str(tmp_path)]) == 2
+    assert "is not an empty folder: name a new one" in capsys.readouterr().err
