@@ -7,12 +7,14 @@ from fractions import Fraction
 
 from socialanalyzer_dagster.sandbox.faults import Fault
 from socialanalyzer_dagster.sandbox.state import SandboxState
+from socialanalyzer_dagster.sandbox.world.models import Platform
 
 GROWTH = 0.005
 """The world's growth a day."""
 DOWN_VENDOR, DOWN_HOURS = "openai", 6
 DEAR_VENDOR, DEAR_FACTOR = "apify", Fraction(2)
-WORSE_PLATFORM, WORSE_SHARE = "patreon", 0.5
+WORSE_SHARE = 0.5
+WORSE_PLATFORM: Platform = "patreon"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,13 @@ class Happenings:
         """Bring the world to a moment."""
         state.clock.set(now)
         day = max(0, (now - self.start).days)
-        state.world.tides.born = (1 + GROWTH) ** (day - self.days)
+        state.world.population.born = (1 + GROWTH) ** (day - self.days)
         begins, ends = self.outage
         down = [Fault(DOWN_VENDOR, "*", "error_503")] if begins <= now < ends else []
         if list(state.faults.switches) != down:
             state.faults.set(down)
         state.bill.raise_prices(DEAR_VENDOR, DEAR_FACTOR if now >= self.dear_from else Fraction(1))
-        state.world.tides.spoiled["patreon"] = WORSE_SHARE if now >= self.worse_from else 0.0
+        state.world.population.spoiled[WORSE_PLATFORM] = WORSE_SHARE if now >= self.worse_from else 0.0
 
     def _day(self, share: float) -> datetime:
         """A working day that lies at a share of the simulation."""

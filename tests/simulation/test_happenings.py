@@ -37,7 +37,7 @@ def test_the_world_grows_by_half_a_percent_a_day_and_loses_nobody(state: Sandbox
     assert set(first) < set(last)
     assert len(last) / len(first) == pytest.approx((1 + GROWTH) ** 29, abs=0.05)
     month.apply(state, START + timedelta(days=30))
-    assert state.world.tides.born == 1.0
+    assert state.world.population.born == 1.0
 
 
 def test_a_vendor_is_down_for_six_hours_of_a_working_day(state: SandboxState, month: Happenings) -> None:

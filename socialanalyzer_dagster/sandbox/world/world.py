@@ -28,9 +28,9 @@ from socialanalyzer_dagster.sandbox.world.models import (
     Post,
     SideAccount,
 )
+from socialanalyzer_dagster.sandbox.world.population import Population
 from socialanalyzer_dagster.sandbox.world.queries import InstagramQuery
 from socialanalyzer_dagster.sandbox.world.recall import Recall
-from socialanalyzer_dagster.sandbox.world.tides import Tides
 
 INSTAGRAM_CREATORS = instagram.COUNT
 PATREON_CREATORS = patreon.COUNT
@@ -42,13 +42,13 @@ class World:
     """All creators of one seed, made on demand and remembered in bounded caches; constructing it makes none.
 
     ``epoch`` is the moment the world's dates count back from; it does not move with the sandbox clock, so time that
-    passes makes posts older. ``tides`` says who is there already; everybody, until somebody changes it.
+    passes makes posts older. ``population`` says who is there already; everybody, until somebody changes it.
     """
 
     def __init__(self, seed: int, epoch: datetime) -> None:
         self.seed = seed
         self.epoch = epoch
-        self.tides = Tides(seed)
+        self.population = Population(seed)
         self._instagram = Recall(_REMEMBERED, lambda index: instagram.make(seed, index))
         self._patreon = Recall(_REMEMBERED, lambda index: patreon.make(seed, index))
         self._facebook = Recall(_REMEMBERED, lambda index: facebook.make(seed, index))
@@ -66,7 +66,7 @@ class World:
     def patreon(self, index: int) -> PatreonCreator:
         """The Patreon creator with an index; IndexError outside the world."""
         creator = self._patreon(_checked(index, PATREON_CREATORS))
-        return replace(creator, is_nsfw=True) if self.tides.is_spoiled("patreon", index) else creator
+        return replace(creator, is_nsfw=True) if self.population.is_spoiled("patreon", index) else creator
 
     def facebook(self, index: int) -> FacebookGroup:
         """The Facebook group with an index; IndexError outside the world."""
@@ -106,21 +106,21 @@ class World:
         """Matches by followers, most first (fewest first when ``is_ascending``), made one by one as they are read."""
         for index in instagram.candidates(self.seed, query, self.instagram_by_handle):
             creator = self.instagram(index)
-            if self.tides.exists("instagram", index) and instagram.matches(creator, query):
+            if self.population.exists("instagram", index) and instagram.matches(creator, query):
                 yield creator
 
     def search_patreon(self, keyword: str, location: str | None = None) -> Iterator[PatreonCreator]:
         """Pages that fit a keyword and a country, state or city (``location``), best match first, in a fixed order."""
         for index in patreon.candidates(self.seed, keyword):
             creator = self.patreon(index)
-            if self.tides.exists("patreon", index) and patreon.matches(creator, keyword, location):
+            if self.population.exists("patreon", index) and patreon.matches(creator, keyword, location):
                 yield creator
 
     def search_facebook(self, terms: str, visibility: str | None = None) -> Iterator[FacebookGroup]:
         """Groups whose topic or place the words of ``terms`` name, in a fixed order; visibility public or private."""
         for index in facebook.candidates(self.seed, terms):
             group = self.facebook(index)
-            if self.tides.exists("facebook", index) and facebook.matches(group, terms, visibility):
+            if self.population.exists("facebook", index) and facebook.matches(group, terms, visibility):
                 yield group
 
     def instagram_posts(self, handle: str) -> list[Post] | None:

@@ -7,7 +7,7 @@ from socialanalyzer_dagster.sandbox.world.models import Platform
 
 
 @dataclass(slots=True)
-class Tides:
+class Population:
     """`born` is the share of each platform's creators that exist; `spoiled` of them that a search is not after.
 
     Both only ever grow creator by creator: whoever is there at a share is there at every larger one.
