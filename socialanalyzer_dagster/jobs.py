@@ -1,6 +1,7 @@
 """The jobs: a batch up to its plan, the CRM write after a yes, history re-scored, days planned, searches looked at."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from socialanalyzer_dagster.assets.analyzed_leads import analyzed_leads
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
@@ -31,30 +32,22 @@ crm_sync_job = dg.define_asset_job(
     description="Check the batch once more, write its approved plan to the CRM and summarise it.",
 )
 
-rescore_job = dg.define_asset_job(
-    "rescore_job",
-    selection=dg.AssetSelection.assets(rescored_leads),
-    executor_def=dg.in_process_executor,
-    description="Re-score past batches under another policy, for $0; both results are kept.",
-)
 
-search_plan_job = dg.define_asset_job(
+def job_of(name: str, asset: dg.AssetsDefinition, description: str) -> UnresolvedAssetJobDefinition:
+    """A job that materializes one asset and its checks, in its run's own process."""
+    selection = dg.AssetSelection.assets(asset)
+    return dg.define_asset_job(name, selection=selection, executor_def=dg.in_process_executor, description=description)
+
+
+rescore_job = job_of(
+    "rescore_job", rescored_leads, "Re-score past batches under another policy, for $0; both results are kept."
+)
+search_plan_job = job_of(
     "search_plan_job",
-    selection=dg.AssetSelection.assets(search_plan),
-    executor_def=dg.in_process_executor,
-    description="Choose the searches of a day on a platform and queue them; asked for again it tops the day up.",
+    search_plan,
+    "Choose the searches of a day on a platform and queue them; asked for again it tops the day up.",
 )
-
-daily_report_job = dg.define_asset_job(
-    "daily_report_job",
-    selection=dg.AssetSelection.assets(daily_lead_report),
-    executor_def=dg.in_process_executor,
-    description="Count what a day brought on a platform, against its target.",
+daily_report_job = job_of(
+    "daily_report_job", daily_lead_report, "Count what a day brought on a platform, against its target."
 )
-
-saved_searches_job = dg.define_asset_job(
-    "saved_searches_job",
-    selection=dg.AssetSelection.assets(saved_searches),
-    executor_def=dg.in_process_executor,
-    description="Look at how fresh every saved search still is.",
-)
+saved_searches_job = job_of("saved_searches_job", saved_searches, "Look at how fresh every saved search still is.")

@@ -15,7 +15,7 @@ from socialanalyzer_dagster.assets.notice_report import notice_report
 from socialanalyzer_dagster.assets.suppression_recheck import suppression_recheck
 from socialanalyzer_dagster.assets.weekly_report import weekly_report
 from socialanalyzer_dagster.domain.daily_targets import planning_moment
-from socialanalyzer_dagster.jobs import daily_report_job, search_plan_job
+from socialanalyzer_dagster.jobs import daily_report_job, job_of, search_plan_job
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
@@ -34,12 +34,7 @@ DAILY_ASSETS = (
 
 
 def _daily(name: str, cron: str, asset: dg.AssetsDefinition, description: str) -> dg.ScheduleDefinition:
-    job = dg.define_asset_job(
-        f"{asset.key.to_user_string()}_job",
-        selection=dg.AssetSelection.assets(asset),
-        executor_def=dg.in_process_executor,
-        description=description,
-    )
+    job = job_of(f"{asset.key.to_user_string()}_job", asset, description)
     return dg.ScheduleDefinition(
         name=name,
         job=job,
