@@ -130,6 +130,11 @@ def canonical_email(address: str) -> str | None:
     return canonical if _ADDRESS.fullmatch(canonical) else None
 
 
+def has_other_domains(domain: str) -> bool:
+    """True for the domain of a canonical address that may be written with another one."""
+    return domain in _SAME_MAILBOX.values()
+
+
 def email_hash(address: str) -> str | None:
     """Hex SHA-256 of the canonical form, for look-ups that need no address in an index; None for no address."""
     canonical = canonical_email(address)

@@ -64,6 +64,15 @@ def comparable(text: str) -> str:
     return folded.lstrip("#@ ").strip()
 
 
+def any_case(text: str) -> str:
+    """The same for all texts that a pattern which ignores case takes for the same."""
+    if text.isascii():
+        return text.lower()
+    return (
+        text.replace("\u0130", "i").replace("\u0131", "i").casefold()
+    )  # patterns take both for an i, casefold does not
+
+
 def _with_few_marks(run: str) -> str:
     kept: list[str] = []
     marks = 0

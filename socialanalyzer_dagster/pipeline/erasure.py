@@ -1,4 +1,4 @@
-"""Erasing a person from everywhere: suppressed first, then emptied table by table, the name last (spec 19.4).
+"""Erasing people from everywhere: suppressed first, then emptied table by table, the name last (spec 19.4).
 
 Every step may be repeated. Until the last one the database still says who the person was, so an erasure that was
 interrupted is finished by asking again; what has to wait for the CRM or a working batch is finished by the purge.
@@ -7,33 +7,27 @@ interrupted is finished by asking again; what has to wait for the CRM or a worki
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from socialanalyzer_dagster.domain.filters import FieldProblem, FilterProblems
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.notification_alerts import EraseRequested
 from socialanalyzer_dagster.domain.suppression import identifier_hash, keyed_hash
-from socialanalyzer_dagster.domain.traces import Traces
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.pipeline.erasure_end import SEARCHES, ErasureEnd
-from socialanalyzer_dagster.pipeline.people_in_batches import withdraw
+from socialanalyzer_dagster.pipeline.erasure_work import Erasure, carry_out
 from socialanalyzer_dagster.pipeline.people_search import FoundPerson
-from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, PrivacyParts
+from socialanalyzer_dagster.pipeline.privacy_parts import ERASURE, PEOPLE_AT_ONCE, PrivacyParts
 from socialanalyzer_dagster.pipeline.suppressions import refuse_personal_reason
-from socialanalyzer_dagster.storage import (
-    audit_log,
-    outbox,
-    people,
-    person_calls,
-    person_rows,
-    person_texts,
-    privacy_requests,
-)
+from socialanalyzer_dagster.storage import audit_log, outbox, person_rows, privacy_requests
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestKind, RequestState
 from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions
+from socialanalyzer_dagster.vendors.media_store import MediaStoreError
+
+T = TypeVar("T")
 
 LEAD = "lead"
 
@@ -72,29 +66,58 @@ async def erase(parts: PrivacyParts, asked: PersonRequest) -> PrivacyRequest:
     An unknown person leaves a receipt with nothing in it and stays out from now on. Raises FilterProblems for a reason
     that names somebody; MediaStoreError and what the database raises half-way: asking again goes on from there.
     """
-    refuse_personal_reason(asked.reason)
-    shut_out = await asyncio.to_thread(_shut_out, parts, asked)
-    found = await asyncio.to_thread(find, parts, asked)
-    request = await asyncio.to_thread(_begin, parts, asked, found, shut_out)
-    done, searches = await asyncio.to_thread(_take_out, parts, found)
-    request = await asyncio.to_thread(_wait_for, parts, request, searches)
-    end = ErasureEnd(parts, request, done)
-    return await end.run(extra_addresses=_given_addresses(asked), email_hashes=_email_hashes(parts, found))
+    return (await erase_all(parts, [asked]))[0]
+
+
+async def erase_all(parts: PrivacyParts, asked: Sequence[PersonRequest]) -> list[PrivacyRequest]:
+    """As `erase` for several people: what is stored about everybody is read once for all of them.
+
+    Somebody whose media cannot be deleted keeps nobody else: that error is raised when all others are erased.
+    """
+    for each in asked:
+        refuse_personal_reason(each.reason)
+    return await _in_groups(parts, asked, partial(_begun, parts))
+
+
+async def _in_groups(
+    parts: PrivacyParts, asked: Sequence[T], begin: Callable[[Sequence[T]], list[Erasure]]
+) -> list[PrivacyRequest]:
+    """All of them; raises MediaStoreError, the first of several, at the end."""
+    requests: list[PrivacyRequest] = []
+    errors: list[MediaStoreError] = []
+    for group in in_parts(asked, PEOPLE_AT_ONCE):
+        begun = await asyncio.to_thread(begin, group)
+        try:
+            requests += await carry_out(parts, begun)
+        except MediaStoreError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return requests
+
+
+def _begun(parts: PrivacyParts, asked: Sequence[PersonRequest]) -> list[Erasure]:
+    shut_out = [_shut_out(parts, each) for each in asked]
+    return [
+        Erasure(_begin(parts, each, found, added), found, _given_addresses(each))
+        for each, found, added in zip(asked, _found(parts, asked), shut_out, strict=True)
+    ]
+
+
+def _found(parts: PrivacyParts, asked: Sequence[PersonRequest]) -> list[FoundPerson]:
+    """The people, in order; those who are named by leads are looked for together."""
+    leads = iter(parts.search.of_each([[each.who] for each in asked if not isinstance(each.who, Identifier)]))
+    return [parts.search.of(each.who) if isinstance(each.who, Identifier) else next(leads) for each in asked]
 
 
 def find(parts: PrivacyParts, asked: PersonRequest) -> FoundPerson:
     """The person's leads and spellings."""
-    return parts.search.of(asked.who) if isinstance(asked.who, Identifier) else parts.search.of_leads([asked.who])
+    return _found(parts, [asked])[0]
 
 
 def _given_addresses(asked: PersonRequest) -> tuple[str, ...]:
     is_email = asked.identifier is not None and asked.identifier.kind is IdentifierKind.EMAIL
     return (asked.identifier.value,) if is_email and asked.identifier is not None else ()
-
-
-def _email_hashes(parts: PrivacyParts, found: FoundPerson) -> tuple[str, ...]:
-    emails = (each for each in found.identifiers if each.kind is IdentifierKind.EMAIL)
-    return tuple(keyed for _, keyed in sorted(parts.search.hashes(emails)))
 
 
 def _shut_out(parts: PrivacyParts, asked: PersonRequest) -> int:
@@ -166,67 +189,6 @@ def _merged(receipt: Any, counts: Counter[str], **facts: object) -> dict[str, An
     return {**receipt, **facts, "counts": dict(before + counts)}
 
 
-def _wait_for(parts: PrivacyParts, request: PrivacyRequest, searches: Sequence[str]) -> PrivacyRequest:
-    """The request that waits for these searches as well, stored before the name goes."""
-    if not searches:
-        return request
-    waits_for = sorted({*request.receipt.get(SEARCHES, ()), *searches})
-    request = replace(request, receipt={**request.receipt, SEARCHES: waits_for})
-    with parts.database.write() as connection:
-        privacy_requests.change_request(connection, request)
-    return request
-
-
-def _take_out(parts: PrivacyParts, found: FoundPerson) -> tuple[Counter[str], list[str]]:
-    """What needs the person's name: batches, texts that are nobody's own row, and mentions at other leads.
-
-    Returns rows by kind, and batches half-way through a search whose pages name the person: they are emptied later.
-    """
-    done: Counter[str] = Counter()
-    searches: list[str] = []
-    done["batch_outcomes"] = withdraw(parts.workplace, found.uids)
-    if found.identifiers:
-        done += _scrubbed(parts, found.traces())
-        done["contact_candidates"] += _mentions_removed(parts, found)
-        with parts.database.read() as connection:
-            searches = person_calls.searches_about(connection, found.traces())
-    return done, searches
-
-
-def _scrubbed(parts: PrivacyParts, traces: Traces) -> Counter[str]:
-    """Look first, which takes long and keeps nobody waiting; then write, a little at a time."""
-    database, done = parts.database, Counter[str]()
-    with database.read() as connection:
-        answers = person_calls.answers_about(connection, traces)
-        pages = person_calls.pages_about(connection, traces)
-        changes = person_texts.text_changes(connection, traces)
-    for keys in in_parts(answers):
-        with database.write() as connection:
-            done["provider_answers"] += person_calls.drop_answers(connection, keys)
-    for some_pages in in_parts(pages, AT_ONCE):
-        with database.write() as connection:
-            done["vendor_job_items"] += person_calls.blank_pages(connection, traces, some_pages)
-    for some_changes in in_parts(changes, AT_ONCE):
-        with database.write() as connection:
-            person_texts.apply_changes(connection, some_changes)
-    return done + Counter(change.rule.table.name for change in changes)
-
-
-def _mentions_removed(parts: PrivacyParts, found: FoundPerson) -> int:
-    """Candidates of other leads that are this person's own account: pages link to other people too."""
-    own = parts.search.own_accounts(found)
-    removed = 0
-    for part in people.everybody(parts.database):
-        others = [lead.uid for lead in part if lead.uid not in found.leads]
-        with parts.database.read() as connection:
-            links = people.link_candidates(connection, others)
-        ids = [row_id for row_id, url in links if parts.search.is_link_to(own, url)]
-        if ids:
-            with parts.database.write() as connection:
-                removed += person_rows.forget_candidates(connection, ids)
-    return removed
-
-
 async def finish_requests(parts: PrivacyParts) -> Counter[str]:
     """Go on with every erasure that is not done; returns requests by the state they have now.
 
@@ -234,13 +196,13 @@ async def finish_requests(parts: PrivacyParts) -> Counter[str]:
     """
     with parts.database.read() as connection:
         waiting = privacy_requests.unfinished(connection)
-    states: Counter[str] = Counter()
-    for request in waiting:
-        found = await asyncio.to_thread(parts.search.of_leads, [LeadUid(uid) for uid in request.leads])
-        done, searches = await asyncio.to_thread(_take_out, parts, found)
-        if request.leads or request.state != RequestState.OPEN:
-            end = ErasureEnd(parts, await asyncio.to_thread(_wait_for, parts, request, searches), done)
-            states[(await end.run(email_hashes=_email_hashes(parts, found))).state] += 1
-        else:
-            states[request.state] += 1
-    return states
+    findable = [each for each in waiting if each.leads or each.state != RequestState.OPEN]
+    gone_on = await _in_groups(parts, findable, partial(_found_again, parts))
+    return Counter(str(each.state) for each in gone_on) + Counter(
+        {RequestState.OPEN.value: len(waiting) - len(findable)}
+    )
+
+
+def _found_again(parts: PrivacyParts, waiting: Sequence[PrivacyRequest]) -> list[Erasure]:
+    found = parts.search.of_each([[LeadUid(uid) for uid in each.leads] for each in waiting])
+    return [Erasure(request, person) for request, person in zip(waiting, found, strict=True)]

@@ -11,7 +11,7 @@ from socialanalyzer_dagster.domain.suppression import is_about_listed
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.batch_status import RUNNING
 from socialanalyzer_dagster.pipeline.privacy_crm import CRM_SILENT, CrmPerson
-from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, MEDIA_FOLDERS, PrivacyParts
+from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, ERASURE, MEDIA_FOLDERS, PrivacyParts, delete_objects
 from socialanalyzer_dagster.storage import (
     batches,
     batches_at_work,
@@ -23,6 +23,7 @@ from socialanalyzer_dagster.storage import (
     suppressions,
 )
 from socialanalyzer_dagster.storage.leads import parts as in_parts
+from socialanalyzer_dagster.storage.person_calls import CallKeys
 from socialanalyzer_dagster.storage.privacy_requests import PrivacyRequest, RequestState
 from socialanalyzer_dagster.storage.suppressions import Suppression, add_suppressions
 
@@ -50,24 +51,24 @@ class ErasureEnd:
         self._parts = parts
         self._request = request
         self._done = Counter(done or {})
+        self._crm: Mapping[str, Any] = {}
         self._leads = [LeadUid(uid) for uid in request.leads]
 
-    async def run(self, *, extra_addresses: Sequence[str] = (), email_hashes: Sequence[str] = ()) -> PrivacyRequest:
-        """The request as it stands afterwards, stored."""
-        await asyncio.to_thread(self._clear_rows, email_hashes)
+    async def run(
+        self, calls: CallKeys, *, extra_addresses: Sequence[str] = (), email_hashes: Sequence[str] = ()
+    ) -> None:
+        """Empty everything, `calls` among it, and the identity at last; raises MediaStoreError."""
+        await asyncio.to_thread(self._clear_rows, calls, email_hashes)
         await asyncio.to_thread(self._clear_given_up_searches)
         self._done["media_objects"] += await erase_media(self._parts, self._leads)
-        crm = await self._ask_crm(extra_addresses)
-        await asyncio.to_thread(self._forget_identities, crm["state"])
-        return await asyncio.to_thread(self._close, crm)
+        self._crm = await self._ask_crm(extra_addresses)
+        await asyncio.to_thread(self._forget_identities, self._crm["state"])
 
-    def _clear_rows(self, email_hashes: Sequence[str]) -> None:
+    def _clear_rows(self, calls: CallKeys, email_hashes: Sequence[str]) -> None:
         database = self._parts.database
         for group in in_parts(self._leads, AT_ONCE):
             with database.write() as connection:
                 self._done += person_rows.clear_content(connection, group)
-        with database.read() as connection:
-            calls = person_calls.calls_of(connection, self._leads, at_rest=True)
         with database.write() as connection:
             self._done += person_calls.drop_calls(connection, calls)
         with database.write() as connection:
@@ -142,10 +143,10 @@ class ErasureEnd:
                 ]
                 add_suppressions(connection, entries)
 
-    def _close(self, crm: Mapping[str, Any]) -> PrivacyRequest:
-        parts, now = self._parts, self._parts.workplace.clock.now()
+    def close(self, left: CallKeys) -> PrivacyRequest:
+        """The request as it stands after `run`, stored; `left` are calls that are stored still."""
+        parts, crm, now = self._parts, self._crm, self._parts.workplace.clock.now()
         with parts.database.read() as connection:
-            left = person_calls.calls_of(connection, self._leads, at_rest=False)
             at_work = batches_at_work.leads_at_work(connection, self._leads, tuple(RUNNING.values()))
             searching = batches_at_work.searches(connection, self._request.receipt.get(SEARCHES, ()), ended=False)
         is_clear = left.is_empty and not at_work and not searching
@@ -168,10 +169,6 @@ class ErasureEnd:
 
 async def erase_media(parts: PrivacyParts, leads: Sequence[LeadUid]) -> int:
     """Remove every media object of these leads; returns how many. Raises MediaStoreError."""
-    removed = 0
-    for lead in leads:
-        for folder in MEDIA_FOLDERS:
-            for found in await parts.media_store.objects(f"{folder}/{lead}"):
-                await parts.media_store.delete(found.key)
-                removed += 1
-    return removed
+    folders = [f"{folder}/{lead}" for lead in leads for folder in MEDIA_FOLDERS]
+    found = [each for folder in folders for each in await parts.media_store.objects(folder)]
+    return await delete_objects(parts.media_store, found)

@@ -1,7 +1,8 @@
 """Finding a person among all leads by any spelling, and what else the gates must know them by (spec 19.2, 19.4)."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.links import group_link
@@ -60,12 +61,19 @@ class PeopleSearch:
 
     def of_leads(self, uids: Sequence[LeadUid]) -> FoundPerson:
         """The person behind leads; those that are reduced are named and not read, unknown ones are left out."""
-        with self._database.read() as connection:
-            named = people.known_uids(connection, uids)
-            first = people.people_of(connection, [uid for uid, is_reduced in named.items() if not is_reduced])
-        reduced = frozenset(uid for uid, is_reduced in named.items() if is_reduced)
-        start = FoundPerson(given=frozenset(), leads={each.uid: each for each in first}, reduced=reduced)
-        return self._spread(start, ())
+        return self.of_each([uids])[0]
+
+    def of_each(self, people_leads: Sequence[Sequence[LeadUid]]) -> list[FoundPerson]:
+        """As `of_leads` for several people, with one reading of everybody, each as when those before are reduced."""
+        started = []
+        for uids in people_leads:
+            with self._database.read() as connection:
+                named = people.known_uids(connection, uids)
+                first = people.people_of(connection, [uid for uid, is_reduced in named.items() if not is_reduced])
+            reduced = frozenset(uid for uid, is_reduced in named.items() if is_reduced)
+            started.append(FoundPerson(given=frozenset(), leads={each.uid: each for each in first}, reduced=reduced))
+        self._spread(started, ())
+        return started
 
     def of(self, identifier: Identifier) -> FoundPerson:
         """Every lead that is this account or was found with this address, and the accounts that are the same person.
@@ -88,33 +96,70 @@ class PeopleSearch:
                         is_meant = not is_account or self._is_or_has(wanted, lead)
                         found.leads |= {lead.uid: lead} if is_meant else {}
                         found.possible |= set() if is_meant else {lead.uid}
-        return self._spread(found, (identifier,))
+        self._spread([found], (identifier,))
+        return found
 
-    def _spread(self, found: FoundPerson, given: tuple[Identifier, ...]) -> FoundPerson:
+    def _spread(self, started: Sequence[FoundPerson], given: tuple[Identifier, ...]) -> None:
         """Follow links that point back until no more leads turn up, and tell what is shared apart."""
+        near = Neighbours()
+        unread = {uid: lead for found in started for uid, lead in found.leads.items()}
+        while unread:
+            self._read_near(near, unread.values(), given)
+            near.read |= set(unread)
+            grown = [
+                self._grown(replace(found, leads=dict(found.leads), possible=set()), near, frozenset())
+                for found in started
+            ]
+            unread = {uid: lead for found in grown for uid, lead in found.leads.items() if uid not in near.read}
+        gone: set[LeadUid] = set()
+        for found in started:
+            found.reduced |= gone & set(found.leads)
+            found.leads = {uid: lead for uid, lead in found.leads.items() if uid not in gone}
+            self._tell_apart(self._grown(found, near, gone), near, gone, given)
+            gone |= set(found.leads)
+
+    def _read_near(self, near: "Neighbours", leads: Collection[StoredPerson], given: tuple[Identifier, ...]) -> None:
+        """Everybody who has something in common with these leads, in one reading."""
+        known = self._wanted((*given, *(each for lead in leads for each in lead.everything)))
+        claimed = self._wanted(each for lead in leads for each in lead.linked)
+        own = self._wanted(each for lead in leads for each in lead.own)
+        for part in people.everybody(self._database):
+            for lead in part:
+                hits = self._hits(known, lead)
+                for each in hits:
+                    near.holders[each].add(lead.uid)
+                if hits and (self._is_any_of(claimed, lead.own) or self._links_to(own, lead)):
+                    near.linked[lead.uid] = lead
+
+    def _grown(self, found: FoundPerson, near: "Neighbours", gone: Collection[LeadUid]) -> FoundPerson:
+        """With all leads that are the same person's, and those that may be."""
         grown = bool(found.leads)
         while grown:
-            bonds = self._bonds(found)
-            known = self._wanted((*given, *(each for lead in found.leads.values() for each in lead.everything)))
-            found.shared, grown = set(), False
-            for part in people.everybody(self._database):
-                for lead in part:
-                    if lead.uid in found.leads:
-                        continue
-                    is_named, names, shares = self._tied(bonds, lead)
-                    if (is_named or names) and (is_named + names + shares) > 1:
-                        found.leads[lead.uid] = lead
-                        grown = True
-                        continue
-                    found.possible |= {lead.uid} if is_named or names else set()
-                    found.shared |= self._hits(known, lead)
+            bonds, grown = self._bonds(found), False
+            for uid, lead in near.linked.items():
+                if uid in found.leads or uid in gone:
+                    continue
+                is_named, names, shares = self._tied(bonds, lead)
+                if (is_named or names) and (is_named + names + shares) > 1:
+                    found.leads[uid] = lead
+                    grown = True
+                elif is_named or names:
+                    found.possible.add(uid)
         found.possible -= set(found.leads)
-        own = self.hashes(each for lead in found.leads.values() for each in lead.own)
-        found.shared -= own | found.given
+        return found
+
+    def _tell_apart(
+        self, found: FoundPerson, near: "Neighbours", gone: Collection[LeadUid], given: tuple[Identifier, ...]
+    ) -> None:
+        """What is the person's alone, and what others have as well."""
         everything = dict.fromkeys((*given, *(each for lead in found.leads.values() for each in lead.everything)))
+        own = self.hashes(each for lead in found.leads.values() for each in lead.own)
+        if found.leads:
+            known = self.hashes(everything)
+            found.shared = {each for each in known if near.holders[each].difference(found.leads, gone)}
+        found.shared -= own | found.given
         found.identifiers = tuple(each for each in everything if not self.hashes([each]) <= found.shared)
         found.reduced -= frozenset(found.leads)
-        return found
 
     def _bonds(self, found: FoundPerson) -> "Bonds":
         leads = found.leads.values()
@@ -130,19 +175,24 @@ class PeopleSearch:
         """Whether the person names the lead's account, the lead names theirs, and both have an address in common."""
         claimed, addresses = bonds.claimed, bonds.addresses
         return (
-            bool(claimed.hashes & self.hashes(filter(claimed.sieve.lets_through, lead.own))),
-            any(self.is_link_to(bonds.own, url) for url in lead.record.links.values()),
-            bool(addresses.hashes & self.hashes(filter(addresses.sieve.lets_through, lead.reached_by))),
+            self._is_any_of(claimed, lead.own),
+            self._links_to(bonds.own, lead),
+            self._is_any_of(addresses, lead.reached_by),
         )
+
+    def _is_any_of(self, wanted: "Wanted", identifiers: Iterable[Identifier]) -> bool:
+        return bool(wanted.hashes & self.hashes(filter(wanted.sieve.lets_through, identifiers)))
+
+    def _links_to(self, wanted: "Wanted", lead: StoredPerson) -> bool:
+        return any(self.is_link_to(wanted, url) for url in lead.record.links.values())
 
     def _is_or_has(self, wanted: "Wanted", lead: StoredPerson) -> bool:
         """True when the lead is what is wanted, or was found with it; what it links to is left out."""
-        plain = (*lead.own, *lead.reached_by)
-        return bool(wanted.hashes & self.hashes(filter(wanted.sieve.lets_through, plain)))
+        return self._is_any_of(wanted, (*lead.own, *lead.reached_by))
 
-    def own_accounts(self, found: FoundPerson) -> "Wanted":
-        """The accounts of a person, to be looked for in links."""
-        return self._wanted(each for lead in found.leads.values() for each in lead.own)
+    def own_accounts(self, *people: FoundPerson) -> "Wanted":
+        """The accounts of people, to be looked for in links."""
+        return self._wanted(each for found in people for lead in found.leads.values() for each in lead.own)
 
     def is_link_to(self, wanted: "Wanted", url: str) -> bool:
         """True when the address is one of the accounts looked for."""
@@ -191,3 +241,16 @@ class Bonds:
     claimed: Wanted
     own: Wanted
     addresses: Wanted
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """Who has something in common with some people: read once for all of them.
+
+    `holders` are the leads that have an identifier of theirs; `linked` those that name one of their accounts, or are
+    named by one; `read` the leads whose identifiers were looked for.
+    """
+
+    linked: dict[LeadUid, StoredPerson] = field(default_factory=dict)
+    holders: defaultdict[Hash, set[LeadUid]] = field(default_factory=lambda: defaultdict(set))
+    read: set[LeadUid] = field(default_factory=set)

@@ -65,7 +65,7 @@ def _stored(parts: PrivacyParts, found: FoundPerson) -> Document:
         answers = person_calls.answers_of(connection, found.uids) if found.uids else []
         traces = found.traces()
         items = person_calls.items_about(connection, traces) if found.identifiers else []
-        changes = person_texts.text_changes(connection, traces) if found.identifiers else []
+        changes = person_texts.text_changes(connection, [traces])[0] if found.identifiers else []
         facts = [_origin_of(connection, uid) for uid in sorted(found.leads)]
     return {
         "leads": found.uids,

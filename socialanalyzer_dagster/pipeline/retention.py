@@ -13,14 +13,14 @@ from sqlalchemy import Connection, Select
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_activity import quiet_leads
-from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase, finish_requests
-from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, MEDIA_FOLDERS, PrivacyParts
+from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase_all, finish_requests
+from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, MEDIA_FOLDERS, PrivacyParts, delete_objects
 from socialanalyzer_dagster.storage import batches_at_work, person_calls, person_rows, retention
 from socialanalyzer_dagster.storage.attempts import packed
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.retention import Window
 from socialanalyzer_dagster.vendors.kept_answers import PARSED, parsed_part
-from socialanalyzer_dagster.vendors.media_store import StoredObject
+from socialanalyzer_dagster.vendors.media_store import MediaStoreError, StoredObject
 
 T = TypeVar("T")
 
@@ -63,14 +63,16 @@ class Periods:
 async def purge(parts: PrivacyParts) -> Counter[str]:
     """Remove everything that is past its period and finish open erasures; returns counts per kind.
 
-    Raises MediaStoreError when the store fails. What the CRM does not answer about stays, and the check says so.
+    Raises MediaStoreError, the first of several, when all is removed that the media store does not keep. What the CRM
+    does not answer about stays, and the check says so.
     """
     done: Counter[str] = Counter()
-    for uid in await asyncio.to_thread(_read, parts, lambda connection: _minors(connection, None)):
-        await erase(parts, PersonRequest(who=uid, by=ACTOR, reason=_MINOR))
-        done["possible_minors"] += 1
-    done += Counter({f"requests_{state}": each for state, each in (await finish_requests(parts)).items()})
-    done["media_objects"] = await _purge_media(parts)
+    errors: list[MediaStoreError] = []
+    for with_media in (_erase_minors, _finish_requests, _purge_media):
+        try:
+            done += await with_media(parts)
+        except MediaStoreError as error:
+            errors.append(error)
     done += await asyncio.to_thread(_purge_rows, parts)
     quiet = await quiet_leads(parts, _periods(parts).synced)
     done["synced_leads_reduced"] = await _reduce(parts, quiet.leads)
@@ -78,7 +80,19 @@ async def purge(parts: PrivacyParts) -> Counter[str]:
     while unsynced:
         done["leads_reduced"] += await _reduce(parts, unsynced)
         unsynced = await asyncio.to_thread(_unsynced, parts)
+    if errors:
+        raise errors[0]
     return done
+
+
+async def _erase_minors(parts: PrivacyParts) -> Counter[str]:
+    minors = await asyncio.to_thread(_read, parts, lambda connection: _minors(connection, None))
+    await erase_all(parts, [PersonRequest(who=uid, by=ACTOR, reason=_MINOR) for uid in minors])
+    return Counter(possible_minors=len(minors))
+
+
+async def _finish_requests(parts: PrivacyParts) -> Counter[str]:
+    return Counter({f"requests_{state}": each for state, each in (await finish_requests(parts)).items()})
 
 
 async def expired_left(parts: PrivacyParts) -> Mapping[str, int]:
@@ -212,8 +226,6 @@ def _owner(found: StoredObject) -> str:
     return found.key.split("/")[1]
 
 
-async def _purge_media(parts: PrivacyParts) -> int:
+async def _purge_media(parts: PrivacyParts) -> Counter[str]:
     old = await _old_media(parts, _periods(parts))
-    for each in old:
-        await parts.media_store.delete(each.key)
-    return len(old)
+    return Counter(media_objects=await delete_objects(parts.media_store, old))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from socialanalyzer_dagster.domain.leads import Identifier
 from socialanalyzer_dagster.domain.suppression import identifiers_of_candidates
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase
+from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase_all
 from socialanalyzer_dagster.pipeline.people_in_batches import withdraw
 from socialanalyzer_dagster.pipeline.privacy_crm import CRM_SILENT
 from socialanalyzer_dagster.pipeline.privacy_parts import ERASURE, PrivacyParts
@@ -27,8 +27,7 @@ async def recheck(parts: PrivacyParts) -> Counter[str]:
     """
     listed, erased = await asyncio.to_thread(_listed, parts)
     done: Counter[str] = Counter(erased_again=len(erased))
-    for uid in erased:
-        await erase(parts, PersonRequest(who=uid, by=_ACTOR, reason="was erased before"))
+    await erase_all(parts, [PersonRequest(who=uid, by=_ACTOR, reason="was erased before") for uid in erased])
     done["leads_listed"] = len(listed)
     for part in in_parts(listed):
         done["ways_ended"] += await asyncio.to_thread(withdraw, parts.workplace, part)

@@ -15,6 +15,7 @@ from socialanalyzer_dagster.storage.models_leads import LeadAliasRow, LeadRow
 from socialanalyzer_dagster.storage.models_results import ContactCandidateRow, ContactValueRow
 
 PART = 500
+_LINKS = 5000
 _REACHED_BY = {"email": IdentifierKind.EMAIL, "phone": IdentifierKind.PHONE}
 
 
@@ -106,14 +107,27 @@ def people_of(connection: Connection, leads: Sequence[LeadUid]) -> list[StoredPe
     ]
 
 
-def link_candidates(connection: Connection, leads: Sequence[LeadUid]) -> list[tuple[int, str]]:
-    """(id, address) of all candidates of leads that are links."""
-    rows = connection.execute(
-        select(ContactCandidateRow.id, ContactCandidateRow.value).where(
-            ContactCandidateRow.lead_uid.in_(leads), ContactCandidateRow.value.startswith("http")
-        )
-    )
-    return [(row.id, row.value) for row in rows]
+@dataclass(frozen=True, slots=True)
+class LinkCandidate:
+    """One candidate of a lead that is a link."""
+
+    row_id: int
+    lead: LeadUid
+    url: str
+
+
+def link_candidates(database: Database) -> Iterator[list[LinkCandidate]]:
+    """All of them in parts; each part is one short read."""
+    last = 0
+    row_id, lead, url = ContactCandidateRow.id, ContactCandidateRow.lead_uid, ContactCandidateRow.value
+    query = select(row_id, lead, url).where(url.startswith("http")).order_by(row_id).limit(_LINKS)
+    while True:
+        with database.read() as connection:
+            rows = connection.execute(query.where(row_id > last)).all()
+        if not rows:
+            return
+        yield [LinkCandidate(row.id, LeadUid(row.lead_uid), row.value) for row in rows]
+        last = rows[-1].id
 
 
 def leads_by_hash(connection: Connection, hashes: Sequence[str]) -> frozenset[LeadUid]:

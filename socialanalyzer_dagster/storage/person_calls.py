@@ -1,17 +1,18 @@
-"""Stored answers and job pages, searched for one person and emptied of them (spec 19.4).
+"""Stored answers and job pages, searched for people and emptied of them (spec 19.4).
 
-Looking is long and reads; removing is short and writes: the two are apart, so that no batch waits for a search.
+Looking is long and reads, once for however many people; removing is short and writes: the two are apart, so that no
+batch waits for a search.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, cast, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, cast, delete, or_, select, true, update
 from sqlalchemy import Text as TextType
 
-from socialanalyzer_dagster.domain.traces import Traces
+from socialanalyzer_dagster.domain.traces import Traces, united
 from socialanalyzer_dagster.domain.types import JsonValue, Stage
 from socialanalyzer_dagster.storage.attempts import packed, unpacked, unpacked_text
 from socialanalyzer_dagster.storage.batches_at_work import is_at_rest, is_searched
@@ -24,7 +25,10 @@ from socialanalyzer_dagster.storage.models_control import (
 )
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 
+K = TypeVar("K")
+
 PART = 200
+ROWS = 1000
 _ANSWERS = table_of(ProviderAnswerRow)
 _ATTEMPTS = table_of(ProviderAttemptRow)
 _JOBS = table_of(VendorJobRow)
@@ -52,25 +56,43 @@ class CallKeys:
         return not self.answers and not self.jobs
 
 
-def calls_of(connection: Connection, leads: Sequence[str], *, at_rest: bool) -> CallKeys:
-    """What is stored of calls made for these leads.
+def calls_of(connection: Connection, people: Sequence[Sequence[str]], *, at_rest: bool) -> list[CallKeys]:
+    """What is stored of calls made for the leads of each of these people; what was for several is in each one's.
 
     With `at_rest` only what may go now: everything in batches at rest, and answers for one lead alone, which the gate
     never gives again. Answers that others of a working batch share have to wait for it.
     """
-    if not leads:
-        return CallKeys()
-    mine = [_names(_ATTEMPTS.c.leads, leads)]
-    jobs = [_names(_JOBS.c.leads, leads), _JOBS.c.state != JobPhase.EXPIRED]
-    if at_rest:
-        alone = (cast(_ATTEMPTS.c.leads, TextType) == f'["{lead}"]' for lead in leads)
-        mine.append(or_(*alone, is_at_rest(_ATTEMPTS.c.batch_id)))
-        jobs.append(is_at_rest(_JOBS.c.batch_id))
-    answers = select(_ANSWERS.c.attempt_key).join(_ATTEMPTS, _ATTEMPTS.c.attempt_key == _ANSWERS.c.attempt_key)
-    return CallKeys(
-        answers=tuple(connection.execute(answers.where(*mine)).scalars()),
-        jobs=tuple(connection.execute(select(_JOBS.c.attempt_key).where(*jobs)).scalars()),
+    owners = _owners(people)
+    if not owners:
+        return [CallKeys() for _ in people]
+    answers: list[list[str]] = [[] for _ in people]
+    jobs: list[list[str]] = [[] for _ in people]
+    of_attempt = _ATTEMPTS.c.attempt_key == _ANSWERS.c.attempt_key
+    stored = select(_ANSWERS.c.attempt_key, _ATTEMPTS.c.leads, is_at_rest(_ATTEMPTS.c.batch_id)).join(
+        _ATTEMPTS, of_attempt
     )
+    for key, leads, rests in connection.execute(stored.execution_options(yield_per=ROWS)):
+        if rests or len(leads) == 1 or not at_rest:
+            _hand_out(key, leads, owners, answers)
+    bought = select(_JOBS.c.attempt_key, _JOBS.c.leads, is_at_rest(_JOBS.c.batch_id))
+    for key, leads, rests in connection.execute(bought.where(_JOBS.c.state != JobPhase.EXPIRED)):
+        if rests or not at_rest:
+            _hand_out(key, leads, owners, jobs)
+    return [CallKeys(tuple(mine), tuple(my_jobs)) for mine, my_jobs in zip(answers, jobs, strict=True)]
+
+
+def _owners(people: Sequence[Sequence[str]]) -> dict[str, list[int]]:
+    """Lead -> the places of the people it is of."""
+    owners: dict[str, list[int]] = defaultdict(list)
+    for place, leads in enumerate(people):
+        for lead in leads:
+            owners[lead].append(place)
+    return owners
+
+
+def _hand_out(key: str, leads: Sequence[str], owners: Mapping[str, Sequence[int]], found: Sequence[list[str]]) -> None:
+    for place in {place for lead in leads for place in owners.get(lead, ())}:
+        found[place].append(key)
 
 
 def drop_calls(connection: Connection, keys: CallKeys) -> Counter[str]:
@@ -91,7 +113,7 @@ def expire_jobs(connection: Connection, attempt_keys: Sequence[str]) -> Counter[
     if attempt_keys:
         pages = delete(_PAGES).where(_PAGES.c.attempt_key.in_(attempt_keys))
         done[_PAGES.name] = connection.execute(pages).rowcount
-        jobs = update(_JOBS).where(_JOBS.c.attempt_key.in_(attempt_keys))
+        jobs = update(_JOBS).where(_JOBS.c.attempt_key.in_(attempt_keys), _JOBS.c.state != JobPhase.EXPIRED)
         done[_JOBS.name] = connection.execute(jobs.values(state=JobPhase.EXPIRED.value, request={})).rowcount
     return done
 
@@ -107,54 +129,70 @@ def answers_of(connection: Connection, leads: Sequence[str]) -> list[dict[str, A
     return [{"operation": row.operation, "answered_at": row.answered_at, "body": unpacked(row.body)} for row in rows]
 
 
-def answers_about(connection: Connection, traces: Traces) -> list[str]:
-    """Keys of stored answers of batches at rest, whoever they were given for, that name the person."""
-    keys = select(_ATTEMPTS.c.attempt_key).where(is_at_rest(_ATTEMPTS.c.batch_id))
-    within = _ANSWERS.c.attempt_key.in_(keys)
-    found: list[str] = []
-    for rows in _in_parts(connection, (_ANSWERS.c.attempt_key,), _ANSWERS.c.body, within):
-        found += [row.attempt_key for row in rows if traces.are_in_json_text(unpacked_text(row.body))]
-    return found
+def answers_about(connection: Connection, people: Sequence[Traces]) -> list[list[str]]:
+    """Keys of stored answers of batches at rest, whoever they were given for, that name each of these people."""
+    of_attempt = _ATTEMPTS.c.attempt_key == _ANSWERS.c.attempt_key
+    query = select(_ANSWERS.c.attempt_key, _ANSWERS.c.body).join(_ATTEMPTS, of_attempt)
+    rows = _in_order(connection, query.where(is_at_rest(_ATTEMPTS.c.batch_id)), (_ANSWERS.c.attempt_key,))
+    return _naming(people, ((row.attempt_key, row.body) for row in rows))
 
 
 _IS_READ = or_(and_(_JOBS.c.stage == Stage.DISCOVERED, is_searched(_JOBS.c.batch_id)), is_at_rest(_JOBS.c.batch_id))
 """No stage reads the pages of the job again: its search has ended, or its batch is at rest."""
 
 
-def pages_about(connection: Connection, traces: Traces) -> list[PageKey]:
-    """Stored pages that name the person, of searches that have ended and of batches at rest.
+def pages_about(connection: Connection, people: Sequence[Traces]) -> list[list[PageKey]]:
+    """Stored pages that name each of these people, of searches that have ended and of batches at rest.
 
     A page that a stage may still read is left as it is: an emptied item would look like one that was not found.
     """
-    return _pages_of(connection, traces, select(_JOBS.c.attempt_key).where(_IS_READ))
+    return _pages_about(connection, people, _IS_READ)
 
 
 def search_pages_about(connection: Connection, traces: Traces, batch_id: str) -> list[PageKey]:
     """Pages of one batch's search that name the person; for a search all of whose items are decided."""
-    jobs = select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == batch_id, _JOBS.c.stage == Stage.DISCOVERED)
-    return _pages_of(connection, traces, jobs)
+    return _pages_about(connection, [traces], _is_search(batch_id))[0]
 
 
-def searches_about(connection: Connection, traces: Traces) -> list[str]:
-    """Batches that are half-way through a search whose stored pages name the person."""
-    jobs = select(_JOBS.c.attempt_key).where(_JOBS.c.stage == Stage.DISCOVERED, ~_IS_READ)
-    keys = {key for key, _ in _pages_of(connection, traces, jobs)}
-    found = select(_JOBS.c.batch_id).where(_JOBS.c.attempt_key.in_(keys)).distinct().order_by(_JOBS.c.batch_id)
-    return list(connection.execute(found).scalars())
+def searches_about(connection: Connection, people: Sequence[Traces]) -> list[list[str]]:
+    """Batches that are half-way through a search whose stored pages name each of these people."""
+    found = _pages_about(connection, people, and_(_JOBS.c.stage == Stage.DISCOVERED, ~_IS_READ))
+    keys = {key for pages in found for key, _ in pages}
+    jobs = connection.execute(select(_JOBS.c.attempt_key, _JOBS.c.batch_id).where(_JOBS.c.attempt_key.in_(keys)))
+    batch_of = {row.attempt_key: row.batch_id for row in jobs}
+    return [sorted({batch_of[key] for key, _ in pages}) for pages in found]
 
 
-def _pages_of(connection: Connection, traces: Traces, jobs: Select[str]) -> list[PageKey]:
-    within = _PAGES.c.attempt_key.in_(jobs)
-    found: list[PageKey] = []
-    for rows in _in_parts(connection, _PAGE, _PAGES.c.body, within):
-        found += [(row.attempt_key, row.offset) for row in rows if traces.are_in_json_text(unpacked_text(row.body))]
+def _is_search(batch_id: str) -> ColumnElement[bool]:
+    return and_(_JOBS.c.batch_id == batch_id, _JOBS.c.stage == Stage.DISCOVERED)
+
+
+def _pages(jobs: ColumnElement[bool]) -> Select[str, int, bytes]:
+    return select(*_PAGE, _PAGES.c.body).join(_JOBS, _JOBS.c.attempt_key == _PAGES.c.attempt_key).where(jobs)
+
+
+def _pages_about(connection: Connection, people: Sequence[Traces], jobs: ColumnElement[bool]) -> list[list[PageKey]]:
+    rows = _in_order(connection, _pages(jobs), _PAGE)
+    return _naming(people, (((row.attempt_key, row.offset), row.body) for row in rows))
+
+
+def _naming(people: Sequence[Traces], stored: Iterable[tuple[K, bytes]]) -> list[list[K]]:
+    """Keys of the stored bodies that name each of the people; each body is read once."""
+    anybody = united(people)
+    found: list[list[K]] = [[] for _ in people]
+    for key, body in stored:
+        text = unpacked_text(body)
+        if anybody.are_in_json_text(text):
+            for keys, traces in zip(found, people, strict=True):
+                if traces.are_in_json_text(text):
+                    keys.append(key)
     return found
 
 
 def items_about(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
     """Operation and item of everything in stored job pages that is about the person, whoever still reads them."""
     found: list[dict[str, Any]] = []
-    for key in _pages_of(connection, traces, select(_JOBS.c.attempt_key)):
+    for key in _pages_about(connection, [traces], true())[0]:
         row = connection.execute(
             select(_JOBS.c.operation, _PAGES.c.body)
             .join_from(_PAGES, _JOBS, _JOBS.c.attempt_key == _PAGES.c.attempt_key)
@@ -178,17 +216,15 @@ def blank_pages(connection: Connection, traces: Traces, keys: Sequence[PageKey])
 
 def blank_items(connection: Connection, batch_id: str, is_about: Callable[[JsonValue], bool]) -> int:
     """Empty the items in the pages of a batch's search that a test picks, whatever it reads later; returns how many."""
-    jobs = select(_JOBS.c.attempt_key).where(_JOBS.c.batch_id == batch_id, _JOBS.c.stage == Stage.DISCOVERED)
     done = 0
-    for rows in _in_parts(connection, _PAGE, _PAGES.c.body, _PAGES.c.attempt_key.in_(jobs)):
-        for row in rows:
-            items = _items(row.body)
-            about = [bool(item) and is_about(item) for item in items]
-            if any(about):
-                left = [{} if hit else item for item, hit in zip(items, about, strict=True)]
-                key = (row.attempt_key, row.offset)
-                connection.execute(update(_PAGES).where(_page_is(key)).values(body=packed(left)))
-                done += sum(about)
+    for row in _in_order(connection, _pages(_is_search(batch_id)), _PAGE):
+        items = _items(row.body)
+        about = [bool(item) and is_about(item) for item in items]
+        if any(about):
+            left = [{} if hit else item for item, hit in zip(items, about, strict=True)]
+            key = (row.attempt_key, row.offset)
+            connection.execute(update(_PAGES).where(_page_is(key)).values(body=packed(left)))
+            done += sum(about)
     return done
 
 
@@ -201,17 +237,14 @@ def _page_is(key: PageKey) -> ColumnElement[bool]:
     return and_(_PAGES.c.attempt_key == key[0], _PAGES.c.offset == key[1])
 
 
-def _in_parts(
-    connection: Connection, order: tuple[Any, ...], body: ColumnElement[bytes], within: ColumnElement[bool]
-) -> Iterator[Sequence[Any]]:
-    """All rows (keys, body) within, a few at a time, in the order of their keys."""
-    query = select(*order, body).where(within).order_by(*order).limit(PART)
-    rows = connection.execute(query).all()
+def _in_order(connection: Connection, query: Select[*tuple[Any, ...]], order: tuple[Any, ...]) -> Iterator[Any]:
+    """All rows of a question in the order of their keys, read a few at a time."""
+    some = query.order_by(*order).limit(PART)
+    rows = connection.execute(some).all()
     while rows:
-        yield rows
-        last = rows[-1]
-        later = _after(order, [getattr(last, column.name) for column in order])
-        rows = connection.execute(query.where(later)).all() if len(rows) == PART else []
+        yield from rows
+        later = _after(order, [getattr(rows[-1], column.name) for column in order])
+        rows = connection.execute(some.where(later)).all() if len(rows) == PART else []
 
 
 def _after(order: tuple[Any, ...], last: Sequence[Any]) -> ColumnElement[bool]:

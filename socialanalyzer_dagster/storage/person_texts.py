@@ -1,13 +1,14 @@
-"""Stored texts that are nobody's own row: filters, notes, lists, stray results; searched for one person (spec 19.4)."""
+"""Stored texts that are nobody's own row: filters, notes, lists, stray results; searched for people (spec 19.4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, Select, and_, or_, select, update
 
 from socialanalyzer_dagster.domain.outcomes import ItemResult
-from socialanalyzer_dagster.domain.traces import ERASED, Traces
+from socialanalyzer_dagster.domain.traces import ERASED, Traces, united
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import VendorJobRow
@@ -16,6 +17,7 @@ from socialanalyzer_dagster.storage.person_registry import By, TableRule, rules_
 
 _ITEMS = table_of(FoundItemRow)
 _JOBS = table_of(VendorJobRow)
+_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,36 +34,69 @@ class TextChange:
         connection.execute(update(self.rule.table).where(own).values(**self.changed))
 
 
-def text_changes(connection: Connection, traces: Traces) -> list[TextChange]:
-    """Every row with a text that names the person, in all tables that are searched, and stray search results."""
-    found: list[TextChange] = []
-    for rule in rules_of(By.TEXT):
-        columns = [*rule.table.primary_key.columns, *(rule.table.c[name] for name in rule.texts)]
-        rows = [dict(row) for row in connection.execute(select(*columns)).mappings()]
-        found += [TextChange(rule, row, changed) for row in rows if (changed := _scrubbed(rule, row, traces))]
-    return found + _search_requests(connection, traces) + _stray_items(connection, traces)
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """Rows of one table, and what a row is to say when it names a person; empty when it does not."""
+
+    rule: TableRule
+    query: Select[*tuple[Any, ...]]
+    changed: Callable[[Mapping[str, Any], Traces], Mapping[str, Any]]
 
 
-def _search_requests(connection: Connection, traces: Traces) -> list[TextChange]:
+def text_changes(connection: Connection, people: Sequence[Traces]) -> list[list[TextChange]]:
+    """Every row with a text that names each of these people, in all tables that are searched, and stray search results.
+
+    A row that names several says last what the last change says: the changes are written in the order of the people.
+    """
+    anybody = united(people)
+    found: list[list[TextChange]] = [[] for _ in people]
+    for table in _searched():
+        for stored in connection.execute(table.query.execution_options(yield_per=_ROWS)).mappings():
+            row = dict(stored)
+            if not table.changed(row, anybody):
+                continue
+            for changes, traces in zip(found, people, strict=True):
+                if changed := table.changed(row, traces):
+                    changes.append(TextChange(table.rule, row, changed))
+                    row = {**row, **changed}
+    return found
+
+
+def _searched() -> list[_Searched]:
+    texts = [
+        _Searched(
+            rule,
+            select(*rule.table.primary_key.columns, *(rule.table.c[name] for name in rule.texts)),
+            partial(_scrubbed, rule),
+        )
+        for rule in rules_of(By.TEXT)
+    ]
+    return [*texts, _search_requests(), _stray_items()]
+
+
+def _search_requests() -> _Searched:
     """What vendors were asked for by searches, which are made for no lead."""
     rule = next(each for each in rules_of(By.CALL) if each.model is VendorJobRow)
     query = select(_JOBS.c.attempt_key, _JOBS.c.request).where(_JOBS.c.stage == Stage.DISCOVERED)
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    after = [(row, traces.without_prose(row["request"])) for row in rows]
-    return [TextChange(rule, row, {"request": request}) for row, request in after if request != row["request"]]
+
+    def changed(row: Mapping[str, Any], traces: Traces) -> Mapping[str, Any]:
+        request = traces.without_prose(row["request"])
+        return {"request": request} if request != row["request"] else {}
+
+    return _Searched(rule, query, changed)
 
 
-def _stray_items(connection: Connection, traces: Traces) -> list[TextChange]:
-    """Raw search results about the person that became no lead, such as those above the batch's maximum."""
+def _stray_items() -> _Searched:
+    """Raw search results about people that became no lead, such as those above the batch's maximum."""
     rule = next(each for each in rules_of(By.LEAD) if each.model is FoundItemRow)
     holds = or_(_ITEMS.c.raw.is_not(None), _ITEMS.c.problem.is_not(None))
     columns = (_ITEMS.c.batch_id, _ITEMS.c.item_no, _ITEMS.c.raw, _ITEMS.c.problem)
-    rows = connection.execute(select(*columns).where(_ITEMS.c.lead_uid.is_(None), holds)).mappings()
-    return [
-        TextChange(rule, dict(row), rule.blanks)
-        for row in rows
-        if traces.are_in_data(row["raw"]) or traces.are_in_prose(row["problem"] or "")
-    ]
+
+    def changed(row: Mapping[str, Any], traces: Traces) -> Mapping[str, Any]:
+        is_named = traces.are_in_data(row["raw"]) or traces.are_in_prose(row["problem"] or "")
+        return rule.blanks if is_named else {}
+
+    return _Searched(rule, select(*columns).where(_ITEMS.c.lead_uid.is_(None), holds), changed)
 
 
 def apply_changes(connection: Connection, changes: Sequence[TextChange]) -> None:

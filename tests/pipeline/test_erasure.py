@@ -13,7 +13,7 @@ from socialanalyzer_dagster.domain.creator_lists import ListRow
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.leads import AudienceKind, Identifier, IdentifierKind, LeadRecord
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey, Stage
-from socialanalyzer_dagster.pipeline import discovery, erasure, erasure_end
+from socialanalyzer_dagster.pipeline import discovery, erasure_end
 from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
@@ -410,7 +410,7 @@ async def test_the_person_is_shut_out_before_anybody_is_looked_for(world: CrmWor
     def broken(*_: object) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(erasure, "find", broken)
+    monkeypatch.setattr(PeopleSearch, "of", broken)
     with pytest.raises(RuntimeError):
         await erased(world, handle(CREATOR))
     await world.scored(CREATOR, OTHER)
