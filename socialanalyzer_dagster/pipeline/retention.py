@@ -74,12 +74,12 @@ async def purge(parts: PrivacyParts) -> Counter[str]:
         except MediaStoreError as error:
             errors.append(error)
     done += await asyncio.to_thread(_purge_rows, parts)
-    quiet = await quiet_leads(parts, _periods(parts).synced)
-    done["synced_leads_reduced"] = await _reduce(parts, quiet.leads)
-    unsynced = await asyncio.to_thread(_unsynced, parts)
-    while unsynced:
-        done["leads_reduced"] += await _reduce(parts, unsynced)
-        unsynced = await asyncio.to_thread(_unsynced, parts)
+    periods = _periods(parts)
+    quiet = await quiet_leads(parts, periods.synced)
+    done["synced_leads_reduced"] = await _reduce(parts, retention.quiet_synced_leads(periods.synced), quiet.leads)
+    unsynced = retention.old_leads(periods.leads)
+    while some := await asyncio.to_thread(_some_leads, parts, unsynced):
+        done["leads_reduced"] += await _reduce(parts, unsynced, some)
     if errors:
         raise errors[0]
     return done
@@ -189,25 +189,26 @@ def _minors(connection: Connection, before: datetime | None) -> list[LeadUid]:
     return retention.some_uids(connection, retention.possible_minors(before), ROWS_AT_ONCE)
 
 
-def _unsynced(parts: PrivacyParts) -> list[LeadUid]:
-    before = _periods(parts).leads
-    return _read(parts, lambda connection: retention.some_uids(connection, retention.old_leads(before), AT_ONCE))
+def _some_leads(parts: PrivacyParts, expired: Select[*tuple[Any, ...]]) -> list[LeadUid]:
+    return _read(parts, lambda connection: retention.some_uids(connection, expired, ROWS_AT_ONCE))
 
 
-async def _reduce(parts: PrivacyParts, leads: Sequence[LeadUid]) -> int:
+async def _reduce(parts: PrivacyParts, expired: Select[*tuple[Any, ...]], leads: Sequence[LeadUid]) -> int:
     """Leave of leads the keyed identity hash, and of their outcomes code and date; their media went before."""
     reduced = 0
     for group in in_parts(leads, AT_ONCE):
-        reduced += await asyncio.to_thread(_reduce_group, parts, group)
+        reduced += await asyncio.to_thread(_reduce_group, parts, expired, group)
     return reduced
 
 
-def _reduce_group(parts: PrivacyParts, group: Sequence[LeadUid]) -> int:
+def _reduce_group(parts: PrivacyParts, expired: Select[*tuple[Any, ...]], group: Sequence[LeadUid]) -> int:
+    """Those of them that nobody has begun to work on meanwhile."""
     with parts.database.write() as connection:
-        person_rows.clear_content(connection, group)
-        person_rows.clear_contacts(connection, group)
-        person_rows.empty_links(connection, group)
-        return len(person_rows.reduce_identities(connection, group, parts.key, parts.workplace.clock.now()))
+        leads = retention.still_expired(connection, expired, group)
+        person_rows.clear_content(connection, leads)
+        person_rows.clear_contacts(connection, leads)
+        person_rows.empty_links(connection, leads)
+        return len(person_rows.reduce_identities(connection, leads, parts.key, parts.workplace.clock.now()))
 
 
 async def _old_media(parts: PrivacyParts, periods: Periods) -> list[StoredObject]:

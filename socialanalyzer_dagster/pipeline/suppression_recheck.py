@@ -27,13 +27,13 @@ async def recheck(parts: PrivacyParts) -> Counter[str]:
     """
     listed, erased = await asyncio.to_thread(_listed, parts)
     done: Counter[str] = Counter(erased_again=len(erased))
-    await erase_all(parts, [PersonRequest(who=uid, by=_ACTOR, reason="was erased before") for uid in erased])
     done["leads_listed"] = len(listed)
     for part in in_parts(listed):
         done["ways_ended"] += await asyncio.to_thread(withdraw, parts.workplace, part)
         stopped = await _stopped_in_crm(parts, part)
         done["crm_waiting"] += len(part) - len(stopped)
         await asyncio.to_thread(_mark, parts, stopped)
+    await erase_all(parts, [PersonRequest(who=uid, by=_ACTOR, reason="was erased before") for uid in erased])
     return done
 
 

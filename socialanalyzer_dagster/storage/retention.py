@@ -219,6 +219,11 @@ def possible_minors(before: datetime | None = None) -> Select[str]:
     return select(LeadRow.lead_uid).where(LeadRow.erased_at.is_(None), exists().where(*judged))
 
 
-def some_uids(connection: Connection, expired: Select[Any], limit: int) -> list[LeadUid]:
+def some_uids(connection: Connection, expired: Select[*tuple[Any, ...]], limit: int) -> list[LeadUid]:
     """Some of the leads a question finds."""
     return [LeadUid(row[0]) for row in connection.execute(expired.limit(limit))]
+
+
+def still_expired(connection: Connection, expired: Select[*tuple[Any, ...]], leads: Sequence[LeadUid]) -> list[LeadUid]:
+    """Those of the leads that a question for leads finds now."""
+    return [LeadUid(row[0]) for row in connection.execute(expired.where(LeadRow.lead_uid.in_(leads)))]

@@ -1,13 +1,20 @@
 """What a person leaves in text is found and taken out, and nobody else's words are."""
 
 import json
+import re
+from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from socialanalyzer_dagster.domain.address_sieve import AddressSieve
+from socialanalyzer_dagster.domain.emails import canonical_email, find_emails
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
+from socialanalyzer_dagster.domain.outside_text import any_case
 from socialanalyzer_dagster.domain.person_names import person_named
-from socialanalyzer_dagster.domain.traces import ERASED, traces_of
+from socialanalyzer_dagster.domain.traces import ERASED, Traces, traces_of, united
 
 ADA = traces_of(
     [
@@ -131,3 +138,55 @@ def test_what_is_only_nearly_an_identifier_is_refused_with_what_would_be_right(t
 def test_no_kind_makes_a_profile_of_what_is_none(text):
     with pytest.raises(FilterProblems):
         person_named(text, kind=IdentifierKind.PROFILE_URL, platforms=())
+
+
+_NAMES = ["ada", "Ada.Trail", "kim", "jane+x", "\u0131da", "stra\u00dfe", "info"]
+_DOMAINS = ["gmail.com", "googlemail.com", "trail.example", "pm.me", "my-site.co.uk"]
+_IDENTIFIERS = st.one_of(
+    st.builds(lambda name: Identifier(IdentifierKind.HANDLE, f"instagram:{name}"), st.sampled_from(_NAMES)),
+    st.builds(
+        lambda name, domain: Identifier(IdentifierKind.EMAIL, f"{name}@{domain}"),
+        st.sampled_from(_NAMES),
+        st.sampled_from(_DOMAINS),
+    ),
+    st.builds(lambda domain: Identifier(IdentifierKind.PROFILE_URL, f"https://{domain}/"), st.sampled_from(_DOMAINS)),
+)
+_WRITTEN = st.builds(
+    lambda who, spelled, before, after: before + spelled(who.value) + after,
+    _IDENTIFIERS,
+    st.sampled_from(
+        [
+            str,
+            str.upper,
+            lambda text: text.partition(":")[2],
+            lambda text: text.replace("k", "\u212a").replace("s", "\u017f").replace("i", "\u0130"),
+            lambda text: text.replace("@", " (at) ").replace(".", " [dot] "),
+            lambda text: "mailto:%61" + text[1:].replace("@", "%40"),
+        ]
+    ),
+    st.sampled_from(["", "@", "/", '"', "x", " "]),
+    st.sampled_from(["", '"', ".", "x", " "]),
+)
+
+
+@settings(max_examples=60)
+@given(
+    people=st.lists(st.lists(_IDENTIFIERS, min_size=1, max_size=3), max_size=4), texts=st.lists(_WRITTEN, max_size=4)
+)
+def test_several_people_are_found_together_where_one_of_them_is_found(
+    people: Sequence[Sequence[Identifier]], texts: Sequence[str]
+) -> None:
+    each = [traces_of(identifiers, names=["Kim Strasse"]) for identifiers in people]
+    anybody = united(each)
+    text = " ".join(texts)
+    for looks in (Traces.are_in_prose, Traces.are_in_json_text, Traces.are_in_data):
+        assert looks(anybody, text) == any(looks(one, text) for one in each)
+    for address in anybody.words.emails & {canonical_email(found.address) for found in find_emails(text)}:
+        assert AddressSieve.of([address]).lets_through(text)
+
+
+def test_letters_that_a_pattern_takes_for_the_same_are_the_same_in_any_case() -> None:
+    letters = "".join(map(chr, (*range(0x250), *range(0x370, 0x400), *range(0x1E80, 0x1F00), 0x212A, 0x212B, 0x2126)))
+    for letter in letters:
+        for same in re.findall(re.escape(letter), letters, re.IGNORECASE):
+            assert any_case(same) == any_case(letter)

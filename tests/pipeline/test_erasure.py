@@ -18,7 +18,7 @@ from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
 from socialanalyzer_dagster.pipeline.discovery_store import DiscoveryStore
-from socialanalyzer_dagster.pipeline.erasure import erase, finish_requests
+from socialanalyzer_dagster.pipeline.erasure import erase, erase_all, finish_requests
 from socialanalyzer_dagster.pipeline.people_search import PeopleSearch
 from socialanalyzer_dagster.pipeline.privacy_export import export, receipt_of
 from socialanalyzer_dagster.pipeline.suppressions import SuppressionRequest, add
@@ -321,6 +321,51 @@ async def test_an_address_that_two_creators_share_does_not_shut_the_other_out(wo
     world.clock.advance(days=400)
     await world.scored(OTHER)
     assert world.outcomes()["screened", OTHER] == [("passed", None)] * 2
+
+
+async def test_people_who_are_erased_together_leave_no_more_than_one_after_the_other(world_on_each: CrmWorld) -> None:
+    world = world_on_each
+    world.vendor.addresses = {CREATOR: "office@agency.example", OTHER: "office@agency.example"}
+    await synced(world, CREATOR, OTHER, "caspeak", "dorahill")
+    link(world, "caspeak", "dorahill")
+    link(world, "dorahill", "caspeak")
+    leads = [uid_of(name) for name in (CREATOR, OTHER, "caspeak", "dorahill")]
+    async with privacy_parts(world) as parts:
+        requests = await erase_all(parts, [asked(uid) for uid in leads])
+    assert [(request.state, len(request.leads)) for request in requests] == [
+        ("done", 1), ("done", 1), ("done", 2), ("done", 1),
+    ]  # fmt: skip
+    assert [request.receipt["shared_identifiers"] for request in requests] == [1, 0, 0, 0], "the last has it alone"
+    assert [request.receipt["counts"].get("leads", 0) for request in requests] == [1, 1, 2, 0]
+    assert places_of(world.database, CREATOR, OTHER, "caspeak", "dorahill", "office@agency") == set()
+    audit = [row.subject for row in rows(world, AuditEntryRow) if row.action == "privacy.erase"]
+    assert audit == [request.keyed_hash for request in requests]
+    assert world.costs_agree()
+
+
+async def test_media_that_cannot_be_deleted_keep_nobody_else(world: CrmWorld, monkeypatch) -> None:
+    await synced(world)
+    store = FolderStore(world.home / "media")
+    stuck, *gone = [await keeper(store, uid_of(name))(picture, "image/jpeg") for name, picture in (
+        (CREATOR, b"stuck"), (CREATOR, b"other"), (OTHER, b"picture"),
+    )]  # fmt: skip
+    delete = FolderStore.delete
+
+    async def delete_most(self: FolderStore, key: str) -> None:
+        if key == stuck:
+            raise MediaStoreError("the media folder cannot be written")
+        await delete(self, key)
+
+    async with privacy_parts(world) as parts:
+        with monkeypatch.context() as patch:
+            patch.setattr(FolderStore, "delete", delete_most)
+            with pytest.raises(MediaStoreError):
+                await erase_all(parts, [asked(uid_of(CREATOR)), asked(uid_of(OTHER))])
+        assert [await store.exists(key) for key in (stuck, *gone)] == [True, False, False]
+        assert places_of(world.database, OTHER) == set()
+        assert await finish_requests(parts) == {"done": 1}
+    assert not await store.exists(stuck)
+    assert places_of(world.database, CREATOR) == set()
 
 
 async def test_an_export_holds_what_is_stored_and_its_receipt_does_not(world_on_each: CrmWorld) -> None:
