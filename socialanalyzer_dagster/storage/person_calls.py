@@ -5,7 +5,7 @@ batch waits for a search.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 K = TypeVar("K")
 
 PART = 200
+"""Bodies in memory at a time."""
 ROWS = 1000
 _ANSWERS = table_of(ProviderAnswerRow)
 _ATTEMPTS = table_of(ProviderAttemptRow)
@@ -133,7 +134,7 @@ def answers_about(connection: Connection, people: Sequence[Traces]) -> list[list
     """Keys of stored answers of batches at rest, whoever they were given for, that name each of these people."""
     of_attempt = _ATTEMPTS.c.attempt_key == _ANSWERS.c.attempt_key
     query = select(_ANSWERS.c.attempt_key, _ANSWERS.c.body).join(_ATTEMPTS, of_attempt)
-    rows = _in_order(connection, query.where(is_at_rest(_ATTEMPTS.c.batch_id)), (_ANSWERS.c.attempt_key,))
+    rows = connection.execute(query.where(is_at_rest(_ATTEMPTS.c.batch_id)).execution_options(yield_per=PART))
     return _naming(people, ((row.attempt_key, row.body) for row in rows))
 
 
@@ -167,12 +168,13 @@ def _is_search(batch_id: str) -> ColumnElement[bool]:
     return and_(_JOBS.c.batch_id == batch_id, _JOBS.c.stage == Stage.DISCOVERED)
 
 
-def _pages(jobs: ColumnElement[bool]) -> Select[str, int, bytes]:
-    return select(*_PAGE, _PAGES.c.body).join(_JOBS, _JOBS.c.attempt_key == _PAGES.c.attempt_key).where(jobs)
+def _pages(jobs: ColumnElement[bool], *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """Key and some columns of the pages of jobs."""
+    return select(*_PAGE, *columns).join(_JOBS, _JOBS.c.attempt_key == _PAGES.c.attempt_key).where(jobs)
 
 
 def _pages_about(connection: Connection, people: Sequence[Traces], jobs: ColumnElement[bool]) -> list[list[PageKey]]:
-    rows = _in_order(connection, _pages(jobs), _PAGE)
+    rows = connection.execute(_pages(jobs, _PAGES.c.body).execution_options(yield_per=PART))
     return _naming(people, (((row.attempt_key, row.offset), row.body) for row in rows))
 
 
@@ -217,12 +219,12 @@ def blank_pages(connection: Connection, traces: Traces, keys: Sequence[PageKey])
 def blank_items(connection: Connection, batch_id: str, is_about: Callable[[JsonValue], bool]) -> int:
     """Empty the items in the pages of a batch's search that a test picks, whatever it reads later; returns how many."""
     done = 0
-    for row in _in_order(connection, _pages(_is_search(batch_id)), _PAGE):
-        items = _items(row.body)
+    for row in connection.execute(_pages(_is_search(batch_id))).all():
+        key = (row.attempt_key, row.offset)
+        items = _items(connection.execute(select(_PAGES.c.body).where(_page_is(key))).scalar_one())
         about = [bool(item) and is_about(item) for item in items]
         if any(about):
             left = [{} if hit else item for item, hit in zip(items, about, strict=True)]
-            key = (row.attempt_key, row.offset)
             connection.execute(update(_PAGES).where(_page_is(key)).values(body=packed(left)))
             done += sum(about)
     return done
@@ -235,20 +237,3 @@ def _items(body: bytes) -> list[Any]:
 
 def _page_is(key: PageKey) -> ColumnElement[bool]:
     return and_(_PAGES.c.attempt_key == key[0], _PAGES.c.offset == key[1])
-
-
-def _in_order(connection: Connection, query: Select[*tuple[Any, ...]], order: tuple[Any, ...]) -> Iterator[Any]:
-    """All rows of a question in the order of their keys, read a few at a time."""
-    some = query.order_by(*order).limit(PART)
-    rows = connection.execute(some).all()
-    while rows:
-        yield from rows
-        later = _after(order, [getattr(rows[-1], column.name) for column in order])
-        rows = connection.execute(some.where(later)).all() if len(rows) == PART else []
-
-
-def _after(order: tuple[Any, ...], last: Sequence[Any]) -> ColumnElement[bool]:
-    first, *rest = order
-    if not rest:
-        return first > last[0]  # type: ignore[no-any-return]
-    return or_(first > last[0], and_(first == last[0], _after(tuple(rest), last[1:])))
