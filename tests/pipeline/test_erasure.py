@@ -114,8 +114,7 @@ async def test_somebody_unknown_gets_a_receipt_and_stays_out(world: CrmWorld) ->
     assert key
 
 
-async def test_an_erased_person_who_is_found_again_is_stopped_at_the_first_gate(world_on_each: CrmWorld) -> None:
-    world = world_on_each
+async def test_an_erased_person_who_is_found_again_is_stopped_at_the_first_gate(world: CrmWorld) -> None:
     await synced(world)
     await erased(world, uid_of(CREATOR))
     world.clock.advance(days=400)
@@ -137,8 +136,7 @@ async def test_an_erased_person_on_a_list_leaves_nothing_but_the_count(world: Cr
     assert {"suppressed", "lead"} <= set(everything_in(world.database)["found_items.result"].splitlines())
 
 
-async def test_a_person_in_a_plan_that_waits_leaves_it_and_the_plan_is_made_again(world_on_each: CrmWorld) -> None:
-    world = world_on_each
+async def test_a_person_in_a_plan_that_waits_leaves_it_and_the_plan_is_made_again(world: CrmWorld) -> None:
     key = await world.scored(CREATOR, OTHER)
     await world.plan(key)
     approve(world.workplace, key, by="Mara")
@@ -202,8 +200,7 @@ async def test_a_person_erased_while_a_stage_works_on_them_leaves_no_result(worl
     assert world.vendor.asked[f"analyzed:{CREATOR}"] == 0
 
 
-async def test_an_erasure_that_breaks_is_finished_by_asking_again(world_on_each: CrmWorld, monkeypatch) -> None:
-    world = world_on_each
+async def test_an_erasure_that_breaks_is_finished_by_asking_again(world: CrmWorld, monkeypatch) -> None:
     await synced(world)
 
     async def broken(*_: object) -> int:

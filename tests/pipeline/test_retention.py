@@ -209,8 +209,7 @@ async def test_a_crm_that_does_not_answer_is_no_proof_of_inactivity(world: CrmWo
     assert "walker1@example.org" in everything_in(world.database)["contact_values.value"]
 
 
-async def test_a_possible_minor_is_erased_and_stays_out(world_on_each: CrmWorld, monkeypatch) -> None:
-    world = world_on_each
+async def test_a_possible_minor_is_erased_and_stays_out(world: CrmWorld, monkeypatch) -> None:
     first = type(world.vendor).screen
 
     async def screen(self, works, context):

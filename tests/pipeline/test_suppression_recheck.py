@@ -94,8 +94,7 @@ async def test_a_crm_that_is_not_where_it_was_marks_nobody(world: CrmWorld, monk
     assert await rechecked(world) == {"leads_listed": 2, "crm_waiting": 2}
 
 
-async def test_a_person_in_an_open_batch_who_objects_leaves_it_and_its_plan(world_on_each: CrmWorld) -> None:
-    world = world_on_each
+async def test_a_person_in_an_open_batch_who_objects_leaves_it_and_its_plan(world: CrmWorld) -> None:
     key = await world.scored("walker1", "walker2")
     await world.plan(key)
     suppress(world, Identifier(IdentifierKind.PROFILE_URL, "https://testbook.example/walker1"))
