@@ -84,6 +84,7 @@ def run_due(workplace: Workplace) -> list[StoredDecision]:
 def _chosen(workplace: Workplace, loaded: LoadedPreset, policy: Policy, due: datetime) -> Decision | None:
     """The choice for an instant, stored; None when somebody else made it."""
     now, preset = workplace.clock.now(), loaded.preset
+    local = due.astimezone(ZoneInfo(policy.targets.time_zone))
     made = Decision(
         dedup_key=f"recurring:{preset.preset_id}:{due:%Y-%m-%dT%H:%MZ}",
         at=now,
@@ -93,7 +94,7 @@ def _chosen(workplace: Workplace, loaded: LoadedPreset, policy: Policy, due: dat
         day=now.date(),
         subject=preset.name,
         action=RUN,
-        reason=f"due at {due:%Y-%m-%d %H:%M} UTC ({loaded.cron})",
+        reason=f"due at {local:%Y-%m-%d %H:%M} {local.tzinfo} ({loaded.cron})",
         parameters={"preset": preset.name, "due": due.isoformat()},
     )
     made = _judged(workplace, loaded, policy, made, due)

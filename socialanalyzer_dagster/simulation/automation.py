@@ -1,12 +1,13 @@
 """What Dagster's daemon does, at simulated instants: schedules and sensors are evaluated, their requests are run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.execution.build_resources import wrap_resources_for_execution
 from dagster._core.storage.tags import RUN_KEY_TAG
 from dagster._utils.schedules import cron_string_iterator
 
@@ -22,6 +23,27 @@ class Seen:
     at: datetime
     where: str
     text: str
+
+
+class _ScheduleContext(dg.ScheduleEvaluationContext):
+    """Of one tick, in the instance that is there: to make a new one, as Dagster would, takes longer than most ticks."""
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        repository: dg.RepositoryDefinition,
+        resources: Mapping[str, object],
+        moment: datetime,
+    ) -> None:
+        wrapped = wrap_resources_for_execution(resources)
+        super().__init__(None, scheduled_execution_time=moment, resources=wrapped, repository_def=repository)
+        self._there = instance
+        self._instance = instance  # type: ignore[assignment]  # what makes resources looks here
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        """The one that is there."""
+        return self._there
 
 
 @dataclass
@@ -51,12 +73,8 @@ class Automation:
 
     def tick(self, schedule: dg.ScheduleDefinition, moment: datetime) -> None:
         """Evaluate a schedule as of a moment and run what it requests."""
-        with dg.build_schedule_context(
-            instance=self.instance,
-            scheduled_execution_time=moment,
-            resources=self._needed(schedule.required_resource_keys),
-            repository_def=self._repository,
-        ) as context:
+        resources = self._needed(schedule.required_resource_keys)
+        with _ScheduleContext(self.instance, self._repository, resources, moment) as context:
             tick = schedule.evaluate_tick(context)
         for request in tick.run_requests or ():
             self._run(request, schedule.job_name)

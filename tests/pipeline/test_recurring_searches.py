@@ -207,7 +207,9 @@ def test_the_policys_time_zone_is_the_clock(sqlite_database: Database, policy: A
     world.clock.advance(hours=1)
     assert acted(world) == []
     world.clock.advance(hours=1)
-    assert acted(world) == [("Hikers", "run_search", "queued")], "14:00 UTC"
+    (choice,) = run_due(world.workplace)
+    assert choice.reason.startswith("due at 2026-11-20 09:00 America/New_York (0 9 * * fri), for about $")
+    assert choice.parameters["due"] == "2026-11-20T14:00:00+00:00"
 
 
 def test_a_schedule_outlives_new_filters_and_names_and_goes_with_its_search(world: World) -> None:
