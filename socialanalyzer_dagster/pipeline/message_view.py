@@ -83,9 +83,11 @@ def _note(connection: Connection, message_id: int | None, number: int, **deed: A
 def hold_unsent(database: Database, now: datetime, *, looks_at_tables: bool) -> int:
     """In a restored database: hold what waits, for it may have been sent since the back-up; returns how much that is.
 
-    What only the tables tell yet is put into the outbox first; in a database of another revision nobody can look.
+    So is what only the tables tell yet, and the outbox does not; in a database of another revision nobody can look.
     """
-    if looks_at_tables:
-        put_news(database, now)
     with database.write() as connection:
-        return outbox_keeping.hold_waiting(connection)
+        held = outbox_keeping.hold_waiting(connection)
+    if looks_at_tables and put_news(database, now):
+        with database.write() as connection:
+            held += outbox_keeping.hold_waiting(connection)
+    return held

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, inspect, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, inspect, select, update
 
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_notifications import OutboxRow
@@ -22,6 +22,11 @@ def hold_waiting(connection: Connection) -> int:
     if not inspect(connection).has_table(_TABLE.name):  # a back-up from before there were messages
         return 0
     return _changed(connection, _TABLE.c.state == OutboxState.WAITING, state=OutboxState.HELD, error_code=_RESTORED)
+
+
+def held_messages(connection: Connection) -> int:
+    """How many wait for a person to say whether they go."""
+    return connection.execute(select(func.count()).where(_TABLE.c.state == OutboxState.HELD)).scalar_one()
 
 
 def send_again(connection: Connection, message_id: int | None, now: datetime) -> int:

@@ -127,7 +127,9 @@ def test_what_waited_in_a_restored_database_goes_only_when_a_person_says_so(worl
     send_due(world.workplace, notifier(ops=receiver))
     tell(world, "openai", "apify", "insightiq")
     assert hold_unsent(world.database, world.clock.now(), looks_at_tables=True) == 3
-    assert send_due(world.workplace, notifier(ops=receiver)) == "No message waits."
+    assert send_due(world.workplace, notifier(ops=receiver)) == (
+        "No message waits. 3 messages of a restored back-up held: `notify again` or `drop`."
+    )
     assert states(world) == [("ops", "sent", None), *[("ops", "held", "restored")] * 3]
     assert tell(world, "openai") == 0, "a held message is told by no other"
     assert drop(world.workplace, 2, by="Kai") == 1
