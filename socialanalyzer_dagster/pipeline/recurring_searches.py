@@ -97,14 +97,15 @@ def _chosen(workplace: Workplace, loaded: LoadedPreset, policy: Policy, due: dat
         reason=f"due at {local:%Y-%m-%d %H:%M} {local.tzinfo} ({loaded.cron})",
         parameters={"preset": preset.name, "due": due.isoformat()},
     )
-    made = _judged(workplace, loaded, policy, made, due)
+    made = _judged(workplace, loaded, made, due)
     with workplace.database.write() as connection:
         is_ours = loaded.schedule is not None and preset_schedules.advance(connection, loaded.schedule, due)
         return made if is_ours and decisions.record(connection, made) else None
 
 
-def _judged(workplace: Workplace, loaded: LoadedPreset, policy: Policy, made: Decision, due: datetime) -> Decision:
+def _judged(workplace: Workplace, loaded: LoadedPreset, made: Decision, due: datetime) -> Decision:
     """The choice as the facts want it: a run with its cost, or a skip with its reason."""
+    policy = active_policy(workplace.database)
     if is_too_late(due, made.at, policy.recurring):
         return _skip(made, f"{made.reason}; {_too_late(policy)}")
     with workplace.database.read() as connection:
