@@ -46,11 +46,10 @@ def _listed(parts: PrivacyParts) -> tuple[list[LeadUid], list[LeadUid]]:
     erased: list[LeadUid] = []
     for part in people.everybody(parts.database):
         for person in part:
-            known = parts.search.hashes(_seen_by_gates(person))
-            if parts.search.hashes(person.own) & erasures:
-                erased.append(person.uid)
-            elif known & everything:
-                listed.append(person.uid)
+            if parts.search.hashes(_seen_by_gates(person)).isdisjoint(everything):
+                continue
+            is_erased = bool(parts.search.hashes(person.own) & erasures)
+            (erased if is_erased else listed).append(person.uid)
     with parts.database.read() as connection:
         stopped = person_rows.suppressed_leads(connection)
     return [uid for uid in listed if uid not in stopped], erased
