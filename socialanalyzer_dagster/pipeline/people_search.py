@@ -12,6 +12,7 @@ from socialanalyzer_dagster.domain.traces import Traces, traces_of
 from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.storage import people
 from socialanalyzer_dagster.storage.database import Database
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.people import StoredPerson
 
 Hash = tuple[str, str]
@@ -65,13 +66,22 @@ class PeopleSearch:
 
     def of_each(self, people_leads: Sequence[Sequence[LeadUid]]) -> list[FoundPerson]:
         """As `of_leads` for several people, with one reading of everybody, each as when those before are reduced."""
-        started = []
-        for uids in people_leads:
+        named: dict[LeadUid, bool] = {}
+        first: dict[LeadUid, StoredPerson] = {}
+        for part in parts(dict.fromkeys(uid for uids in people_leads for uid in uids)):
             with self._database.read() as connection:
-                named = people.known_uids(connection, uids)
-                first = people.people_of(connection, [uid for uid, is_reduced in named.items() if not is_reduced])
-            reduced = frozenset(uid for uid, is_reduced in named.items() if is_reduced)
-            started.append(FoundPerson(given=frozenset(), leads={each.uid: each for each in first}, reduced=reduced))
+                known = people.known_uids(connection, part)
+                whole = people.people_of(connection, [uid for uid, is_reduced in known.items() if not is_reduced])
+            named |= known
+            first |= {each.uid: each for each in whole}
+        started = [
+            FoundPerson(
+                given=frozenset(),
+                leads={uid: first[uid] for uid in uids if uid in first},
+                reduced=frozenset(uid for uid in uids if named.get(uid)),
+            )
+            for uids in people_leads
+        ]
         self._spread(started, ())
         return started
 
