@@ -1,7 +1,7 @@
 """Decision points: after a stage every due rule is looked at, and its choice is written before it acts (15.1, 15.3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,16 +9,19 @@ from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_automation import Loosen, Notify, ProposeSearch, RetryFailed, SuggestChanges
+from socialanalyzer_dagster.domain.rule_questions import REFUSED
 from socialanalyzer_dagster.domain.rules import DecisionPoint, PastDeed, RuleChoice, Verdict, choose
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.pipeline.batch_warnings import variations
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_counts import point_facts
-from socialanalyzer_dagster.pipeline.rule_drafts import STEP, looser_search, niche_search, step_taken, without_looser
+from socialanalyzer_dagster.pipeline.rule_drafts import Drafting, SearchDraft, step_taken
 from socialanalyzer_dagster.pipeline.rule_news import Chosen, event_of
+from socialanalyzer_dagster.pipeline.rule_questions import BUDGET, PROPOSES, WORST_CASE, is_question, question_of
+from socialanalyzer_dagster.pipeline.stage_gates import figures_at
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, budget_scopes, decisions, lineages, outbox
+from socialanalyzer_dagster.storage import batches, decisions, lineages, outbox
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
 from socialanalyzer_dagster.storage.lineages import EndedStage
@@ -73,7 +76,12 @@ def decide(workplace: Workplace, point: Point) -> list[StoredDecision]:
         _look(workplace, point, policy)
     with workplace.database.read() as connection:
         made = decisions.of_batch(connection, point.batch.batch_id)
-    return [each for each in made if each.dedup_key in keys and each.result is None and each.action != ASK]
+    return [each for each in made if each.dedup_key in keys and each.result is None and not waits_for_person(each)]
+
+
+def waits_for_person(decision: StoredDecision) -> bool:
+    """True for what no rule carries out by itself."""
+    return decision.action == ASK or is_question(decision)
 
 
 def deeds_at(workplace: Workplace, point: Point) -> tuple[str, ...]:
@@ -123,6 +131,7 @@ def past_deeds(history: Sequence[StoredDecision]) -> list[PastDeed]:
                     verdict=verdict,
                     batch_id=each.batch_id,
                     is_open=each.result is None,
+                    was_refused=each.result in REFUSED,
                     cap_micros=cap if isinstance(cap, int) else None,
                 )
             )
@@ -132,6 +141,20 @@ def past_deeds(history: Sequence[StoredDecision]) -> list[PastDeed]:
 def rule_of(decision: Decision) -> str:
     """The name of the rule that decided."""
     return decision.actor.partition("@")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drafted:
+    """What a decision stores beside the choice: what its deed needs, and what it will probably cost."""
+
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    expected_micros: int | None = None
+
+
+def _of_draft(draft: SearchDraft, proposes: str | None) -> _Drafted:
+    """A search to be launched, by a person where it is proposed."""
+    asked: dict[str, JsonValue] = {} if proposes is None else {PROPOSES: proposes}
+    return _Drafted(parameters={**draft.as_parameters(), **asked}, expected_micros=draft.expected_micros)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +171,7 @@ class _Looking:
 
     def write(self, choice: RuleChoice) -> None:
         """One row; what needs no deed beyond being said has its result at once."""
-        choice, parameters = self._drafted(choice)
+        choice, drafted = self._drafted(choice)
         batch, is_act = self.point.batch, choice.verdict is Verdict.ACT
         made = Decision(
             dedup_key=self.point.key(choice.name),
@@ -164,56 +187,68 @@ class _Looking:
             batch_id=batch.batch_id,
             stage=self.point.stage,
             condition=choice.looked.seen,
-            parameters={"verdict": choice.verdict, "attempt": batch.attempt, **parameters},
-            expected_micros=batch.estimate_micros if "budget_micros" in parameters else None,
+            parameters={"verdict": choice.verdict, "attempt": batch.attempt, **drafted.parameters},
+            expected_micros=drafted.expected_micros,
         )
         if not decisions.record(self.connection, made):
             return
-        hours = self.policy.rules.answer_hours
-        event = event_of(Chosen(choice=choice, made=made, batch=batch, answer_hours=hours))
-        if event is not None:
-            outbox.emit(self.connection, event, now=self.now)
+        self._tell(choice, made)
         if not choice.verdict.is_deed:
             self._finish(made, NOTHING)
-        elif is_act and isinstance(choice.rule.then, _SAID_ONLY):
+        elif is_act and isinstance(choice.rule.then, _SAID_ONLY) and PROPOSES not in made.parameters:
             self._finish(made, TOLD)
+
+    def _tell(self, choice: RuleChoice, made: Decision) -> None:
+        stored = decisions.decision(self.connection, made.dedup_key) if PROPOSES in made.parameters else None
+        question = None if stored is None else question_of(stored, self.policy.rules.answer_hours)
+        event = event_of(Chosen(choice=choice, made=made, batch=self.point.batch, question=question))
+        if event is not None:
+            outbox.emit(self.connection, event, now=self.now)
 
     def _finish(self, made: Decision, result: str) -> None:
         decisions.finish(self.connection, made.dedup_key, DecisionResult(result=result, at=self.now))
 
-    def _drafted(self, choice: RuleChoice) -> tuple[RuleChoice, Mapping[str, JsonValue]]:
+    def _drafted(self, choice: RuleChoice) -> tuple[RuleChoice, _Drafted]:
         """The choice with everything its deed needs; a rule that cannot act asks a person, or lets it be."""
-        batch, then = self.point.batch, choice.rule.then
-        if isinstance(then, Loosen) and choice.verdict.is_deed:
+        if isinstance(choice.rule.then, Loosen) and choice.verdict.is_deed:
             return self._loosened(choice)
-        if choice.verdict is not Verdict.ACT:
-            return choice, {}
+        if choice.verdict is Verdict.ASK:
+            return choice, self._asked(choice)
+        return choice, self._acted(choice) if choice.verdict is Verdict.ACT else _Drafted()
+
+    def _acted(self, choice: RuleChoice) -> _Drafted:
+        then = choice.rule.then
         if isinstance(then, RetryFailed):
             wait = timedelta(minutes=then.wait_minutes[choice.number - 1])
-            return choice, {"due_at": (self.now + wait).isoformat(), "number": choice.number}
+            return _Drafted(parameters={"due_at": (self.now + wait).isoformat(), "number": choice.number})
         if isinstance(then, ProposeSearch) and choice.looked.niche is not None:
-            filters = niche_search(self.workplace, batch, choice.looked.niche, self.policy)
-            return choice, {"filters": filters}
+            draft = self._drafting().niche(self.point.batch, choice.looked.niche)
+            return _Drafted() if draft is None else _of_draft(draft, then.kind)
         if isinstance(then, SuggestChanges):
-            return choice, {"suggestions": self._suggestions()}
-        return choice, {}
+            return _Drafted(parameters={"suggestions": self._suggestions()})
+        return _Drafted()
 
-    def _loosened(self, choice: RuleChoice) -> tuple[RuleChoice, Mapping[str, JsonValue]]:
-        batch = self.point.batch
-        found = looser_search(
-            self.connection, self.workplace, batch, policy=self.policy, taken=step_taken(self.history)
-        )
-        if found is None:
-            return (without_looser(choice, batch) if choice.verdict is Verdict.ACT else choice), {}
-        scope = f"batch:{batch.batch_id}"
-        left = batch.cap_micros - budget_scopes.used_micros(self.connection, [scope]).get(scope, 0)
-        drafted: dict[str, JsonValue] = {
-            STEP: found.step,
-            "filters": found.filters,
-            "changes": found.sentence,
-            "budget_micros": left,
-        }
-        return choice, drafted
+    def _asked(self, choice: RuleChoice) -> _Drafted:
+        """A question about the leads that failed, with what they would cost from this stage on."""
+        if not isinstance(choice.rule.then, RetryFailed):
+            return _Drafted()
+        batch, stage = self.point.batch, self.point.stage
+        figures = figures_at(self.connection, self.workplace, batch, stage=stage, policy=self.policy)
+        asked: dict[str, JsonValue] = {PROPOSES: choice.rule.then.kind, WORST_CASE: figures.worst_case_micros}
+        return _Drafted(parameters=asked, expected_micros=figures.expected_micros)
+
+    def _drafting(self) -> Drafting:
+        return Drafting(self.connection, self.workplace, self.policy, self.now)
+
+    def _loosened(self, choice: RuleChoice) -> tuple[RuleChoice, _Drafted]:
+        choice, draft = self._drafting().looser(self.point.batch, choice, step_taken(self.history))
+        proposes = choice.rule.then.kind if choice.verdict is Verdict.ASK else None
+        if draft is not None:
+            return choice, _of_draft(draft, proposes)
+        if proposes is None:
+            return choice, _Drafted()
+        left = self._drafting().left(self.point.batch)
+        return choice, _Drafted(parameters={PROPOSES: proposes, BUDGET: left, WORST_CASE: left})
 
     def _suggestions(self) -> list[str]:
         batch = self.point.batch

@@ -1,0 +1,135 @@
+"""A question of a rule as people read and answer it: what, why, its cost, what else, and what silence means (15.4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from socialanalyzer_dagster.domain.money import usd_text
+
+
+class Proposal(StrEnum):
+    """What would be done: the search again but looser, the failed leads again, or a search for more of the same."""
+
+    LOOSEN = "loosen"
+    RETRY_FAILED = "retry_failed"
+    PROPOSE_SEARCH = "propose_search"
+
+
+class Reply(StrEnum):
+    """What a person may answer."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    MODIFY = "modify"
+
+
+RESULTS: Mapping[Reply, str] = {Reply.APPROVE: "approved", Reply.REJECT: "rejected", Reply.MODIFY: "modified"}
+"""What became of a question, by the reply."""
+EXPIRED, OVERTAKEN = "expired", "overtaken"
+REFUSED = frozenset({RESULTS[Reply.REJECT], EXPIRED})
+"""Results that are a no: nobody asks again for the same chain of batches (spec 15.4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleQuestion:
+    """One question; `expected_micros` is None where it depends on filters that nobody drafted yet.
+
+    `changes` says in words what a looser search changes, `has_draft` that there is a search to launch. The worst case
+    is the cap of what is proposed: 0 = no money is left for it; None = nobody counted it.
+    """
+
+    number: int
+    rule: str
+    batch_key: str
+    proposal: Proposal
+    why: str
+    expected_micros: int | None
+    worst_case_micros: int | None
+    changes: str | None
+    has_draft: bool
+    asked_at: datetime
+    expires_at: datetime
+
+    @property
+    def what(self) -> str:
+        """What a yes does."""
+        changed = f" ({self.changes})" if self.changes else ""
+        return {
+            Proposal.LOOSEN: f"whether to run the search of {self.batch_key} again with looser filters{changed}",
+            Proposal.RETRY_FAILED: f"whether to try the failed leads of {self.batch_key} again",
+            Proposal.PROPOSE_SEARCH: f"whether to search for more of what {self.batch_key} found",
+        }[self.proposal]
+
+    @property
+    def cost(self) -> str:
+        """What a yes costs."""
+        if self._is_broke:
+            return "Nothing of the batch's spending cap is left for it: name another cap."
+        if self.expected_micros is None or self.worst_case_micros is None:
+            worst = f", at most {usd_text(self.worst_case_micros)}" if self.worst_case_micros is not None else ""
+            return f"What it costs depends on the filters that you give{worst}."
+        return f"Expected cost: {usd_text(self.expected_micros)}; at worst: {usd_text(self.worst_case_micros)}."
+
+    @property
+    def replies(self) -> tuple[Reply, ...]:
+        """The answers that make sense."""
+        if self.proposal is Proposal.RETRY_FAILED:
+            return Reply.APPROVE, Reply.REJECT
+        if not self.has_draft or self._is_broke:
+            return Reply.MODIFY, Reply.REJECT
+        return Reply.APPROVE, Reply.REJECT, Reply.MODIFY
+
+    @property
+    def _is_broke(self) -> bool:
+        return self.proposal is not Proposal.RETRY_FAILED and self.worst_case_micros == 0
+
+    @property
+    def alternatives(self) -> tuple[str, ...]:
+        """What else could be done."""
+        if self.proposal is Proposal.RETRY_FAILED:
+            look = f"look at what failed first (`socialanalyzer batch log {self.batch_key}`)"
+            return look, "go on with the leads that passed (reject)"
+        otherwise = "other filters, fewer leads or another cap (modify)"
+        leave = "search no further here (reject)"
+        return (otherwise, leave) if self.has_draft else ("filters of your own (modify)", leave)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """How to answer."""
+        ways = {
+            Reply.APPROVE: "approve --by NAME",
+            Reply.REJECT: "reject --by NAME --reason WHY",
+            Reply.MODIFY: "modify --by NAME --reason WHY [--max-spend USD] [--max-leads N] [--filters JSON]",
+        }
+        return tuple(f"socialanalyzer rules answer {self.number} {ways[reply]}" for reply in self.replies)
+
+    @property
+    def how(self) -> str:
+        """The same in a sentence, for messages."""
+        *first, last = (f"`{command}`" for command in self.commands)
+        return f"Answer by {', '.join(first)} or {last}."
+
+    @property
+    def without_answer(self) -> str:
+        """What happens when nobody answers."""
+        return f"at {self.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC it counts as a no, and nothing is done."
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of `rules questions --json`."""
+        return {
+            "id": self.number,
+            "rule": self.rule,
+            "batch": self.batch_key,
+            "proposal": self.proposal,
+            "what": self.what,
+            "why": self.why,
+            "expected_micros": self.expected_micros,
+            "worst_case_micros": self.worst_case_micros,
+            "alternatives": list(self.alternatives),
+            "without_answer": self.without_answer,
+            "asked_at": self.asked_at,
+            "expires_at": self.expires_at,
+            "answers": list(self.commands),
+        }
