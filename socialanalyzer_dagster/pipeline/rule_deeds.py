@@ -26,7 +26,7 @@ from socialanalyzer_dagster.pipeline.batch_status import (
 )
 from socialanalyzer_dagster.pipeline.batches import CreatedBatch, create_batch
 from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.rule_points import due_at, key_at, rule_of
+from socialanalyzer_dagster.pipeline.rule_points import key_at, rule_of
 from socialanalyzer_dagster.pipeline.rule_questions import (
     ANSWER,
     BUDGET,
@@ -35,6 +35,7 @@ from socialanalyzer_dagster.pipeline.rule_questions import (
     MAX_LEADS,
     PROPOSES,
     RULE,
+    due_at,
 )
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, decisions

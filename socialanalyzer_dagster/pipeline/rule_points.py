@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,7 +17,14 @@ from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_counts import point_facts
 from socialanalyzer_dagster.pipeline.rule_drafts import Drafting, SearchDraft, step_taken
 from socialanalyzer_dagster.pipeline.rule_news import Chosen, event_of
-from socialanalyzer_dagster.pipeline.rule_questions import BUDGET, PROPOSES, WORST_CASE, is_question, question_of
+from socialanalyzer_dagster.pipeline.rule_questions import (
+    BUDGET,
+    DUE_AT,
+    PROPOSES,
+    WORST_CASE,
+    is_question,
+    question_of,
+)
 from socialanalyzer_dagster.pipeline.stage_gates import figures_at
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, decisions, lineages, outbox
@@ -220,7 +226,7 @@ class _Looking:
         then = choice.rule.then
         if isinstance(then, RetryFailed):
             wait = timedelta(minutes=then.wait_minutes[choice.number - 1])
-            return _Drafted(parameters={"due_at": (self.now + wait).isoformat(), "number": choice.number})
+            return _Drafted(parameters={DUE_AT: (self.now + wait).isoformat(), "number": choice.number})
         if isinstance(then, ProposeSearch) and choice.looked.niche is not None:
             draft = self._drafting().niche(self.point.batch, choice.looked.niche)
             return _Drafted() if draft is None else _of_draft(draft, then.kind)
@@ -254,9 +260,3 @@ class _Looking:
         batch = self.point.batch
         tries = variations(self.connection, PlatformKey(batch.platform), batch.filters, policy=self.policy)
         return [each.text for each in tries]
-
-
-def due_at(decision: StoredDecision) -> datetime | None:
-    """When a decision is to be carried out; None = at once."""
-    moment: Any = decision.parameters.get("due_at")
-    return None if moment is None else datetime.fromisoformat(str(moment))

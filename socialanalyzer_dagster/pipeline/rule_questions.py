@@ -1,7 +1,7 @@
-"""The open questions of rules, read from the decision log (spec 15.4)."""
+"""What the decision log says of rules: when a choice is due, and which questions are open (spec 15.3, 15.4)."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,10 +12,18 @@ from socialanalyzer_dagster.storage.decisions import StoredDecision
 
 PROPOSES, WORST_CASE, BUDGET, FILTERS, CHANGES = "proposes", "worst_case_micros", "budget_micros", "filters", "changes"
 """Parameters of a decision that is a question: what is proposed, at most for how much, with which search."""
+DUE_AT = "due_at"
+"""The parameter of a decision whose time has to come first."""
 ANSWER = "rule_answer"
 """The kind of the decision that holds a person's answer."""
 RULE, MAX_LEADS = "rule", "max_leads"
 """Parameters that only a person's answer has: the rule that asked, and how many leads it may be."""
+
+
+def due_at(decision: StoredDecision) -> datetime | None:
+    """When a decision is to be carried out; None = at once."""
+    moment: Any = decision.parameters.get(DUE_AT)
+    return None if moment is None else datetime.fromisoformat(str(moment))
 
 
 def is_question(decision: StoredDecision) -> bool:

@@ -18,6 +18,7 @@ from socialanalyzer_dagster.pipeline.rule_points import KIND
 from socialanalyzer_dagster.pipeline.rule_replay import replay
 from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.pipeline.rule_watch import RuleCursor, attend_rules
+from socialanalyzer_dagster.pipeline.summaries import summarize
 from socialanalyzer_dagster.sensors.rules import rules_sensor
 from socialanalyzer_dagster.storage import decisions
 from socialanalyzer_dagster.storage.database import Database
@@ -158,6 +159,8 @@ async def test_failed_leads_are_tried_again_after_growing_waits_and_then_a_perso
         assert find_batch(world.workplace, key).status == "queued"
         await through(world, key, Stage.ENRICHED)
     assert [each.action for each in decided(world, "R-2")] == ["retry_failed"] * 3 + ["ask"]
+    said = summarize(world.workplace, find_batch(world.workplace, key)).text()
+    assert "\nR-2 had failed leads tried again after 5, 15 and 45 minutes.\nR-2 asks whether to try the failed" in said
     assert find_batch(world.workplace, key).status != "paused", "the fourth time it goes on with what it has"
     world.vendor.bugs = {}
 

@@ -1,6 +1,7 @@
 """A question of a rule is answered once, by a person, and a yes is done on the one launching path (spec 15.3, 15.4)."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from socialanalyzer_dagster.pipeline.rule_points import KIND
 from socialanalyzer_dagster.pipeline.rule_questions import ANSWER, open_questions
 from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.pipeline.rule_watch import attend_rules
+from socialanalyzer_dagster.pipeline.summaries import summarize
 from socialanalyzer_dagster.storage import decisions
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.database import Database
@@ -36,7 +38,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "R-3": {"when": {"kind": "niche_cluster", "min_score": "0.65", "leads_from": 3, "share": "0.25"}},
 }
-REJECTED = ["r1", "r2", "r3", "r4", "p1"]
 YES = RuleAnswer(reply=Reply.APPROVE, by="Mara")
 NO = RuleAnswer(reply=Reply.REJECT, by="Noa", reason="the niche is done")
 
@@ -63,9 +64,9 @@ async def through(world: World, key: str, *stages: Stage) -> None:
             apply_rules(batch, stage)
 
 
-async def poor(world: World) -> str:
+async def poor(world: World, names: Sequence[str] = ("r1", "r2", "r3", "r4", "p1")) -> str:
     """A batch whose search brought one of five."""
-    world.vendor.names = REJECTED
+    world.vendor.names = list(names)
     key = world.create(filters={"keyword": "travel"}, confirmed=True).key
     await through(world, key, Stage.DISCOVERED, Stage.SCREENED)
     return key
@@ -102,6 +103,8 @@ async def test_a_yes_launches_exactly_what_was_asked_about_and_is_written_down(w
     assert child.cap_micros == question.worst_case_micros, "never more than what was said"
     (taken,) = rows(world)
     assert (taken.actor, taken.action, taken.result) == ("Mara", "approve", "batch created")
+    (told,) = summarize(world.workplace, find_batch(world.workplace, key)).rules
+    assert told == f"R-1 asked {question.what}: a person said yes, as batch {child.partition_key}."
     with pytest.raises(ApprovalRefused, match=f"question {question.number} is over: approved by Mara at 2026-11-20"):
         answer(world.workplace, question.number, NO)
     await through(world, key, Stage.SCREENED)
@@ -109,7 +112,7 @@ async def test_a_yes_launches_exactly_what_was_asked_about_and_is_written_down(w
 
 
 async def test_a_no_is_kept_with_its_reason_and_nobody_asks_again_in_that_chain(world: World) -> None:
-    key = await poor(world)
+    key = await poor(world, ["r1", "r2", "r3", "r4"])
     (question,) = asked(world)
     with pytest.raises(ApprovalRefused, match="needs a reason"):
         answer(world.workplace, question.number, replace(NO, reason=" "))
@@ -119,6 +122,9 @@ async def test_a_no_is_kept_with_its_reason_and_nobody_asks_again_in_that_chain(
     assert [(each.action, each.reason, each.result) for each in rows(world)] == [
         ("reject", "the niche is done", "nothing")
     ]
+    ended = find_batch(world.workplace, key)
+    assert (ended.status, "found" in (ended.summary or "")) == ("completed_empty", True)
+    assert f"\nR-1 asked {question.what}: a person said no.\n" in (ended.summary or ""), "the stored one says so too"
     await through(world, key, Stage.SCREENED)
     assert (asked(world), others(world, key)) == ([], [])
 
