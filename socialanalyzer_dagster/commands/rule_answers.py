@@ -1,5 +1,6 @@
 """`rules questions` and `rules answer`: what rules leave to people, and what people say to it."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from socialanalyzer_dagster.commands.office import open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, warn
 from socialanalyzer_dagster.commands.plans import Person
 from socialanalyzer_dagster.domain.money import micros_from_usd, usd_text
+from socialanalyzer_dagster.domain.outside_text import printable
 from socialanalyzer_dagster.domain.rule_questions import Reply, RuleQuestion
 from socialanalyzer_dagster.domain.sentences import begun
 from socialanalyzer_dagster.pipeline.policies import active_policy
@@ -45,6 +47,7 @@ def _print_question(console: Console, asked: RuleQuestion) -> None:
     lines = (
         f"question {asked.number}: {asked.what}",
         f"why: {asked.why}",
+        *([] if asked.filters is None else [f"it would search: {json.dumps(asked.filters, ensure_ascii=False)}"]),
         asked.cost,
         f"Instead: {'; '.join(asked.alternatives)}.",
         f"Without an answer: {asked.without_answer}",
@@ -52,7 +55,7 @@ def _print_question(console: Console, asked: RuleQuestion) -> None:
         *(f"  {command}" for command in asked.commands),
         "",
     )
-    console.print("\n".join(lines), markup=False, soft_wrap=True)
+    console.print("\n".join(map(printable, lines)), markup=False, soft_wrap=True)
 
 
 def answer(

@@ -36,7 +36,7 @@ REFUSED = frozenset({RESULTS[Reply.REJECT], EXPIRED})
 class RuleQuestion:
     """One question; `expected_micros` is None where it depends on filters that nobody drafted yet.
 
-    `changes` says in words what a looser search changes, `has_draft` that there is a search to launch. The worst case
+    `filters` are those of the drafted search, None without one, and `changes` says what differs in them. The worst case
     is the cap of what is proposed: 0 = no money is left for it; None = nobody counted it.
     """
 
@@ -48,9 +48,14 @@ class RuleQuestion:
     expected_micros: int | None
     worst_case_micros: int | None
     changes: str | None
-    has_draft: bool
+    filters: Mapping[str, Any] | None
     asked_at: datetime
     expires_at: datetime
+
+    @property
+    def has_draft(self) -> bool:
+        """True when there is a search to launch."""
+        return self.filters is not None
 
     @property
     def what(self) -> str:
@@ -59,7 +64,7 @@ class RuleQuestion:
         return {
             Proposal.LOOSEN: f"whether to run the search of {self.batch_key} again with looser filters{changed}",
             Proposal.RETRY_FAILED: f"whether to try the failed leads of {self.batch_key} again",
-            Proposal.PROPOSE_SEARCH: f"whether to search for more of what {self.batch_key} found",
+            Proposal.PROPOSE_SEARCH: f"whether to search for more of what {self.batch_key} found{changed}",
         }[self.proposal]
 
     @property
@@ -125,6 +130,7 @@ class RuleQuestion:
             "proposal": self.proposal,
             "what": self.what,
             "why": self.why,
+            "filters": self.filters,
             "expected_micros": self.expected_micros,
             "worst_case_micros": self.worst_case_micros,
             "alternatives": list(self.alternatives),

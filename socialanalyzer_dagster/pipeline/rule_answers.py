@@ -11,7 +11,7 @@ from socialanalyzer_dagster.domain.types import BatchKey, JsonValue
 from socialanalyzer_dagster.pipeline.batch_actions import has_work_left
 from socialanalyzer_dagster.pipeline.batch_status import StatusRefused
 from socialanalyzer_dagster.pipeline.batches import check_batch
-from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused, person_of, reason_of
+from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused, person_of
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_deeds import AT_WORK, carry_out, overtaken, search_request
 from socialanalyzer_dagster.pipeline.rule_points import KIND, NOTHING
@@ -81,8 +81,7 @@ def answer(workplace: Workplace, number: int, given: RuleAnswer) -> Answered:
     Everything that stands against a yes is told before the answer is taken: raises what create_batch raises,
     NoSuchQuestion, StatusRefused, and ApprovalRefused for a question that is over or an answer that makes no sense.
     """
-    reason = given.reason if given.reply is Reply.APPROVE else reason_of(given.reason or "")
-    given = replace(given, by=person_of(workplace, given.by), reason=reason)
+    given = replace(given, by=person_of(workplace, given.by), reason=_reason(given))
     hours = active_policy(workplace.database).rules.answer_hours
     with workplace.database.read() as connection:
         asked, batch = _asked(connection, number)
@@ -101,6 +100,14 @@ def answer(workplace: Workplace, number: int, given: RuleAnswer) -> Answered:
         stored = _stored(workplace, made)
     _tell_in_summary(workplace, batch)
     return _answered(question, stored, given)
+
+
+def _reason(given: RuleAnswer) -> str | None:
+    """Why; raises ApprovalRefused for a no, or a wish, without a reason."""
+    reason = (given.reason or "").strip()
+    if given.reply is not Reply.APPROVE and not reason:
+        raise ApprovalRefused(f"to {given.reply} needs a reason: --reason WHY")
+    return reason or None
 
 
 def _asked(connection: Connection, number: int) -> tuple[StoredDecision, Batch]:

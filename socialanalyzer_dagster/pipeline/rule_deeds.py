@@ -128,7 +128,8 @@ def _finished(workplace: Workplace, decision: StoredDecision, ended: _Ended) -> 
     with workplace.database.write() as connection:
         if not decisions.finish(connection, decision.dedup_key, result):
             return None
-    _LOG.info("%s on batch %s: %s", rule_behind(decision), decision.subject, ended.result)
+    if decision.kind != ANSWER:  # who answers is told at once
+        _LOG.info("%s on batch %s: %s", rule_behind(decision), decision.subject, ended.result)
     return f"{rule_behind(decision)}, batch {decision.subject}: {ended.sentence}"
 
 

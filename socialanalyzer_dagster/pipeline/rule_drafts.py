@@ -92,7 +92,14 @@ class Drafting:
         if filters is None:
             return None
         cap = micros_from_usd(self.policy.budgets.batch_default_usd[PlatformKey(batch.platform)])
-        return SearchDraft(filters=filters, expected_micros=self._expected(batch, filters, cap), budget_micros=cap)
+        name = self.workplace.platforms[PlatformKey(batch.platform)].keywords.ideas
+        words = filters[name][0] if isinstance(filters[name], list) else filters[name]
+        return SearchDraft(
+            filters=filters,
+            expected_micros=self._expected(batch, filters, cap),
+            budget_micros=cap,
+            changes=f"{name} {words}",
+        )
 
     def _expected(self, batch: Batch, filters: Mapping[str, Any], cap_micros: int) -> int:
         """What the search would probably cost: no batch spends beyond its cap."""

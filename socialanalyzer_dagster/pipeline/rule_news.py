@@ -83,8 +83,12 @@ def _niche(chosen: Chosen) -> Event:
         niche=str(seen["niche"]),
         leads=seen["leads"],
         share_percent=round(100 * seen["leads"] / seen["scored"]),
-        follow_up=None if asked is None else f"{asked.cost} {asked.how} Without an answer: {asked.without_answer}",
+        follow_up=None if asked is None else _offered(asked),
     )
+
+
+def _offered(asked: RuleQuestion) -> str:
+    return f"It has {asked.changes}. {asked.cost} {asked.how} Without an answer: {asked.without_answer}"
 
 
 def _stale(chosen: Chosen) -> Event:

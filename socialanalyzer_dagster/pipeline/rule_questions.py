@@ -48,7 +48,7 @@ def question_of(decision: StoredDecision, answer_hours: int) -> RuleQuestion:
         expected_micros=decision.expected_micros,
         worst_case_micros=stored.get(WORST_CASE),
         changes=stored.get(CHANGES),
-        has_draft=stored.get(FILTERS) is not None,
+        filters=stored.get(FILTERS),
         asked_at=decision.at,
         expires_at=decision.at + timedelta(hours=answer_hours),
     )

@@ -13,7 +13,7 @@ AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
 def question(proposal: Proposal, **facts: Any) -> RuleQuestion:
     told: dict[str, Any] = {
         "number": 12, "rule": "R-1", "batch_key": "K", "why": "Few passed.", "expected_micros": 3_000_000,
-        "worst_case_micros": 9_500_000, "changes": None, "has_draft": True, "asked_at": AT, "expires_at": AT,
+        "worst_case_micros": 9_500_000, "changes": None, "filters": {"a": 1}, "asked_at": AT, "expires_at": AT,
     }  # fmt: skip
     return RuleQuestion(proposal=proposal, **told | facts)
 
@@ -23,10 +23,10 @@ def question(proposal: Proposal, **facts: Any) -> RuleQuestion:
     [
         (Proposal.LOOSEN, {}, "Expected cost: $3.00; at worst: $9.50.", "approve reject modify"),
         (Proposal.PROPOSE_SEARCH, {}, "Expected cost: $3.00; at worst: $9.50.", "approve reject modify"),
-        (Proposal.RETRY_FAILED, {"has_draft": False}, "Expected cost: $3.00; at worst: $9.50.", "approve reject"),
+        (Proposal.RETRY_FAILED, {"filters": None}, "Expected cost: $3.00; at worst: $9.50.", "approve reject"),
         (
             Proposal.LOOSEN,
-            {"has_draft": False, "expected_micros": None},
+            {"filters": None, "expected_micros": None},
             "What it costs depends on the filters that you give, at most $9.50.",
             "modify reject",
         ),

@@ -78,7 +78,9 @@ async def test_a_dense_niche_is_told_with_where_its_drafted_search_is(world: Wor
     assert event.sentences(f"batch {key}")[0] == f"6 leads of batch {key} (100 % of those scored) share it."
     question = open_question(world)
     drafted = event.sentences(f"batch {key}")[1]
-    assert drafted.startswith(f"A follow-up search is drafted. {question.cost} Answer by `{question.commands[0]}`, ")
+    assert drafted.startswith(
+        f"A follow-up search is drafted. It has keyword Unknown. {question.cost} Answer by `{question.commands[0]}`, "
+    )
     assert drafted.endswith(f"Without an answer: {question.without_answer}")
     (stored,) = message(event, Place(markup=Markup.PLAIN, batch_key=key)).text.splitlines()[1:2]
     assert stored == drafted, "no channel cuts it"
@@ -108,7 +110,7 @@ def chosen(batch: Batch, policy: Any, rule: str, **changes: Any) -> Chosen:
     )  # fmt: skip
     question = RuleQuestion(
         number=7, rule=rule, batch_key=batch.partition_key, proposal=Proposal.RETRY_FAILED, why="it is so.",
-        expected_micros=10, worst_case_micros=20, changes=None, has_draft=False, asked_at=batch.created_at,
+        expected_micros=10, worst_case_micros=20, changes=None, filters=None, asked_at=batch.created_at,
         expires_at=batch.created_at,
     )  # fmt: skip
     return Chosen(choice=choice, made=made, batch=batch, question=question if made.action == "ask" else None)
