@@ -12,10 +12,10 @@ from socialanalyzer_dagster.commands.output import AsJson, emit, warn
 from socialanalyzer_dagster.commands.plans import Person
 from socialanalyzer_dagster.domain.money import micros_from_usd, usd_text
 from socialanalyzer_dagster.domain.outside_text import printable
-from socialanalyzer_dagster.domain.rule_questions import Reply, RuleQuestion
+from socialanalyzer_dagster.domain.rule_questions import Otherwise, Reply, RuleAnswer, RuleQuestion
 from socialanalyzer_dagster.domain.sentences import begun
 from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.rule_answers import Answered, Otherwise, RuleAnswer
+from socialanalyzer_dagster.pipeline.rule_answers import Answered
 from socialanalyzer_dagster.pipeline.rule_answers import answer as take_answer
 from socialanalyzer_dagster.pipeline.rule_points import KIND
 from socialanalyzer_dagster.pipeline.rule_questions import open_questions

@@ -139,3 +139,41 @@ class RuleQuestion:
             "expires_at": self.expires_at,
             "answers": list(self.commands),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Otherwise:
+    """What a person wants otherwise of a drafted search; None leaves it as it is. `filters` are those that differ."""
+
+    cap_micros: int | None = None
+    max_leads: int | None = None
+    filters: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleAnswer:
+    """Who says what, and why."""
+
+    reply: Reply
+    by: str
+    reason: str | None = None
+    otherwise: Otherwise = Otherwise()
+
+
+def senseless(question: RuleQuestion, given: RuleAnswer) -> str | None:
+    """Why an answer cannot be taken, and what would do; None when it can."""
+    wanted = given.otherwise
+    if given.reply is not Reply.APPROVE and not given.reason:
+        return f"to {given.reply} needs a reason: --reason WHY"
+    if given.reply is Reply.REJECT:
+        return None
+    if question.proposal is Proposal.RETRY_FAILED:
+        is_modified = given.reply is Reply.MODIFY
+        return "failed leads are tried again or not: approve or reject it" if is_modified else None
+    if given.reply is Reply.MODIFY and wanted == Otherwise():
+        return "say what is to be otherwise: --max-spend, --max-leads or --filters"
+    if not question.has_draft and wanted.filters is None:
+        return "no search is drafted: modify it with --filters, or reject it"
+    if question.worst_case_micros == 0 and wanted.cap_micros is None:
+        return "nothing of the batch's spending cap is left: modify it with --max-spend, or reject it"
+    return None

@@ -1,19 +1,18 @@
 """A person's answer to a question of a rule: by name, once, written down before it acts (spec 15.3, 15.4)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.rule_questions import RESULTS, Proposal, Reply, RuleQuestion
+from socialanalyzer_dagster.domain.rule_questions import RESULTS, Proposal, Reply, RuleAnswer, RuleQuestion, senseless
 from socialanalyzer_dagster.domain.types import BatchKey, JsonValue
 from socialanalyzer_dagster.pipeline.batch_actions import has_work_left
 from socialanalyzer_dagster.pipeline.batch_status import StatusRefused
 from socialanalyzer_dagster.pipeline.batches import check_batch
 from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused, person_of
 from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.rule_deeds import AT_WORK, carry_out, overtaken, search_request
+from socialanalyzer_dagster.pipeline.rule_deeds import AT_WORK, carry_out, overtaken
 from socialanalyzer_dagster.pipeline.rule_points import KIND, NOTHING
 from socialanalyzer_dagster.pipeline.rule_questions import (
     ANSWER,
@@ -26,6 +25,7 @@ from socialanalyzer_dagster.pipeline.rule_questions import (
     is_question,
     question_of,
 )
+from socialanalyzer_dagster.pipeline.rule_requests import search_request
 from socialanalyzer_dagster.pipeline.summaries import refresh_summary
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log, batches, decisions
@@ -35,25 +35,6 @@ from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, S
 
 class NoSuchQuestion(LookupError):
     """No rule asked this."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Otherwise:
-    """What a person wants otherwise of a drafted search; None leaves it as it is. `filters` are those that differ."""
-
-    cap_micros: int | None = None
-    max_leads: int | None = None
-    filters: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleAnswer:
-    """Who says what, and why."""
-
-    reply: Reply
-    by: str
-    reason: str | None = None
-    otherwise: Otherwise = Otherwise()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +62,15 @@ def answer(workplace: Workplace, number: int, given: RuleAnswer) -> Answered:
     Everything that stands against a yes is told before the answer is taken: raises what create_batch raises,
     NoSuchQuestion, StatusRefused, and ApprovalRefused for a question that is over or an answer that makes no sense.
     """
-    given = replace(given, by=person_of(workplace, given.by), reason=_reason(given))
+    reason = (given.reason or "").strip() or None
+    given = replace(given, by=person_of(workplace, given.by), reason=reason)
     hours = active_policy(workplace.database).rules.answer_hours
     with workplace.database.read() as connection:
         asked, batch = _asked(connection, number)
         question = question_of(asked, hours)
         _refuse_over(connection, workplace, asked, question)
-        _refuse_senseless(question, given)
+        if (why := senseless(question, given)) is not None:
+            raise ApprovalRefused(why)
         made = _made(workplace, asked, batch, given)
         if given.reply is not Reply.REJECT:
             _refuse_status(connection, batch, question)
@@ -100,14 +83,6 @@ def answer(workplace: Workplace, number: int, given: RuleAnswer) -> Answered:
         stored = _stored(workplace, made)
     _tell_in_summary(workplace, batch)
     return _answered(question, stored, given)
-
-
-def _reason(given: RuleAnswer) -> str | None:
-    """Why; raises ApprovalRefused for a no, or a wish, without a reason."""
-    reason = (given.reason or "").strip()
-    if given.reply is not Reply.APPROVE and not reason:
-        raise ApprovalRefused(f"to {given.reply} needs a reason: --reason WHY")
-    return reason or None
 
 
 def _asked(connection: Connection, number: int) -> tuple[StoredDecision, Batch]:
@@ -134,22 +109,6 @@ def _is_over(asked: StoredDecision | None) -> str:
     by = (asked.result_detail or {}).get("by")
     whom = f" by {by}" if by is not None else ""
     return f"question {asked.id} is over: {asked.result}{whom} at {asked.result_at:%Y-%m-%d %H:%M} UTC"
-
-
-def _refuse_senseless(question: RuleQuestion, given: RuleAnswer) -> None:
-    """Raises ApprovalRefused, saying what would do."""
-    wanted, is_modified = given.otherwise, given.reply is Reply.MODIFY
-    is_broke, has_filters = question.worst_case_micros == 0, question.has_draft or wanted.filters is not None
-    if is_modified and question.proposal is Proposal.RETRY_FAILED:
-        raise ApprovalRefused("there is nothing to change about trying failed leads again: approve or reject it")
-    if is_modified and wanted == Otherwise():
-        raise ApprovalRefused("say what is to be otherwise: --max-spend, --max-leads or --filters")
-    if given.reply is Reply.REJECT or question.proposal is Proposal.RETRY_FAILED:
-        return
-    if not has_filters:
-        raise ApprovalRefused("no search is drafted: modify it with --filters, or reject it")
-    if is_broke and wanted.cap_micros is None:
-        raise ApprovalRefused("nothing of the batch's spending cap is left: modify it with --max-spend, or reject it")
 
 
 def _refuse_status(connection: Connection, batch: Batch, question: RuleQuestion) -> None:

@@ -4,18 +4,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.batch_fields import MAX_NOTE_CHARS
 from socialanalyzer_dagster.domain.filters import FilterProblems
-from socialanalyzer_dagster.domain.money import MICROS_PER_USD, micros_from_usd
-from socialanalyzer_dagster.domain.rule_questions import EXPIRED, OVERTAKEN, Reply
+from socialanalyzer_dagster.domain.rule_questions import EXPIRED, OVERTAKEN
 from socialanalyzer_dagster.domain.types import JsonValue, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
-from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batch_status import (
     RUNNING,
     BatchStatus,
@@ -25,22 +21,17 @@ from socialanalyzer_dagster.pipeline.batch_status import (
     transition,
 )
 from socialanalyzer_dagster.pipeline.batches import CreatedBatch, create_batch
-from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_points import key_at, rule_of
 from socialanalyzer_dagster.pipeline.rule_questions import (
     ANSWER,
-    BUDGET,
-    CHANGES,
-    FILTERS,
-    MAX_LEADS,
     PROPOSES,
-    RULE,
     due_at,
 )
+from socialanalyzer_dagster.pipeline.rule_requests import deed_of, rule_behind, search_request
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, decisions
 from socialanalyzer_dagster.storage.batches import Batch
-from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
+from socialanalyzer_dagster.storage.decisions import DecisionResult, StoredDecision
 from socialanalyzer_dagster.storage.lineages import EndedStage
 
 _LOG = logging.getLogger(__name__)
@@ -112,16 +103,6 @@ def carry_out(workplace: Workplace, decision: StoredDecision) -> str | None:
     return None
 
 
-def deed_of(decision: Decision) -> str:
-    """What is to be done: the action of a rule, or what a person's answer allows."""
-    return str(decision.parameters[PROPOSES]) if decision.kind == ANSWER else decision.action
-
-
-def rule_behind(decision: Decision) -> str:
-    """The rule that decided, or whose question was answered."""
-    return str(decision.parameters[RULE]) if decision.kind == ANSWER else rule_of(decision)
-
-
 def _finished(workplace: Workplace, decision: StoredDecision, ended: _Ended) -> str | None:
     """Say what became of it; None when somebody else said so first."""
     result = DecisionResult(result=ended.result, at=workplace.clock.now(), detail=ended.detail)
@@ -147,36 +128,6 @@ def _child(workplace: Workplace, decision: StoredDecision) -> _Ended:
     except (BatchRefused, FilterProblems) as refused:
         return _refused(str(refused))
     return _queued(created, _FOUND[deed_of(decision)])
-
-
-def search_request(workplace: Workplace, decision: Decision, parent: Batch) -> BatchRequest:
-    """The batch that a decision asks for: a child of its batch, under the decision's key, stopping at its budget.
-
-    Who said yes saw the estimate, and a rule acts alone below `gates.person_above_usd`; the estimate of a search that
-    a person changed is confirmed like that of any batch (spec 12.5).
-    """
-    planned = decision.parameters
-    budget, filters = planned[BUDGET], planned[FILTERS]
-    if not isinstance(budget, int) or not isinstance(filters, Mapping):
-        raise TypeError(f"decision {decision.dedup_key} holds no search")
-    alone = micros_from_usd(active_policy(workplace.database).gates.person_above_usd)
-    is_small = decision.expected_micros is not None and decision.expected_micros <= alone
-    rule, changes = rule_behind(decision), planned.get(CHANGES)
-    return BatchRequest(
-        platform=parent.platform,
-        filters=filters,
-        fields={
-            "parent_batch_id": parent.batch_id,
-            "idempotency_key": decision.dedup_key,
-            "max_budget_usd": Decimal(budget) / MICROS_PER_USD,
-            "max_leads": planned.get(MAX_LEADS),
-            "bdr_names": list(parent.bdr_names) or None,
-            "note": f"{rule} of {parent.partition_key}{f': {changes}' if changes else ''}"[:MAX_NOTE_CHARS],
-        },
-        stop_at_cap=True,
-        confirmed=is_small if decision.kind != ANSWER else decision.action == Reply.APPROVE,
-        requested_by=rule_of(decision) if decision.kind != ANSWER else decision.actor,
-    )
 
 
 def _queued(created: CreatedBatch, searches: str) -> _Ended:
@@ -210,10 +161,12 @@ def _retried(workplace: Workplace, decision: StoredDecision) -> _Ended | None:
     by = decision.actor if is_person else rule_of(decision)
     try:
         retry(workplace, batch.partition_key, Deed(by=by, reason=decision.reason, is_person=is_person))
-    except StatusRefused as refused:
-        return _refused(str(refused))
-    except ChangedMeanwhile:
-        return None
+    except (StatusRefused, ChangedMeanwhile) as refused:
+        with workplace.database.read() as connection:
+            is_done = _batch_of(connection, decision).attempt != batch.attempt  # by whoever carries it out just now
+        if is_done:
+            return tried
+        return _refused(str(refused)) if isinstance(refused, StatusRefused) else None
     return tried
 
 

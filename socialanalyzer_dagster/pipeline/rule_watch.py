@@ -18,8 +18,9 @@ from socialanalyzer_dagster.pipeline.launch_queue import shared_caps
 from socialanalyzer_dagster.pipeline.launching import SharedCap
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.rule_choices import decide
 from socialanalyzer_dagster.pipeline.rule_deeds import HOLDING, carry_out, close_question, hold_batch
-from socialanalyzer_dagster.pipeline.rule_points import KIND, TOLD, Point, decide, key_at, waits_for_person
+from socialanalyzer_dagster.pipeline.rule_points import KIND, TOLD, Point, key_at, waits_for_person
 from socialanalyzer_dagster.pipeline.rule_questions import ANSWER
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, decisions

@@ -11,13 +11,13 @@ from batch_world import LEAD_STAGES, World, book_policy, materialize
 from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.filters import FilterProblems
-from socialanalyzer_dagster.domain.rule_questions import Reply, RuleQuestion
+from socialanalyzer_dagster.domain.rule_questions import Otherwise, Reply, RuleAnswer, RuleQuestion
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import rule_answers
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, stop
 from socialanalyzer_dagster.pipeline.batch_status import StatusRefused
 from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused
-from socialanalyzer_dagster.pipeline.rule_answers import NoSuchQuestion, Otherwise, RuleAnswer, answer
+from socialanalyzer_dagster.pipeline.rule_answers import NoSuchQuestion, answer
 from socialanalyzer_dagster.pipeline.rule_points import KIND
 from socialanalyzer_dagster.pipeline.rule_questions import ANSWER, open_questions
 from socialanalyzer_dagster.pipeline.rule_run import apply_rules
@@ -114,7 +114,7 @@ async def test_a_yes_launches_exactly_what_was_asked_about_and_is_written_down(w
 async def test_a_no_is_kept_with_its_reason_and_nobody_asks_again_in_that_chain(world: World) -> None:
     key = await poor(world, ["r1", "r2", "r3", "r4"])
     (question,) = asked(world)
-    with pytest.raises(ApprovalRefused, match="needs a reason"):
+    with pytest.raises(ApprovalRefused, match="to reject needs a reason"):
         answer(world.workplace, question.number, replace(NO, reason=" "))
     answer(world.workplace, question.number, NO)
     (first,) = [each for each in rows(world, KIND) if each.actor.startswith("R-1")]
@@ -263,7 +263,7 @@ async def test_failed_leads_are_tried_again_at_a_persons_word_when_the_batch_sta
     await through(world, key, Stage.ENRICHED)
     (question,) = asked(world)
     assert (question.replies, question.expected_micros) == ((Reply.APPROVE, Reply.REJECT), 6 * 60_000)
-    with pytest.raises(ApprovalRefused, match="nothing to change"):
+    with pytest.raises(ApprovalRefused, match="approve or reject it"):
         answer(world.workplace, question.number, replace(NO, reply=Reply.MODIFY))
     world.vendor.bugs = {}
     attempt = find_batch(world.workplace, key).attempt
