@@ -28,4 +28,10 @@ def _engine_of(url: str, *, poolclass: type[Pool], connect_args: dict[str, Any] 
 
 @lru_cache(maxsize=_MOST)
 def _shared(url: str, poolclass: type[Pool], connect_args: tuple[tuple[str, Any], ...]) -> Engine:
-    return create_engine(url, poolclass=poolclass, connect_args=dict(connect_args))
+    engine = create_engine(url, poolclass=poolclass, connect_args=dict(connect_args))
+    engine.dispose = _stay  # type: ignore[method-assign]
+    return engine
+
+
+def _stay(close: bool = True) -> None:
+    """There is no connection to close in a pool that keeps none, and to make it anew at each end takes long."""

@@ -29,11 +29,13 @@ class DatabaseResource(dg.ConfigurableResource[None]):
     def opened(self) -> Iterator[Database]:
         """The database at this version's revision; raises SchemaMismatch.
 
-        The steps and checks of a run share it, with its connections and compiled statements; it is closed with the run.
+        The steps and checks of a run share it, looked at once, with its connections and compiled statements; it is
+        closed with the run.
         """
         if self._database is None:
-            self._database = Database(self.url or Settings.from_environment().database_url.get_secret_value())
-        require_current(self._database)
+            found = Database(self.url or Settings.from_environment().database_url.get_secret_value())
+            require_current(found)
+            self._database = found
         yield self._database
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:

@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import time_machine
 
 T = TypeVar("T")
-_LEAST_STEP = 1e-6
-"""Seconds that a jump goes further than was asked: a clock of whole microseconds must not fall short of a timer."""
-_LOOK_SECONDS = 0.005
-"""Real seconds between two looks at work in threads."""
+_ZERO = datetime(2000, 1, 1, tzinfo=UTC)
+_GRAIN = timedelta(milliseconds=250)
+"""Waits end at multiples of this: what ends at nearly the same time goes into one transaction, as under real load."""
 
 
 class SimulatedTime:
@@ -29,8 +28,10 @@ class SimulatedTime:
         return datetime.now(UTC)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self._traveller.shift(timedelta(seconds=seconds))
+        """Let at least these seconds pass, up to the next multiple of the grain."""
+        over = (self.now() - _ZERO) % _GRAIN
+        grains = -(-(over + timedelta(seconds=seconds)) // _GRAIN)
+        self._traveller.shift(max(grains, 1) * _GRAIN - over)
 
     def advance_to(self, moment: datetime) -> None:
         """Let time pass until a moment; one that has passed already changes nothing."""
@@ -42,7 +43,7 @@ class SimulatedTime:
 def simulated_time(start: datetime) -> Iterator[SimulatedTime]:
     """Every clock of this process begins at `start` and moves only when somebody waits or says so.
 
-    Event loops that are made while the block runs sleep without any real time passing, unless a thread of theirs works.
+    Event loops that are made while the block runs sleep without any real time passing and do the work of threads themselves.
     """
     before = asyncio.get_event_loop_policy()
     with time_machine.travel(start, tick=False) as traveller:
@@ -69,21 +70,19 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self, simulated: SimulatedTime) -> None:
         super().__init__()
         self._simulated = simulated
-        self.threads = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
-        if self.threads:
-            return super().select(_LOOK_SECONDS)
-        self._simulated.advance(timeout + _LEAST_STEP)
+        self._simulated.advance(timeout)
         return super().select(0)
 
 
 class _Loop(asyncio.SelectorEventLoop):
+    """Does the work of threads itself, at once: no time passes meanwhile, and nothing else could be done in it."""
+
     def __init__(self, selector: _Selector) -> None:
         super().__init__(selector)
-        self._of_threads = selector
         self._began = time.time_ns()
 
     def time(self) -> float:
@@ -91,10 +90,9 @@ class _Loop(asyncio.SelectorEventLoop):
         return (time.time_ns() - self._began) / 1e9
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
-        self._of_threads.threads += 1
-        future = super().run_in_executor(executor, func, *args)
-        future.add_done_callback(self._thread_ended)
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - raised to whoever waits for the work
+            future.set_exception(error)
         return future
-
-    def _thread_ended(self, _future: asyncio.Future[Any]) -> None:
-        self._of_threads.threads -= 1
