@@ -10,11 +10,17 @@ from socialanalyzer_dagster.domain.money import usd_text
 
 
 class Proposal(StrEnum):
-    """What would be done: the search again but looser, the failed leads again, or a search for more of the same."""
+    """What would be done: a looser search, the failed leads again, more of the same, or a held batch goes on."""
 
     LOOSEN = "loosen"
     RETRY_FAILED = "retry_failed"
     PROPOSE_SEARCH = "propose_search"
+    RESUME = "resume"
+
+    @property
+    def is_search(self) -> bool:
+        """True when a yes makes another batch, False when it lets this one go on."""
+        return self in (Proposal.LOOSEN, Proposal.PROPOSE_SEARCH)
 
 
 class Reply(StrEnum):
@@ -64,6 +70,7 @@ class RuleQuestion:
         return {
             Proposal.LOOSEN: f"whether to run the search of {self.batch_key} again with looser filters{changed}",
             Proposal.RETRY_FAILED: f"whether to try the failed leads of {self.batch_key} again",
+            Proposal.RESUME: f"whether batch {self.batch_key} goes on, which a rule paused",
             Proposal.PROPOSE_SEARCH: f"whether to search for more of what {self.batch_key} found{changed}",
         }[self.proposal]
 
@@ -80,7 +87,7 @@ class RuleQuestion:
     @property
     def replies(self) -> tuple[Reply, ...]:
         """The answers that make sense."""
-        if self.proposal is Proposal.RETRY_FAILED:
+        if not self.proposal.is_search:
             return Reply.APPROVE, Reply.REJECT
         if not self.has_draft or self._is_broke:
             return Reply.MODIFY, Reply.REJECT
@@ -88,14 +95,16 @@ class RuleQuestion:
 
     @property
     def _is_broke(self) -> bool:
-        return self.proposal is not Proposal.RETRY_FAILED and self.worst_case_micros == 0
+        return self.proposal.is_search and self.worst_case_micros == 0
 
     @property
     def alternatives(self) -> tuple[str, ...]:
         """What else could be done."""
-        if self.proposal is Proposal.RETRY_FAILED:
-            look = f"look at what failed first (`socialanalyzer batch log {self.batch_key}`)"
-            return look, "go on with the leads that passed (reject)"
+        if not self.proposal.is_search:
+            look = f"look at what went wrong first (`socialanalyzer batch log {self.batch_key}`)"
+            is_held = self.proposal is Proposal.RESUME
+            end = f"end it (`socialanalyzer batch stop {self.batch_key}`)"
+            return look, end if is_held else "go on with the leads that passed (reject)"
         otherwise = "other filters, fewer leads or another cap (modify)"
         leave = "search no further here (reject)"
         return (otherwise, leave) if self.has_draft else ("filters of your own (modify)", leave)
@@ -119,7 +128,11 @@ class RuleQuestion:
     @property
     def without_answer(self) -> str:
         """What happens when nobody answers."""
-        return f"at {self.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC it counts as a no, and nothing is done."
+        return f"at {self.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC it counts as a no, and {self._no}."
+
+    @property
+    def _no(self) -> str:
+        return "the batch stays paused" if self.proposal is Proposal.RESUME else "nothing is done"
 
     def as_json(self) -> dict[str, Any]:
         """The object of `rules questions --json`."""
@@ -167,9 +180,8 @@ def senseless(question: RuleQuestion, given: RuleAnswer) -> str | None:
         return f"to {given.reply} needs a reason: --reason WHY"
     if given.reply is Reply.REJECT:
         return None
-    if question.proposal is Proposal.RETRY_FAILED:
-        is_modified = given.reply is Reply.MODIFY
-        return "failed leads are tried again or not: approve or reject it" if is_modified else None
+    if not question.proposal.is_search:
+        return "there is nothing to change about it: approve or reject it" if given.reply is Reply.MODIFY else None
     if given.reply is Reply.MODIFY and wanted == Otherwise():
         return "say what is to be otherwise: --max-spend, --max-leads or --filters"
     if not question.has_draft and wanted.filters is None:

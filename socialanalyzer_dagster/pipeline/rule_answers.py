@@ -74,7 +74,7 @@ def answer(workplace: Workplace, number: int, given: RuleAnswer) -> Answered:
         made = _made(workplace, asked, batch, given)
         if given.reply is not Reply.REJECT:
             _refuse_status(connection, batch, question)
-    if given.reply is not Reply.REJECT and question.proposal is not Proposal.RETRY_FAILED:
+    if given.reply is not Reply.REJECT and question.proposal.is_search:
         check_batch(workplace, search_request(workplace, made, batch))
     _take(workplace, asked, made, given)
     stored = _stored(workplace, made)
@@ -113,7 +113,7 @@ def _is_over(asked: StoredDecision | None) -> str:
 
 def _refuse_status(connection: Connection, batch: Batch, question: RuleQuestion) -> None:
     """Raises StatusRefused where leads cannot be tried again just now, or none is left to try."""
-    if question.proposal is not Proposal.RETRY_FAILED:
+    if question.proposal.is_search:
         return
     if batch.status in AT_WORK:
         raise StatusRefused(f"batch {batch.partition_key} is {batch.status}: answer when it has come to its end")
@@ -132,7 +132,7 @@ def _made(workplace: Workplace, asked: StoredDecision, batch: Batch, given: Rule
         "attempt": batch.attempt,
         MAX_LEADS: wanted.max_leads,
     }
-    if planned[PROPOSES] != Proposal.RETRY_FAILED:
+    if Proposal(str(planned[PROPOSES])).is_search:
         drafted: Any = planned.get(FILTERS) or dict(batch.filters)
         parameters |= {
             FILTERS: {**drafted, **(wanted.filters or {})},

@@ -1,13 +1,14 @@
 """Choosing at a decision point: every due rule is looked at, and its choice is written before it acts (15.1, 15.3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_automation import Loosen, Notify, ProposeSearch, RetryFailed, SuggestChanges
+from socialanalyzer_dagster.domain.rule_questions import Proposal
 from socialanalyzer_dagster.domain.rules import DecisionPoint, RuleChoice, Verdict, choose
 from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
@@ -29,11 +30,12 @@ from socialanalyzer_dagster.pipeline.rule_points import (
 from socialanalyzer_dagster.pipeline.rule_questions import (
     BUDGET,
     DUE_AT,
+    HOLDS,
     PROPOSES,
     WORST_CASE,
     question_of,
 )
-from socialanalyzer_dagster.pipeline.stage_gates import figures_at
+from socialanalyzer_dagster.pipeline.stage_gates import figures_at, next_work
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import decisions, lineages, outbox
 from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
@@ -130,11 +132,29 @@ class _Looking:
         )
         if not decisions.record(self.connection, made):
             return
-        self._tell(choice, made)
+        self._tell(choice, self._asked_to_resume(choice, made) or made)
         if not choice.verdict.is_deed:
             self._finish(made, NOTHING)
         elif is_act and isinstance(choice.rule.then, _SAID_ONLY) and PROPOSES not in made.parameters:
             self._finish(made, TOLD)
+
+    def _asked_to_resume(self, choice: RuleChoice, made: Decision) -> Decision | None:
+        """The question whether a batch goes on that no vendor's return frees; None for any other choice."""
+        if made.action != "pause" or "vendor" in made.condition:
+            return None
+        row = self.point.batch
+        stage = next_work(self.connection, row) or self.point.stage
+        figures = figures_at(self.connection, self.workplace, row, stage=stage, policy=self.policy)
+        parameters = {**made.parameters, "verdict": Verdict.ASK, PROPOSES: Proposal.RESUME, HOLDS: made.dedup_key}
+        asked = replace(
+            made,
+            dedup_key=f"{made.dedup_key}:resume",
+            action=ASK,
+            parameters={**parameters, WORST_CASE: figures.worst_case_micros},
+            expected_micros=figures.expected_micros,
+        )
+        decisions.record(self.connection, asked)
+        return asked
 
     def _tell(self, choice: RuleChoice, made: Decision) -> None:
         stored = decisions.decision(self.connection, made.dedup_key) if PROPOSES in made.parameters else None

@@ -24,6 +24,7 @@ from socialanalyzer_dagster.pipeline.batches import CreatedBatch, create_batch
 from socialanalyzer_dagster.pipeline.rule_points import key_at, rule_of
 from socialanalyzer_dagster.pipeline.rule_questions import (
     ANSWER,
+    HOLDS,
     PROPOSES,
     due_at,
 )
@@ -40,6 +41,7 @@ HOLDING = frozenset({"pause", "retry_failed"})
 """Actions that keep a batch from going on."""
 _SEARCHES = frozenset({"loosen", "propose_search"})
 _FOUND: Mapping[str, str] = {"loosen": "with looser filters", "propose_search": "for more of the same"}
+_AGAIN = frozenset({"retry_failed", "resume"})
 _TRIES = 10
 _VENDOR = ", which it does by itself when the vendor is back"
 _WAITS = " and waits for somebody to confirm its estimate"
@@ -98,7 +100,7 @@ def carry_out(workplace: Workplace, decision: StoredDecision) -> str | None:
     deed = deed_of(decision)
     if deed in _SEARCHES:
         return _finished(workplace, decision, _child(workplace, decision))
-    if deed == "retry_failed" and (ended := _retried(workplace, decision)) is not None:
+    if deed in _AGAIN and (ended := _retried(workplace, decision)) is not None:
         return _finished(workplace, decision, ended)
     return None
 
@@ -203,6 +205,8 @@ def overtaken(connection: Connection, decision: StoredDecision) -> str | None:
     batch = _batch_of(connection, decision)
     if batch.stop_requested or batch.status == BatchStatus.STOPPED:
         return "the batch was stopped"
+    if (held_by := decision.parameters.get(HOLDS)) is not None:
+        return _went_on(connection, batch, str(held_by))
     if decision.parameters.get(PROPOSES) != "retry_failed":
         return None
     stage = Stage(str(decision.stage))
@@ -212,3 +216,12 @@ def overtaken(connection: Connection, decision: StoredDecision) -> str | None:
     newest = EndedStage(batch_id=batch.batch_id, stage=stage, finished_at=progress.finished_at)
     is_of_newest = key_at(rule_of(decision), newest) == decision.dedup_key
     return None if is_of_newest else "its leads were tried again since"
+
+
+def _went_on(connection: Connection, batch: Batch, held_by: str) -> str | None:
+    """Why nobody has to let a batch go on that a rule holds; None while somebody has to, and until it is held."""
+    hold = decisions.decision(connection, held_by)
+    if hold is None or hold.result is None:
+        return None
+    is_held = batch.status == BatchStatus.PAUSED and batch.cause == _held(hold)
+    return None if is_held else "the batch went on"

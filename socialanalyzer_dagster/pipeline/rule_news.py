@@ -33,8 +33,8 @@ def event_of(chosen: Chosen) -> Event | None:
     """
     choice, condition = chosen.choice, chosen.choice.rule.when.kind
     action = choice.rule.then.kind
-    if choice.verdict is Verdict.ASK and chosen.question is not None:
-        return _asked(chosen.made, chosen.question)
+    if choice.verdict is Verdict.ASK:
+        return _said(chosen) if chosen.question is None else _asked(chosen.made, chosen.question)
     if choice.verdict is not Verdict.ACT or action in _SILENT:
         return None
     if action == "pause":
@@ -62,17 +62,7 @@ def _asked(made: Decision, question: RuleQuestion) -> Escalation:
 
 def _held(chosen: Chosen) -> Event:
     """A batch that no vendor's return lets go on needs a person."""
-    made = chosen.made
-    if "vendor" in chosen.choice.looked.seen:
-        return _said(chosen)
-    return Escalation(
-        batch_id=made.batch_id,
-        subject=made.dedup_key,
-        what="whether a held batch goes on",
-        why=made.reason,
-        without_answer="the batch stays paused.",
-        how=f"`socialanalyzer batch retry {made.subject}` lets it go on, `socialanalyzer batch stop` ends it.",
-    )
+    return _said(chosen) if chosen.question is None else _asked(chosen.made, chosen.question)
 
 
 def _niche(chosen: Chosen) -> Event:

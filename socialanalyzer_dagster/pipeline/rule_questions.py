@@ -12,6 +12,8 @@ from socialanalyzer_dagster.storage.decisions import StoredDecision
 
 PROPOSES, WORST_CASE, BUDGET, FILTERS, CHANGES = "proposes", "worst_case_micros", "budget_micros", "filters", "changes"
 """Parameters of a decision that is a question: what is proposed, at most for how much, with which search."""
+HOLDS = "holds"
+"""The parameter of a question whether a held batch goes on: the decision that held it."""
 DUE_AT = "due_at"
 """The parameter of a decision whose time has to come first."""
 ANSWER = "rule_answer"

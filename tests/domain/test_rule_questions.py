@@ -23,6 +23,7 @@ def question(proposal: Proposal, **facts: Any) -> RuleQuestion:
     [
         (Proposal.LOOSEN, {}, "Expected cost: $3.00; at worst: $9.50.", "approve reject modify"),
         (Proposal.PROPOSE_SEARCH, {}, "Expected cost: $3.00; at worst: $9.50.", "approve reject modify"),
+        (Proposal.RESUME, {"filters": None}, "Expected cost: $3.00; at worst: $9.50.", "approve reject"),
         (Proposal.RETRY_FAILED, {"filters": None}, "Expected cost: $3.00; at worst: $9.50.", "approve reject"),
         (
             Proposal.LOOSEN,

@@ -14,7 +14,7 @@ from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.rule_questions import Otherwise, Reply, RuleAnswer, RuleQuestion
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import rule_answers
-from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, stop
+from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, retry, stop
 from socialanalyzer_dagster.pipeline.batch_status import StatusRefused
 from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused
 from socialanalyzer_dagster.pipeline.rule_answers import NoSuchQuestion, answer
@@ -263,7 +263,7 @@ async def test_failed_leads_are_tried_again_at_a_persons_word_when_the_batch_sta
     await through(world, key, Stage.ENRICHED)
     (question,) = asked(world)
     assert (question.replies, question.expected_micros) == ((Reply.APPROVE, Reply.REJECT), 6 * 60_000)
-    with pytest.raises(ApprovalRefused, match="approve or reject it"):
+    with pytest.raises(ApprovalRefused, match="nothing to change about it"):
         answer(world.workplace, question.number, replace(NO, reply=Reply.MODIFY))
     world.vendor.bugs = {}
     attempt = find_batch(world.workplace, key).attempt
@@ -286,6 +286,32 @@ async def test_a_question_about_failed_leads_is_over_when_somebody_tried_them_ag
         answer(world.workplace, question.number, YES)
     await through(world, key, Stage.ENRICHED)
     assert "its leads were tried again since" in attend_rules(world.workplace, None).reason
+
+
+async def test_a_batch_that_a_rule_paused_goes_on_at_a_persons_word(
+    sqlite_database: Database, policy: Any, clock: Any, tmp_path: Any
+) -> None:
+    table = policy.document()["rules"]["table"]
+    table["R-1"] |= CHANGES["R-1"] | {"then": {"kind": "pause"}, "escalates": False}
+    world = world_with(sqlite_database, policy, clock, tmp_path, rules={"table": table})
+    key, other = await poor(world), world.create(filters={"keyword": "b"}).key
+    (question,) = asked(world)
+    assert (question.what, question.replies) == (
+        f"whether batch {key} goes on, which a rule paused", (Reply.APPROVE, Reply.REJECT)
+    )  # fmt: skip
+    assert (question.expected_micros or 0) > 0
+    assert attend_rules(world.workplace, None).sentences == (), "it stays open while the batch is held"
+    assert answer(world.workplace, question.number, YES).result == "retried"
+    assert find_batch(world.workplace, key).status == "queued"
+    await through(world, key, Stage.SCREENED)
+    assert asked(world) == [], "nor is it held again"
+
+    world.vendor.names = ["r5", "r6", "r7", "r8", "p2"]
+    await through(world, other, Stage.DISCOVERED, Stage.SCREENED)
+    (question,) = asked(world)
+    retry(world.workplace, other, Deed(by="Mara"))
+    with pytest.raises(ApprovalRefused, match="needs no answer any more: the batch went on"):
+        answer(world.workplace, question.number, YES)
 
 
 async def test_a_dense_niche_is_searched_when_a_person_says_so(world: World) -> None:

@@ -126,7 +126,7 @@ def chosen(batch: Batch, policy: Any, rule: str, **changes: Any) -> Chosen:
         ("R-4", {}, Kind.STALE_SEARCH),
         ("R-5", {}, Kind.DEVIATION),
         ("R-6", {}, None),
-        ("R-7", {}, Kind.ESCALATION),
+        ("R-7", {"action": "ask"}, Kind.ESCALATION),
         ("R-8", {"seen": {"vendor": "openai"}}, Kind.RULE_TOLD),
         ("R-1", {"row": {"then": {"kind": "notify"}}}, Kind.RULE_TOLD),
     ],
