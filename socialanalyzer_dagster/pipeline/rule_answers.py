@@ -13,7 +13,7 @@ from socialanalyzer_dagster.pipeline.batches import check_batch
 from socialanalyzer_dagster.pipeline.gate_answers import ApprovalRefused, person_of
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.rule_deeds import AT_WORK, carry_out, overtaken
-from socialanalyzer_dagster.pipeline.rule_points import KIND, NOTHING
+from socialanalyzer_dagster.pipeline.rule_points import KIND, NOTHING, rule_of
 from socialanalyzer_dagster.pipeline.rule_questions import (
     ANSWER,
     BUDGET,
@@ -124,7 +124,7 @@ def _refuse_status(connection: Connection, batch: Batch, question: RuleQuestion)
 def _made(workplace: Workplace, asked: StoredDecision, batch: Batch, given: RuleAnswer) -> Decision:
     """The answer as a decision, with everything that its deed needs."""
     wanted, planned = given.otherwise, asked.parameters
-    rule = asked.actor.partition("@")[0]
+    rule = rule_of(asked)
     parameters: dict[str, JsonValue] = {
         "question": asked.id,
         RULE: rule,
