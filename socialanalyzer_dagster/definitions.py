@@ -6,6 +6,7 @@ import dagster as dg
 
 from socialanalyzer_dagster.assets.batch_summary import batch_summary
 from socialanalyzer_dagster.assets.daily_lead_report import daily_lead_report
+from socialanalyzer_dagster.assets.recurring_searches import recurring_searches
 from socialanalyzer_dagster.assets.rescored_leads import rescored_leads
 from socialanalyzer_dagster.assets.saved_searches import saved_searches
 from socialanalyzer_dagster.assets.search_plan import search_plan
@@ -21,6 +22,7 @@ from socialanalyzer_dagster.jobs import (
     crm_sync_job,
     daily_report_job,
     lead_batch_job,
+    recurring_searches_job,
     rescore_job,
     saved_searches_job,
     search_plan_job,
@@ -64,6 +66,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
     return dg.Definitions(
         assets=[
             saved_searches,
+            recurring_searches,
             search_plan,
             *UP_TO_PLAN,
             synced_leads,
@@ -81,7 +84,15 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             nothing_expired_is_left,
             no_notice_is_overdue,
         ],
-        jobs=[lead_batch_job, crm_sync_job, rescore_job, search_plan_job, daily_report_job, saved_searches_job],
+        jobs=[
+            lead_batch_job,
+            crm_sync_job,
+            rescore_job,
+            search_plan_job,
+            daily_report_job,
+            saved_searches_job,
+            recurring_searches_job,
+        ],
         schedules=SCHEDULES,
         sensors=[
             lead_batch_sensor,

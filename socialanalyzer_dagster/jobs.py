@@ -9,6 +9,7 @@ from socialanalyzer_dagster.assets.crm_sync_plan import crm_sync_plan
 from socialanalyzer_dagster.assets.daily_lead_report import daily_lead_report
 from socialanalyzer_dagster.assets.discovered_leads import discovered_leads
 from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
+from socialanalyzer_dagster.assets.recurring_searches import recurring_searches
 from socialanalyzer_dagster.assets.rescored_leads import rescored_leads
 from socialanalyzer_dagster.assets.saved_searches import saved_searches
 from socialanalyzer_dagster.assets.scored_leads import scored_leads
@@ -51,3 +52,6 @@ daily_report_job = job_of(
     "daily_report_job", daily_lead_report, "Count what a day brought on a platform, against its target."
 )
 saved_searches_job = job_of("saved_searches_job", saved_searches, "Look at how fresh every saved search still is.")
+recurring_searches_job = job_of(
+    "recurring_searches_job", recurring_searches, "Queue the saved searches whose own schedule says that they are due."
+)

@@ -1,6 +1,6 @@
 """The daily work: schedules with their jobs, off unless SOCIALANALYZER_SCHEDULES is on or somebody starts them.
 
-`daily_plan` alone leads to paid work.
+`daily_plan` and `recurring_searches` alone lead to paid work.
 """
 
 from datetime import datetime, timedelta
@@ -15,8 +15,9 @@ from socialanalyzer_dagster.assets.notice_report import notice_report
 from socialanalyzer_dagster.assets.suppression_recheck import suppression_recheck
 from socialanalyzer_dagster.assets.weekly_report import weekly_report
 from socialanalyzer_dagster.domain.daily_targets import planning_moment
-from socialanalyzer_dagster.jobs import daily_report_job, job_of, search_plan_job
+from socialanalyzer_dagster.jobs import daily_report_job, job_of, recurring_searches_job, search_plan_job
 from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.recurring_searches import look_for_due
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
 from socialanalyzer_dagster.settings import schedules_are_on
@@ -65,6 +66,24 @@ def daily_plan(
 
 
 @dg.schedule(
+    name="recurring_searches",
+    job=recurring_searches_job,
+    cron_schedule="*/15 * * * *",
+    execution_timezone="UTC",
+    default_status=_STATUS,
+    description="Queues saved searches with a schedule of their own when they are due, on the policy's clock.",
+)
+def recurring_searches_due(
+    context: dg.ScheduleEvaluationContext, database: DatabaseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """A run when a search is due; it says itself which, and what became of it."""
+    now = context.scheduled_execution_time
+    with database.opened() as opened:
+        found = look_for_due(opened, now)
+    return dg.RunRequest(run_key=f"recurring:{now:%Y-%m-%dT%H:%M}") if found.is_due else dg.SkipReason(found.reason)
+
+
+@dg.schedule(
     job=daily_report_job,
     cron_schedule="15 0 * * *",
     execution_timezone="UTC",
@@ -83,6 +102,7 @@ def _of_each_platform(what: str, moment: datetime) -> list[dg.RunRequest]:
 
 SCHEDULES = (
     daily_plan,
+    recurring_searches_due,
     daily_report,
     _daily("suppression_recheck", "0 2 * * *", suppression_recheck, "Leads and contacts against the suppression list."),
     _daily("retention_purge", "0 3 * * *", expired_data_purge, "Remove what is past its retention period."),

@@ -96,7 +96,7 @@ def postgres_of(session: Path) -> URL:
     files = Path(tempfile.gettempdir()) / f"socialanalyzer-postgres-{name}"
     url = normalized_url(pgserver.get_server(files, cleanup_mode="delete").get_uri())
     with _administrator(url) as execute:
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
             execute(f"ALTER SYSTEM SET {setting} = off")
         execute("SELECT pg_reload_conf()")
     return url

@@ -7,6 +7,9 @@ import typer
 from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import AsJson, emit
+from socialanalyzer_dagster.domain.sentences import counted
+from socialanalyzer_dagster.pipeline.message_view import hold_unsent
+from socialanalyzer_dagster.pipeline.workplace import SystemClock
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage import backups, schema
 from socialanalyzer_dagster.storage.database import Database
@@ -44,18 +47,25 @@ def backup(file: BackupFile, *, as_json: AsJson = False) -> None:
 
 
 def restore(file: BackupFile, *, as_json: AsJson = False) -> None:
-    """Fill the empty database of DATABASE_URL or of the home from FILE; then `db upgrade` prepares the home."""
+    """Fill the empty database of DATABASE_URL or of the home from FILE; then `db upgrade` prepares the home.
+
+    Messages that were not sent yet are held: they may have been sent after the back-up, so a person decides.
+    """
     settings = Settings.from_environment()
     database = Database(settings.database_url.get_secret_value())
     try:
         backups.restore(database, file)
         status = schema.status(database)
+        held = hold_unsent(database, SystemClock().now(), looks_at_tables=status.is_current)
     finally:
         database.dispose()
-    result = {"current": status.current, "head": status.head, "is_current": status.is_current}
+    result = {"current": status.current, "head": status.head, "is_current": status.is_current, "held_messages": held}
 
     def show(console: Console) -> None:
         console.print(f"restored; {status.sentence}")
+        if held:
+            told = f"{counted(held, 'message')} held, which may have been sent after the back-up: "
+            console.print(f"{told}`notify list --state held`, then `notify again` or `notify drop`")
         console.print("next: `socialanalyzer db upgrade`, then `socialanalyzer doctor`")
 
     emit(result, as_json=as_json, text=show)

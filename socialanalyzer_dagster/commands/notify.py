@@ -9,7 +9,8 @@ from socialanalyzer_dagster.commands.office import Office, open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, table
 from socialanalyzer_dagster.domain.notification_events import Kind
 from socialanalyzer_dagster.domain.notifications import OWN_CHANNELS, DeliveryFailed, DeliveryUnknown, NoSuchChannel
-from socialanalyzer_dagster.pipeline.message_view import message_rows, send_again
+from socialanalyzer_dagster.domain.sentences import counted
+from socialanalyzer_dagster.pipeline.message_view import drop, message_rows, send_again
 from socialanalyzer_dagster.pipeline.news import gather
 from socialanalyzer_dagster.pipeline.notifying import TEST_MESSAGE, send_due
 from socialanalyzer_dagster.pipeline.policies import active_policy
@@ -19,6 +20,8 @@ from socialanalyzer_dagster.vendors.notifier import Notifier
 
 app = typer.Typer(help="What people are told, and through which channels.", no_args_is_help=True)
 
+MessageId = Annotated[int | None, typer.Argument(metavar="ID")]
+Held = Annotated[bool, typer.Option("--held", help="All that a restore held back.")]
 _COLUMNS = ("id", "created", "kind", "batch", "channel", "state", "tries", "error", "title")
 
 
@@ -48,7 +51,7 @@ def listed(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Messages, the newest first: `waiting`, `sending`, `sent`, `failed`, `unknown`, `not_configured` or `listed`."""
+    """Messages, the newest first: `waiting`, `sending`, `held` and so on (`--state` names all)."""
     question = OutboxQuestion(limit=limit, state=state, kind=kind, channel=channel)
     with open_office() as office:
         rows = message_rows(office.database, question)
@@ -87,16 +90,43 @@ def send(*, as_json: AsJson = False) -> None:
 
 @app.command("again")
 def again(
-    message: Annotated[int, typer.Argument(metavar="ID")],
-    *,
-    by: Annotated[str, typer.Option(help="Who wants it sent.")],
+    message: MessageId = None, *, held: Held = False, by: Annotated[str, typer.Option(help="Who wants it sent.")],
     as_json: AsJson = False,
-) -> None:
-    """Let a message be sent once more that was given up, or that may have arrived: people may then see it twice."""
+) -> None:  # fmt: skip
+    """Let a message be sent that was given up, is held or may have arrived: people may then see it twice."""
     with open_office() as office:
-        send_again(office.workplace(), message, by=by)
-    sentence = f"message {message} is sent with the next look at the outbox"
-    emit({"id": message, "state": OutboxState.WAITING}, as_json=as_json, text=_sentence(sentence))
+        number = send_again(office.workplace(), _chosen(message, held=held), by=by)
+    told = _named(message, number, "is", "are") + " sent with the next look at the outbox"
+    emit(_result(message, number, OutboxState.WAITING), as_json=as_json, text=_sentence(told))
+
+
+@app.command("drop")
+def dropped(
+    message: MessageId = None, *, held: Held = False, by: Annotated[str, typer.Option(help="Who decides so.")],
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Never send a message that was given up, is held or may have arrived."""
+    with open_office() as office:
+        number = drop(office.workplace(), _chosen(message, held=held), by=by)
+    told = _named(message, number, "is", "are") + " dropped"
+    emit(_result(message, number, OutboxState.DROPPED), as_json=as_json, text=_sentence(told))
+
+
+def _chosen(message: int | None, *, held: bool) -> int | None:
+    """The message that is meant; None for all that are held."""
+    if (message is None) is not held:
+        raise typer.BadParameter("name the ID of one message, or --held for all that a restore held back")
+    return message
+
+
+def _result(message: int | None, number: int, state: OutboxState) -> dict[str, Any]:
+    return {"id": message, "messages": number, "state": state}
+
+
+def _named(message: int | None, number: int, one: str, many: str) -> str:
+    if message is not None:
+        return f"message {message} {one}"
+    return f"{counted(number, 'held message')} {one if number == 1 else many}"
 
 
 def _notifier(office: Office) -> Notifier:

@@ -30,7 +30,7 @@ from socialanalyzer_dagster.domain.policy_judgement import (
     ScoringPolicy,
     TiersPolicy,
 )
-from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy, TargetsPolicy
+from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy, RecurringPolicy, TargetsPolicy
 from socialanalyzer_dagster.domain.policy_money import (
     BreakersPolicy,
     BudgetsPolicy,
@@ -100,6 +100,7 @@ class Policy(Section):
     retries: RetriesPolicy
     metrics: MetricsPolicy
     targets: TargetsPolicy
+    recurring: RecurringPolicy
     warnings: WarningsPolicy
     gates: GatesPolicy
     escalation: EscalationPolicy

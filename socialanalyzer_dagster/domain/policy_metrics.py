@@ -1,4 +1,4 @@
-"""The policy sections for what is usual, and for how many leads a day is to bring (spec 14.3, 14.4)."""
+"""The policy sections for what is usual, for what a day is to bring, and for searches that recur (14.3, 14.4, 3.4)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -78,3 +78,12 @@ class TargetsPolicy(Section):
         if self.least_results > self.most_results:
             raise ValueError("targets.least_results must not be above targets.most_results")
         return self
+
+
+class RecurringPolicy(Section):
+    """Saved searches that run by a schedule of their own, on the clock of `targets.time_zone` (spec 3.4)."""
+
+    shortest_hours: Positive
+    """No schedule may run a search more often."""
+    catch_up_hours: Positive
+    """A run that was missed is made up for within so many hours; what was due before that is not bought any more."""

@@ -57,6 +57,7 @@ STEPS = (
             ("metrics",),
             ("notifications",),
             ("prompts", "batch_story_v1"),
+            ("recurring",),
             ("rules",),
             ("targets",),
             ("warnings", "low_enriched"),

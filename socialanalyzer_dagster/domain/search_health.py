@@ -10,8 +10,8 @@ from socialanalyzer_dagster.domain.types import PlatformKey
 
 _SIBLINGS = 3
 _HEAD = (
-    "| platform | search | state | new by run, newest first | seems to hold still | what to do |\n"
-    "|---|---|---|---|---:|---|"
+    "| platform | search | state | new by run, newest first | seems to hold still | runs by itself | what to do |\n"
+    "|---|---|---|---|---:|---|---|"
 )
 
 
@@ -28,15 +28,16 @@ class PastNovelty:
 class SearchHealth:
     """A saved search as it stands; `fingerprint` is that of its present filters.
 
-    `runs` are the complete ones, the newest first, `days_since` the days since then; `left` how many leads nobody has
-    seen it seems to hold (None: not known); `changes` what could be varied, in words; `problem` why its filters cannot
-    run at all.
+    `schedule` is the cron expression by which it runs itself (None: the daily plan may choose it). `runs` are the
+    complete ones, the newest first, `days_since` the days since then; `left` how many leads nobody has seen it seems to
+    hold (None: not known); `changes` what could be varied, in words; `problem` why its filters cannot run at all.
     """
 
     preset_id: str
     name: str
     platform: PlatformKey
     fingerprint: str = ""
+    schedule: str | None = None
     runs: tuple[PastNovelty, ...] = ()
     is_stale: bool = False
     days_since: int | None = None
@@ -87,7 +88,7 @@ def health_markdown(every: Sequence[SearchHealth]) -> str:
         return "There is no saved search yet: save one with `socialanalyzer presets save`."
     rows = [
         f"| {each.platform} | {cell(each.name)} | {each.state} | {_runs(each)} "
-        f"| {'' if each.left is None else each.left} | {cell(advice(each, every))} |"
+        f"| {'' if each.left is None else each.left} | {cell(each.schedule or '')} | {cell(advice(each, every))} |"
         for each in sorted(every, key=lambda each: (each.state != "used up", each.platform, each.name))
     ]
     return "\n".join([_HEAD, *rows])

@@ -21,6 +21,7 @@ from socialanalyzer_dagster.pipeline.search_plans import STOP
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import decisions, news, outbox
 from socialanalyzer_dagster.storage.breakers import load_breakers
+from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.decisions import StoredDecision
 
 _LOG = logging.getLogger(__name__)
@@ -30,13 +31,17 @@ _BATCH = "batch:"
 
 def gather(workplace: Workplace) -> int:
     """Put into the outbox what happened within `notifications.look_back_hours`; returns how many messages are new."""
-    now = workplace.clock.now()
-    with workplace.database.read() as connection:
+    return put_news(workplace.database, workplace.clock.now())
+
+
+def put_news(database: Database, now: datetime) -> int:
+    """The same for a database and a moment."""
+    with database.read() as connection:
         since = now - timedelta(hours=outbox.notifications_policy(connection).look_back_hours)
         events = outbox.untold(connection, [*_of_tables(connection, since), *_of_decisions(connection, since)])
     if not events:
         return 0
-    with workplace.database.write() as connection:
+    with database.write() as connection:
         return outbox.emit(connection, *events, now=now)
 
 

@@ -21,7 +21,7 @@ from socialanalyzer_dagster.domain.policy_notifications import NotificationsPoli
 from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.domain.types import BatchKey
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import outbox
+from socialanalyzer_dagster.storage import outbox, outbox_keeping
 from socialanalyzer_dagster.storage.outbox import OutboxState, Sent, Taken
 
 _LOG = logging.getLogger(__name__)
@@ -126,8 +126,13 @@ def _sentence(workplace: Workplace, ends: Sequence[Sent], *, lost: int) -> str:
     """What was sent, what waits, and when the next message is due."""
     if not ends and not lost:
         with workplace.database.read() as connection:
-            due = outbox.next_due(connection)
-        return "No message waits." if due is None else f"No message is due before {due:%Y-%m-%d %H:%M:%S} UTC."
+            due, held = outbox.next_due(connection), outbox_keeping.held_messages(connection)
+        quiet = "No message waits." if due is None else f"No message is due before {due:%Y-%m-%d %H:%M:%S} UTC."
+        return (
+            f"{quiet} {counted(held, 'message')} of a restored back-up held: `notify again` or `drop`."
+            if held
+            else quiet
+        )
     states = Counter(each.state for each in ends)
     states[OutboxState.UNKNOWN] += lost
     told = [f"{counted(states[state], 'message')} {words}" for state, words in _WORDS.items() if states[state]]

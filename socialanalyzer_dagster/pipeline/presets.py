@@ -20,7 +20,9 @@ from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of, plat
 from socialanalyzer_dagster.pipeline.batch_status import ChangedMeanwhile
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.pipeline.workplace import Workplace
+from socialanalyzer_dagster.storage import preset_schedules
 from socialanalyzer_dagster.storage import presets as rows
+from socialanalyzer_dagster.storage.preset_schedules import PresetSchedule
 from socialanalyzer_dagster.storage.presets import Preset
 
 MAX_NAME_CHARS = 80
@@ -44,10 +46,19 @@ class PresetForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedPreset:
-    """A stored preset with what the present schema says against it; one with problems cannot run."""
+    """A stored preset with what the present schema says against it, and when it runs by itself.
+
+    One with problems cannot run.
+    """
 
     preset: Preset
     problems: tuple[FieldProblem, ...]
+    schedule: PresetSchedule | None
+
+    @property
+    def cron(self) -> str | None:
+        """The schedule's expression; None for one that the daily plan may choose."""
+        return None if self.schedule is None else self.schedule.cron
 
 
 def save_preset(workplace: Workplace, form: PresetForm) -> Preset:
@@ -99,8 +110,9 @@ def _refuse_taken(connection: Connection, wanted: Preset) -> None:
 def load_preset(workplace: Workplace, platform: str, name: str) -> LoadedPreset:
     """A preset by name or slug with its problems under the present schema; raises NoSuchPreset."""
     with workplace.database.read() as connection:
-        found = _find(connection, platform, name)
-    return _loaded(workplace, found, active_policy(workplace.database))
+        found = find_preset(connection, platform, name)
+        schedules = preset_schedules.schedules(connection)
+    return _loaded(workplace, found, active_policy(workplace.database), schedules)
 
 
 def list_presets(workplace: Workplace, platform: str | None = None) -> list[LoadedPreset]:
@@ -108,18 +120,20 @@ def list_presets(workplace: Workplace, platform: str | None = None) -> list[Load
     policy = active_policy(workplace.database)
     with workplace.database.read() as connection:
         found = rows.presets(connection, platform)
-    return [_loaded(workplace, each, policy) for each in found]
+        schedules = preset_schedules.schedules(connection)
+    return [_loaded(workplace, each, policy, schedules) for each in found]
 
 
 def delete_preset(workplace: Workplace, platform: str, name: str) -> Preset:
-    """Forget a preset; batches made from it keep their filters. Raises NoSuchPreset."""
+    """Forget a preset with its schedule; batches made from it keep their filters. Raises NoSuchPreset."""
     with workplace.database.write() as connection:
-        found = _find(connection, platform, name)
+        found = find_preset(connection, platform, name)
         rows.delete_preset(connection, found.preset_id)
     return found
 
 
-def _find(connection: Connection, platform: str, name: str) -> Preset:
+def find_preset(connection: Connection, platform: str, name: str) -> Preset:
+    """A preset by name or slug; raises NoSuchPreset."""
     found = rows.preset_by_name(connection, platform, name) or rows.preset_by_slug(connection, platform, name)
     if found is None:
         known = ", ".join(each.name for each in rows.presets(connection, platform)) or "none yet"
@@ -127,12 +141,15 @@ def _find(connection: Connection, platform: str, name: str) -> Preset:
     return found
 
 
-def _loaded(workplace: Workplace, preset: Preset, policy: Policy) -> LoadedPreset:
+def _loaded(
+    workplace: Workplace, preset: Preset, policy: Policy, schedules: Mapping[str, PresetSchedule]
+) -> LoadedPreset:
+    problems: tuple[FieldProblem, ...] = ()
     try:
         _checked(workplace, preset.platform, preset.filters, policy)
     except FilterProblems as found:
-        return LoadedPreset(preset=preset, problems=found.problems)
-    return LoadedPreset(preset=preset, problems=())
+        problems = found.problems
+    return LoadedPreset(preset=preset, problems=problems, schedule=schedules.get(preset.preset_id))
 
 
 def _checked(workplace: Workplace, platform: str, filters: Mapping[str, object], policy: Policy) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_activity import quiet_leads
 from socialanalyzer_dagster.pipeline.erasure import PersonRequest, erase, finish_requests
 from socialanalyzer_dagster.pipeline.privacy_parts import AT_ONCE, MEDIA_FOLDERS, PrivacyParts
-from socialanalyzer_dagster.storage import batches_at_work, person_calls, person_rows, retention
+from socialanalyzer_dagster.storage import batches_at_work, outbox_keeping, person_calls, person_rows, retention
 from socialanalyzer_dagster.storage.attempts import packed
 from socialanalyzer_dagster.storage.leads import parts as in_parts
 from socialanalyzer_dagster.storage.retention import Window
@@ -39,6 +39,8 @@ class Periods:
     synced: datetime
     minors: datetime
     logs: datetime
+    messages: datetime
+    """As logs, but never before news were told for certain."""
     longer: tuple[Window, ...]
 
     @classmethod
@@ -52,6 +54,7 @@ class Periods:
             synced=now - timedelta(days=kept.synced_days),
             minors=now - timedelta(hours=kept.minor_hours),
             logs=now - timedelta(days=kept.log_days),
+            messages=now - max(timedelta(days=kept.log_days), timedelta(hours=policy.notifications.look_back_hours)),
             longer=tuple(
                 Window(operation, now - timedelta(days=min(reuse[operation], kept.lead_days)))
                 for operation in sorted(PARSED)
@@ -104,6 +107,7 @@ def _count_rows(connection: Connection, periods: Periods) -> dict[str, int]:
         "vendor_jobs": retention.old_jobs(periods.raw),
         "found_items": retention.old_items(periods.raw),
         "log_entries": retention.old_log_entries(periods.logs),
+        "messages": outbox_keeping.old_messages(periods.messages),
         "creator_lists": retention.old_lists(periods.leads),
         "leads": retention.old_leads(periods.leads),
     }
@@ -132,6 +136,12 @@ def _purge_rows(parts: PrivacyParts) -> Counter[str]:
         parts,
         lambda connection: retention.drop_log_entries(
             connection, retention.old_log_entries(periods.logs), ROWS_AT_ONCE
+        ),
+    )
+    done["messages"] = _until_none(
+        parts,
+        lambda connection: outbox_keeping.forget(
+            connection, outbox_keeping.old_messages(periods.messages), ROWS_AT_ONCE
         ),
     )
     done["list_rows"] = _until_none(parts, lambda connection: _drop_list(connection, periods))

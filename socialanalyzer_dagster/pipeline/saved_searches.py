@@ -57,7 +57,9 @@ def health_of(
     preset, platform = loaded.preset, PlatformKey(loaded.preset.platform)
     if loaded.problems:
         told = "; ".join(f"{each.field}: {each.message}" for each in loaded.problems)
-        return SearchHealth(preset_id=preset.preset_id, name=preset.name, platform=platform, problem=told)
+        return SearchHealth(
+            preset_id=preset.preset_id, name=preset.name, platform=platform, schedule=loaded.cron, problem=told
+        )
     model = filter_model_of(platform_of(workplace, platform))
     searched = fingerprint(validate_filters(model, preset.filters, policy), policy)
     novelty = novelty_of(connection, searched, policy=policy, now=now)
@@ -68,6 +70,7 @@ def health_of(
         name=preset.name,
         platform=platform,
         fingerprint=searched,
+        schedule=loaded.cron,
         runs=_runs(searches.runs_of_search(connection, searched)),
         is_stale=is_stale,
         days_since=None if novelty is None else novelty.days_since,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
@@ -57,13 +57,20 @@ def _candidate(looks: _Looks, health: SearchHealth, every: Sequence[SearchHealth
 
 
 def _barred(looks: _Looks, health: SearchHealth) -> str | None:
-    """Why it cannot run now; None when it can."""
+    """Why a plan cannot choose it now; None when it can."""
+    if health.schedule is not None:
+        return f"it runs by a schedule of its own ({health.schedule})"
+    return why_not_now(looks.connection, health, looks.of.day)
+
+
+def why_not_now(connection: Connection, health: SearchHealth, day: date) -> str | None:
+    """Why a search cannot run now on a day, whoever wants it; None when it can."""
     if health.problem is not None:
         return f"its filters are not valid any more: {health.problem}"
-    newest = batches.newest_of_search(looks.connection, health.fingerprint)
+    newest = batches.newest_of_search(connection, health.fingerprint)
     if newest is not None and newest.status not in TERMINAL:
         return f"batch {newest.partition_key} searches for it already ({newest.status.replace('_', ' ')})"
-    if newest is not None and newest.day == looks.of.day:
+    if newest is not None and newest.day == day:
         return "it ran today"
     if not health.is_stale:
         return None

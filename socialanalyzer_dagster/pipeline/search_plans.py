@@ -77,7 +77,7 @@ def plan_day(workplace: Workplace, of: DayOf) -> PlannedDay:
     policy = active_policy(workplace.database)
     with workplace.database.read() as connection:
         earlier = planned(connection, of)
-    outcome = _Outcome(workplace, of, policy)
+    outcome = CarriedOut(workplace, of, policy)
     for each in earlier:
         if each.result is None:
             outcome.carry_out(each)
@@ -138,7 +138,7 @@ def _alternative(candidate: Candidate, why: str) -> dict[str, Any]:
     return {"search": candidate.name, "novelty": candidate.novelty, "why_not": why}
 
 
-class _Outcome:
+class CarriedOut:
     """Carries choices out: each becomes one batch, however often it is tried."""
 
     def __init__(self, workplace: Workplace, of: DayOf, policy: Policy) -> None:
@@ -149,12 +149,16 @@ class _Outcome:
         self.refused: dict[str, str] = {}
 
     def carry_out(self, choice: Decision | StoredDecision) -> None:
-        """Queue the batch; one above what software may spend alone waits for a person's confirmation (15.4)."""
+        """Queue the batch; one above what software may spend alone waits for a person's confirmation (15.4).
+
+        A choice without `max_results` asks for as many as the saved search itself.
+        """
         name = str(choice.parameters["preset"])
+        size = choice.parameters.get("max_results")
         request = BatchRequest(
             platform=self._of.platform,
             preset=name,
-            max_results=int(str(choice.parameters["max_results"])),
+            max_results=None if size is None else int(str(size)),
             fields={"idempotency_key": choice.dedup_key},
             stop_at_cap=True,
             confirmed=(choice.expected_micros or 0) <= self._alone_up_to,

@@ -61,7 +61,8 @@ class Automation:
                 repository_def=self._repository,
             ) as context,
         ):
-            context._resources = made  # noqa: SLF001 - it makes an instance for them else, a fifth of a second each time
+            # else it makes an instance for them, which takes longer than most ticks
+            context._resources = made  # type: ignore[assignment]  # noqa: SLF001
             tick = schedule.evaluate_tick(context)
         for request in tick.run_requests or ():
             self._run(request, schedule.job_name)

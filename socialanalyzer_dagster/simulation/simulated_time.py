@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import time_machine
 
@@ -43,7 +43,8 @@ class SimulatedTime:
 def simulated_time(start: datetime) -> Iterator[SimulatedTime]:
     """Every clock of this process begins at `start` and moves only when somebody waits or says so.
 
-    Event loops that are made while the block runs sleep without any real time passing and do the work of threads themselves.
+    Event loops that are made while the block runs sleep without any real time passing, and do themselves what they
+    would have a thread do.
     """
     before = asyncio.get_event_loop_policy()
     with time_machine.travel(start, tick=False) as traveller:

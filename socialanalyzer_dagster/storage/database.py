@@ -1,22 +1,26 @@
 """One database, SQLite or PostgreSQL, behind the same two doors: `write()` and `read()` (architecture section 7)."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from socialanalyzer_dagster.storage.database_errors import hide_values
 from socialanalyzer_dagster.storage.json_text import parsed_json, stored_json
 
 BUSY_SECONDS = 30
+IDLE_SECONDS = 1.0
+"""A PostgreSQL connection that was unused for longer is tried before it is used again."""
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -196,8 +200,26 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
 
 
 def _postgres_engine(url: URL) -> Engine:
-    options: dict[str, Any] = {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True, "hide_parameters": True}
+    options: dict[str, Any] = {"pool_size": 5, "max_overflow": 15, "hide_parameters": True}
     options["executemany_mode"] = "values_plus_batch"  # many UPDATEs in one round trip
     engine = create_engine(url, connect_args={"application_name": "socialanalyzer"}, **_JSON, **options)
     hide_values(engine)
+    event.listen(engine, "checkin", _note_idle)
+    event.listen(engine, "checkout", partial(_ping_idle, engine))
     return engine
+
+
+def _note_idle(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info["idle_since"] = time.monotonic()
+
+
+def _ping_idle(
+    engine: Engine, connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """Only a connection that has rested may have been closed by the server: to ask before each use is a fifth of it."""
+    if time.monotonic() - entry.info.get("idle_since", math.inf) < IDLE_SECONDS:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error

@@ -98,6 +98,18 @@ class PresetRow(Base):
     updated_at: Mapped[datetime]
 
 
+class PresetScheduleRow(Base):
+    """When a saved search runs by itself; instants up to `seen_until` have been acted on, or lie before it was set."""
+
+    __tablename__ = "preset_schedules"
+
+    preset_id: Mapped[Uid] = mapped_column(ForeignKey("presets.preset_id", ondelete="CASCADE"), primary_key=True)
+    cron: Mapped[Short]
+    set_by: Mapped[Label]
+    set_at: Mapped[datetime]
+    seen_until: Mapped[datetime]
+
+
 class FilterHistoryRow(Base):
     """Novelty of one run of a search (spec 5.7); partial rows never decide staleness."""
 

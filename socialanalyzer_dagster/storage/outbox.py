@@ -43,9 +43,15 @@ class OutboxState(StrEnum):
     """Its channel had no address when it was due: it is not sent later."""
     LISTED = "listed"
     """For the badge: there to be looked at."""
+    HELD = "held"
+    """It waited in a back-up that was restored: it may have been sent since, so a person says whether it goes."""
+    DROPPED = "dropped"
+    """A person does not want it sent."""
+    FORGOTTEN = "forgotten"
+    """Past its period: its key alone is left, so that nobody is told a second time."""
 
 
-SENDABLE = frozenset({OutboxState.FAILED, OutboxState.NOT_CONFIGURED, OutboxState.UNKNOWN})
+SENDABLE = frozenset({OutboxState.FAILED, OutboxState.NOT_CONFIGURED, OutboxState.UNKNOWN, OutboxState.HELD})
 """A person may have these sent again."""
 _SENDER_ENDED = "sender_ended"
 
@@ -186,13 +192,6 @@ def end(connection: Connection, sent: Sent) -> bool:
     return connection.execute(update(_TABLE).where(*own).values(**values)).rowcount == 1
 
 
-def send_again(connection: Connection, message_id: int, now: datetime) -> bool:
-    """A person wants a message sent that was given up or may have arrived; False for any other."""
-    given_up = (_TABLE.c.id == message_id, _TABLE.c.state.in_(SENDABLE))
-    values = {"state": OutboxState.WAITING, "due_at": now, "error_code": None}
-    return connection.execute(update(_TABLE).where(*given_up).values(**values)).rowcount == 1
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxQuestion:
     """Which messages are looked at."""
@@ -204,10 +203,12 @@ class OutboxQuestion:
 
 
 def messages(connection: Connection, question: OutboxQuestion) -> list[dict[str, Any]]:
-    """Messages with the key of their batch, the newest first."""
+    """Messages with the key of their batch, the newest first; those forgotten only where they are asked for."""
     wanted: Select[Any] = select(_TABLE, _BATCHES.c.partition_key.label("batch_key")).outerjoin(
         _BATCHES, _BATCHES.c.batch_id == _TABLE.c.batch_id
     )
+    if question.state is None:
+        wanted = wanted.where(_TABLE.c.state != OutboxState.FORGOTTEN)
     for column in ("state", "channel", "kind"):
         if (value := getattr(question, column)) is not None:
             wanted = wanted.where(_TABLE.c[column] == value)

@@ -114,6 +114,7 @@ RULES: tuple[TableRule, ...] = (
     _searched(models_leads.ListRowRow, "row", "fingerprint line"),
     _searched(models_leads.PresetRow, "filters note", "preset_id platform name lower_name slug created_by version "
                                                       "updated_at"),
+    _nobody(models_leads.PresetScheduleRow, "preset_id cron set_by set_at seen_until"),
     _nobody(models_leads.FilterHistoryRow, "id fingerprint batch_id total_found new_found novelty_rate partial ran_at"),
     _searched(
         models_leads.LeadBatchRow,

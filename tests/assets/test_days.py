@@ -8,17 +8,20 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import update
 
 from socialanalyzer_dagster.assets.daily_work import partition_of
 from socialanalyzer_dagster.definitions import build_definitions
 from socialanalyzer_dagster.partitions import PLATFORM_DAYS
 from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of
+from socialanalyzer_dagster.pipeline.preset_schedules import set_schedule
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
-from socialanalyzer_dagster.schedules import daily_plan, daily_report
+from socialanalyzer_dagster.schedules import daily_plan, daily_report, recurring_searches_due
 from socialanalyzer_dagster.sensors.staleness import staleness_sensor
 from socialanalyzer_dagster.sensors.top_ups import daily_target_sensor
 from socialanalyzer_dagster.settings import schedules_are_on
 from socialanalyzer_dagster.storage.daily_figures import DayOf
+from socialanalyzer_dagster.storage.models_leads import PresetScheduleRow
 
 
 @pytest.fixture
@@ -53,9 +56,11 @@ def ticked(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance, moment
         return schedule.evaluate_tick(context)
 
 
-def materialized(instance: dg.DagsterInstance, job: str, of: DayOf) -> tuple[dict[str, Any], dict[str, bool | None]]:
+def materialized(
+    instance: dg.DagsterInstance, job: str, of: DayOf | None
+) -> tuple[dict[str, Any], dict[str, bool | None]]:
     resolved = build_definitions().resolve_job_def(job)
-    result = resolved.execute_in_process(instance=instance, partition_key=partition_of(of))
+    result = resolved.execute_in_process(instance=instance, partition_key=None if of is None else partition_of(of))
     assert result.success
     (event,) = result.get_asset_materialization_events()
     checks = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
@@ -127,6 +132,25 @@ def test_saved_searches_are_shown_with_their_state_and_the_sensor_waits_for_a_ru
         instance=instance, resources=dict(definitions.resources or {}), definitions=definitions
     ) as context:
         assert staleness_sensor.evaluate_tick(context).skip_message == "No search has run yet."
+
+
+def test_a_search_with_a_schedule_of_its_own_is_queued_by_a_run_when_it_is_due(instance: dg.DagsterInstance) -> None:
+    moment = datetime.now(UTC).replace(second=0, microsecond=0)
+    none = ticked(recurring_searches_due, instance, moment)
+    assert none.skip_message == "No saved search has a schedule of its own: `socialanalyzer presets schedule`."
+    from socialanalyzer_dagster.commands.office import open_office
+
+    with open_office() as office:
+        set_schedule(office.workplace(), "instagram", "Hikers", cron=f"{moment:%M %H} * * *", by="Mara")
+        with office.database.write() as connection:
+            connection.execute(update(PresetScheduleRow).values(seen_until=moment - timedelta(minutes=1)))
+    (request,) = ticked(recurring_searches_due, instance, moment).run_requests or ()
+    assert request.run_key == f"recurring:{moment:%Y-%m-%dT%H:%M}"
+    shown = materialized(instance, "recurring_searches_job", None)[0]
+    assert (shown["queued"], shown["passed_over"], shown["scheduled"]) == (1, 0, 1)
+    assert f"queued as {moment:%Y-%m-%d}.instagram.hikers" in shown["searches"]
+    assert instance.get_dynamic_partitions("lead_batches") == [f"{moment:%Y-%m-%d}.instagram.hikers"]
+    assert f"{moment:%M %H} \\* \\* \\* |" in materialized(instance, "saved_searches_job", None)[0]["searches"]
 
 
 def test_no_plan_asks_for_more_than_its_platform_allows() -> None:

@@ -16,6 +16,7 @@ from socialanalyzer_dagster.schedules import SCHEDULES
 def test_every_schedule_is_off_until_somebody_starts_it_and_runs_at_its_hour():
     assert {schedule.name: schedule.cron_schedule for schedule in SCHEDULES} == {
         "daily_plan": "0 * * * *",
+        "recurring_searches": "*/15 * * * *",
         "daily_report": "15 0 * * *",
         "suppression_recheck": "0 2 * * *",
         "retention_purge": "0 3 * * *",

@@ -55,3 +55,14 @@ def test_messages_are_listed_sent_and_sent_again_when_a_person_says_so(shared: T
     assert shared.json("notify", "send") == {"sentence": "1 message sent."}
     assert shared.json("notify", "send") == {"sentence": "No message waits."}
     assert "openai is not called for now" in shared.run("notify", "list", "--state", "sent").out
+    assert terminal_refuses(shared, "again", "--held", "1")
+    assert terminal_refuses(shared, "drop")
+    assert shared.json("notify", "drop", "--held", "--by", "Kai") == {"id": None, "messages": 0, "state": "dropped"}
+    assert shared.run("notify", "again", "--held", "--by", "Kai").out == (
+        "0 held messages are sent with the next look at the outbox\n"
+    )
+
+
+def terminal_refuses(shared: Terminal, *arguments: str) -> bool:
+    refused = shared.run("notify", *arguments, "--by", "Kai")
+    return refused.code == 2 and "name the ID of one message, or --held" in refused.err

@@ -137,6 +137,23 @@ def test_a_preset_is_saved_shown_renamed_used_and_deleted(terminal):
     assert terminal.run("presets", "show", "Travel", "--platform", "instagram").code == 2
 
 
+def test_a_preset_is_given_a_schedule_of_its_own_shown_and_left_to_the_plan_again(terminal):
+    assert terminal.run("presets", "save", "Travel Micro", "--platform", "instagram", "--filters", TRAVEL).code == 0
+    of = ("presets", "schedule", "travel-micro", "--platform", "instagram")
+    assert terminal.json(*of)["schedule"] is None
+    given = terminal.json(*of, "--cron", "0 9 * * MON", "--by", "Kai")["schedule"]
+    assert (given["cron"], given["set_by"], given["last"]) == ("0 9 * * mon", "Kai", None)
+    assert terminal.json("presets", "list")[0]["schedule"] == given
+    assert terminal.json("presets", "show", "Travel Micro", "--platform", "instagram")["schedule"] == given
+    assert "it runs by itself (0 9 * * mon), next Mon " in terminal.run(*of).out
+    assert "it runs by a schedule of its own" in terminal.run("day", "plan", "instagram", "--dry-run", "--json").out
+    refused = terminal.run(*of, "--cron", "*/5 * * * *")
+    assert (refused.code, "24 hours must lie between two runs" in refused.err) == (2, True)
+    assert terminal.run(*of, "--cron", "0 9 * * mon", "--clear").code == 2
+    assert "the daily plan may choose it" in terminal.run(*of, "--clear", "--by", "Kai").out
+    assert terminal.run("presets", "schedule", "Nobody", "--platform", "instagram").code == 2
+
+
 def test_a_second_preset_with_the_same_name_in_keys_or_bad_filters_is_refused(terminal):
     save = ["presets", "save", "--platform", "instagram", "--filters"]
     assert terminal.run(*save, TRAVEL, "Travel Micro").code == 0

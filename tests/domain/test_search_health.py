@@ -47,7 +47,7 @@ def test_only_searches_that_are_not_used_up_are_named_instead_three_at_most() ->
 def test_the_table_has_used_up_searches_first_and_no_name_breaks_it() -> None:
     rows = health_markdown([health("fresh|one", 0.5), health("worn", 0.1, 0.9, left=3)]).splitlines()
     assert "| instagram | worn | used up | 10% (2026-11-20), 90% (2026-11-20) | 3 |" in rows[2]
-    assert rows[3].count("|") - rows[3].count("\\|") == 7
+    assert rows[3].count("|") - rows[3].count("\\|") == 8
     assert "save one with" in health_markdown([])
 
 

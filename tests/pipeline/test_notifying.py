@@ -10,8 +10,9 @@ from receiver import NO_ANSWER, Receiver, receiving
 
 from socialanalyzer_dagster.domain.notification_alerts import BreakerOpened
 from socialanalyzer_dagster.domain.notifications import Message
+from socialanalyzer_dagster.pipeline.message_view import NoSuchMessage, drop, hold_unsent, send_again
 from socialanalyzer_dagster.pipeline.notifying import send_due
-from socialanalyzer_dagster.storage import outbox
+from socialanalyzer_dagster.storage import outbox, outbox_keeping
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.outbox import OutboxQuestion, OutboxState
 from socialanalyzer_dagster.vendors.notifier import Notifier, url_channel
@@ -115,10 +116,29 @@ def test_a_message_that_may_have_arrived_is_sent_again_when_a_person_says_so(wor
     assert states(world) == [("ops", "unknown", "no_answer")]
     with world.database.write() as connection:
         (row,) = outbox.messages(connection, OutboxQuestion(limit=1))
-        assert outbox.send_again(connection, row["id"], world.clock.now())
-        assert not outbox.send_again(connection, row["id"], world.clock.now()), "it waits already"
+        assert outbox_keeping.send_again(connection, row["id"], world.clock.now()) == 1
+        assert outbox_keeping.send_again(connection, row["id"], world.clock.now()) == 0, "it waits already"
     assert send_due(world.workplace, notifier(ops=receiver)) == "1 message sent."
     assert len(receiver.arrived) == 2
+
+
+def test_what_waited_in_a_restored_database_goes_only_when_a_person_says_so(world: World, receiver: Receiver) -> None:
+    tell(world, "apollo")
+    send_due(world.workplace, notifier(ops=receiver))
+    tell(world, "openai", "apify", "insightiq")
+    assert hold_unsent(world.database, world.clock.now(), looks_at_tables=True) == 3
+    assert send_due(world.workplace, notifier(ops=receiver)) == (
+        "No message waits. 3 messages of a restored back-up held: `notify again` or `drop`."
+    )
+    assert states(world) == [("ops", "sent", None), *[("ops", "held", "restored")] * 3]
+    assert tell(world, "openai") == 0, "a held message is told by no other"
+    assert drop(world.workplace, 2, by="Kai") == 1
+    assert send_again(world.workplace, None, by="Kai") == 2
+    for wish in (drop, send_again):
+        with pytest.raises(NoSuchMessage, match="message 2"):
+            wish(world.workplace, 2, by="Kai")
+    assert send_due(world.workplace, notifier(ops=receiver)) == "2 messages sent."
+    assert [state for _, state, _ in states(world)] == ["sent", "dropped", "sent", "sent"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 404])

@@ -10,6 +10,7 @@ from privacy_world import everything_in, places_of, privacy_parts, with_retentio
 from sqlalchemy import select, update
 
 from socialanalyzer_dagster.domain.creator_lists import ListRow
+from socialanalyzer_dagster.domain.notification_alerts import BreakerOpened
 from socialanalyzer_dagster.domain.outcomes import rejected
 from socialanalyzer_dagster.domain.policy import PolicyError, parse_policy, shipped_policy
 from socialanalyzer_dagster.domain.ports import LeadResult
@@ -19,6 +20,7 @@ from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, stop
 from socialanalyzer_dagster.pipeline.discovery import DiscoveryFailed
 from socialanalyzer_dagster.pipeline.retention import expired_left, purge
 from socialanalyzer_dagster.sandbox.faults import Fault
+from socialanalyzer_dagster.storage import outbox
 from socialanalyzer_dagster.storage.attempts import packed, unpacked
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.log_entries import AddLogEntries, LogEntry
@@ -30,11 +32,14 @@ from socialanalyzer_dagster.storage.models_control import (
     VendorJobRow,
 )
 from socialanalyzer_dagster.storage.models_leads import FilterHistoryRow, FoundItemRow, LeadRow, SearchRow
+from socialanalyzer_dagster.storage.models_notifications import OutboxRow
+from socialanalyzer_dagster.storage.outbox import OutboxQuestion, OutboxState
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 from socialanalyzer_dagster.vendors.media_store import FolderStore, keeper
 
 ANSWERS = table_of(ProviderAnswerRow)
 ATTEMPTS = table_of(ProviderAttemptRow)
+OUTBOX = table_of(OutboxRow)
 
 
 async def purged(world: CrmWorld, **periods: int) -> dict[str, int]:
@@ -106,6 +111,34 @@ async def test_logs_of_batches_go_after_90_days(world_on_each: CrmWorld) -> None
     assert "log_entries" not in await purged(world)
     world.clock.advance(days=2)
     assert (await purged(world))["log_entries"] == 1
+
+
+async def test_told_messages_go_after_90_days_unsent_ones_never_and_no_event_is_told_again(
+    world_on_each: CrmWorld,
+) -> None:
+    world = world_on_each
+    every = (*OutboxState,)
+    events = [BreakerOpened(service=state, trip=1, code="http_503") for state in every]
+
+    def tell() -> int:
+        with world.database.write() as connection:
+            return outbox.emit(connection, *events, now=world.clock.now())
+
+    tell()
+    with world.database.write() as connection:
+        for state in every:
+            connection.execute(update(OUTBOX).where(OUTBOX.c.dedup_key.contains(f":{state}:")).values(state=state))
+    world.clock.advance(days=89)
+    assert "messages" not in await purged(world)
+    world.clock.advance(days=2)
+    assert (await purged(world))["messages"] == 4
+    assert tell() == 0
+    emptied = {"sent", "listed", "not_configured", "dropped"}
+    assert {row.dedup_key.split(":")[2]: (row.state, bool(row.facts)) for row in rows(world, OutboxRow)} == {
+        state: ("forgotten", False) if state in emptied else (state, True) for state in every
+    }
+    with world.database.read() as connection:
+        assert not {row["state"] for row in outbox.messages(connection, OutboxQuestion(limit=50))} & {"forgotten"}
 
 
 async def test_an_answer_with_a_longer_reuse_window_keeps_what_a_repeat_is_answered_from(world: CrmWorld) -> None:

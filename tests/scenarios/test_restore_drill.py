@@ -13,7 +13,9 @@ from sqlalchemy import text
 
 from socialanalyzer_dagster import cli
 from socialanalyzer_dagster.commands.office import open_office
+from socialanalyzer_dagster.domain.notification_alerts import BreakerOpened
 from socialanalyzer_dagster.pipeline.approvals import approve
+from socialanalyzer_dagster.storage import outbox
 from socialanalyzer_dagster.storage.database import Database
 from tests.conftest import ENGINES, new_database
 from tests.scenarios.house import House, failures, open_house, set_up_crm
@@ -66,6 +68,9 @@ def test_a_batch_that_was_half_way_runs_to_its_end_from_a_back_up(
         assert first.success, failures(first)
         before, found, paid = house.view(key), enriched(house.office.database), house.bill()
         assert before["stages"]["enriched"]["passed"] > 0
+        told_meanwhile = BreakerOpened(service="openai", trip=1, code="http_503")
+        with house.office.database.write() as connection:
+            outbox.emit(connection, told_meanwhile, now=house.office.clock.now())
         assert cli.run(["db", "backup", str(copy)]) == 0
         assert copy.stat().st_mode & 0o777 == 0o600
 
@@ -78,6 +83,8 @@ def test_a_batch_that_was_half_way_runs_to_its_end_from_a_back_up(
         )
         assert restored.view(key)["stages"] == before["stages"]
         assert restored.bill() == paid, "restoring asks no vendor"
+        waiting = "select kind, state from outbox where state in ('waiting', 'held')"
+        assert rows(restored.office.database, waiting) == [("breaker_opened", "held")], "it may have been sent since"
         restored.workplace.announce(key)  # as `batch run` and the launching sensor do in a new Dagster instance
         rest = restored.run("lead_batch_job", key)
         assert rest.success, failures(rest)
