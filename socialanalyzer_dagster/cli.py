@@ -67,6 +67,7 @@ def program() -> typer.Typer:
         previews,
         privacy,
         rescoring,
+        rule_answers,
         rules,
         searches,
         simulating,
@@ -88,6 +89,7 @@ def program() -> typer.Typer:
     batch_logs.register(batches.app, "log")
     batch_logs.register(app, "logs")
     previews.register(policies.app)
+    rule_answers.register(rules.app)
     workers.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(days.app, name="day")
