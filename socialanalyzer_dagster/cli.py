@@ -1,7 +1,7 @@
 """`socialanalyzer ...`: exit code 0 done, 1 failed, 2 bad input; results on stdout, everything else on stderr."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import typer
@@ -17,7 +17,8 @@ def run(arguments: Sequence[str]) -> int:
     name_database_driver()
     alone = list(arguments[:1]) == [sandbox.NAME]
     try:
-        outcome = (sandbox_program() if alone else program())(args=list(arguments), standalone_mode=False)
+        command = _command_of(sandbox_program() if alone else program())
+        outcome = command(args=list(arguments), standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         outcome = _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - ends as a sentence, or is raised again without foreign texts
@@ -66,6 +67,7 @@ def program() -> typer.Typer:
         previews,
         privacy,
         rescoring,
+        rule_answers,
         rules,
         searches,
         simulating,
@@ -87,6 +89,7 @@ def program() -> typer.Typer:
     batch_logs.register(batches.app, "log")
     batch_logs.register(app, "logs")
     previews.register(policies.app)
+    rule_answers.register(rules.app)
     workers.register(batches.app)
     app.add_typer(batches.app, name="batch")
     app.add_typer(days.app, name="day")
@@ -105,6 +108,12 @@ def program() -> typer.Typer:
     app.add_typer(people.suppress_app, name="suppress")
     app.add_typer(people.crm_app, name="crm")
     return app
+
+
+@cache
+def _command_of(app: typer.Typer) -> Callable[..., object]:
+    """The parser of all its commands, made once for who runs many of them in one process."""
+    return typer.main.get_command(app)
 
 
 def _program_help() -> None:

@@ -28,6 +28,7 @@ from socialanalyzer_dagster.pipeline.message_view import NoSuchMessage
 from socialanalyzer_dagster.pipeline.presets import NoSuchPreset
 from socialanalyzer_dagster.pipeline.reconciliation import SettlementRefused
 from socialanalyzer_dagster.pipeline.roster import RosterError
+from socialanalyzer_dagster.pipeline.rule_answers import NoSuchQuestion
 from socialanalyzer_dagster.pipeline.tier_overrides import OverrideRefused
 from socialanalyzer_dagster.pipeline.vendor_health import NoSuchVendor
 from socialanalyzer_dagster.platforms.registry import UnknownPlatform
@@ -41,8 +42,9 @@ FAILED, BAD_INPUT = 1, 2
 
 _BAD_INPUTS = (
     AnotherWorldError, ApprovalRefused, BackupRefused, BadBatchKey, BatchRefused, ListRefused, NoSuchBatch, NoSuchLead,
-    NoSuchMessage, NoSuchPreset, NoSuchVendor, OverrideRefused, PolicyError, RosterError, SandboxStartError,
-    SchemaMismatch, SettingsError, SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform, UnknownPreset,
+    NoSuchMessage, NoSuchPreset, NoSuchQuestion, NoSuchVendor, OverrideRefused, PolicyError, RosterError,
+    SandboxStartError, SchemaMismatch, SettingsError, SettlementRefused, StatusRefused, UndoRefused, UnknownPlatform,
+    UnknownPreset,
 )  # fmt: skip
 """What a person can put right by asking differently, or by preparing the installation."""
 _FAILURES = (BatchLocked, CallFailed, ChangedMeanwhile, CrmNotReady, MediaStoreError, Refusal, Timeout)

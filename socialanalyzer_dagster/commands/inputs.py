@@ -13,6 +13,9 @@ from socialanalyzer_dagster.domain.policy import Policy, PolicyError, read_polic
 from socialanalyzer_dagster.platforms.policy_check import check_platforms
 from socialanalyzer_dagster.platforms.registry import PLATFORMS
 
+_MOST_DIGITS = 12
+"""Of an amount that somebody may mean; far larger ones cannot even be multiplied."""
+
 
 def policy_file(path: Path) -> Policy:
     """The policy of a file; raises PolicyError when it cannot be read, is refused or does not fit the platforms."""
@@ -33,7 +36,7 @@ def dollars(text: str, option: str) -> Decimal:
         amount = Decimal(text)
     except ArithmeticError:
         amount = Decimal("NaN")
-    if not amount.is_finite():
+    if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
         raise typer.BadParameter(f"'{printable(text)}' is no number of USD", param_hint=option)
     return amount
 

@@ -1,7 +1,5 @@
 """`rules`: what happens by itself between stages, what was decided, and what rules would have done."""
 
-import json
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,9 +16,11 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_automation import Rule
 from socialanalyzer_dagster.domain.rule_conditions import action_text, condition_text
 from socialanalyzer_dagster.domain.rules import Verdict
+from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.rule_points import ASK, KIND, NOTHING, rule_of
+from socialanalyzer_dagster.pipeline.rule_points import KIND, NOTHING, rule_of
+from socialanalyzer_dagster.pipeline.rule_questions import ANSWER, RULE, is_question
 from socialanalyzer_dagster.pipeline.rule_replay import Replayed, replay
 from socialanalyzer_dagster.storage import decisions
 from socialanalyzer_dagster.storage.decisions import StoredDecision
@@ -38,13 +38,17 @@ def list_rules(*, as_json: AsJson = False) -> None:
             waiting = decisions.open_of_kind(connection, KIND)
     rules = [_described(name, rule, policy) for name, rule in sorted(policy.rules.table.items(), key=_by_number)]
     result = {"rules": rules, "waiting": [_decision(each) for each in waiting]}
+    asked = sum(map(is_question, waiting))
 
     def text(console: Console) -> None:
         rows = [(each["rule"], ", ".join(each["after"]), each["when"], each["then"]) for each in rules]
         console.print(table(("rule", "after", "when", "then"), rows))
         for each in waiting:
             console.print(f"waiting since {each.at:%Y-%m-%d %H:%M} UTC: {each.subject}: {each.reason}", markup=False)
-        _print_drafts(console, waiting)
+        if asked:
+            console.print(
+                f"{counted(asked, 'question waits', 'questions wait')} for you: socialanalyzer rules questions"
+            )
 
     emit(result, as_json=as_json, text=text)
 
@@ -65,8 +69,10 @@ def _described(name: str, rule: Rule, policy: Policy) -> dict[str, Any]:
 
 def _decision(each: StoredDecision) -> dict[str, Any]:
     return {
+        "id": each.id,
         "at": each.at,
-        "rule": rule_of(each),
+        "rule": rule_of(each) if each.kind == KIND else each.parameters[RULE],
+        "by": None if each.kind == KIND else each.actor,
         "subject": each.subject,
         "stage": each.stage,
         "action": each.action,
@@ -93,7 +99,7 @@ def log(
 
     def text(console: Console) -> None:
         rows = [
-            (f"{each.at:%Y-%m-%d %H:%M}", each.subject, each.reason, each.action, each.result or "open")
+            (f"{each.at:%Y-%m-%d %H:%M}", each.subject, _why(each), each.action, each.result or "open")
             for each in found
         ]
         console.print(table(("UTC", "about", "why", "action", "result"), rows))
@@ -108,18 +114,23 @@ def _print_drafts(console: Console, found: Sequence[StoredDecision]) -> None:
         suggestions = each.parameters.get("suggestions")
         if isinstance(suggestions, list) and suggestions:
             console.print(f"{each.subject}: {'; '.join(suggestions)}", markup=False, soft_wrap=True)
-        if each.action in ("propose_search", ASK) and each.parameters.get("filters"):
-            filters = json.dumps(each.parameters["filters"], ensure_ascii=False)
-            launch = f"socialanalyzer batch create --platform {each.platform} --filters {shlex.quote(filters)}"
-            console.print(f"{each.subject}: to launch it: {launch}", markup=False, soft_wrap=True)
+        if is_question(each) and each.result is None:
+            told = f"{each.subject}: to answer it: socialanalyzer rules questions"
+            console.print(told, markup=False, soft_wrap=True)
+
+
+def _why(each: StoredDecision) -> str:
+    return each.reason if each.kind == KIND else f"{each.parameters[RULE]}, answered by {each.actor}: {each.reason}"
 
 
 def _decided(office: Office, days: int, batch: str | None) -> list[StoredDecision]:
     batch_id = None if batch is None else find_batch(office.workplace(), batch).batch_id
     with office.database.read() as connection:
         if batch_id is not None:
-            return [each for each in decisions.of_batch(connection, batch_id) if each.kind == KIND]
-        return decisions.of_kind(connection, KIND, since=office.clock.now() - timedelta(days=days))
+            return [each for each in decisions.of_batch(connection, batch_id) if each.kind in (KIND, ANSWER)]
+        since = office.clock.now() - timedelta(days=days)
+        found = [each for kind in (KIND, ANSWER) for each in decisions.of_kind(connection, kind, since=since)]
+    return sorted(found, key=lambda each: each.id)
 
 
 @app.command("simulate")

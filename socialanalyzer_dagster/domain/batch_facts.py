@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from socialanalyzer_dagster.domain.outcomes import FAILED, REJECTED, SKIPPED
+from socialanalyzer_dagster.domain.rule_stories import RuleDeed
 from socialanalyzer_dagster.domain.types import BatchKey, Stage
 
 
@@ -59,6 +60,7 @@ class BatchFacts:
     left leads undone, None while none did; `fallbacks` how often leads were judged on less than usual, by kind;
     `newness` is (new, found) of a search that was seen whole, None of any other; `variations` are searches to try
     instead of one that brought little; `waits_for_release` is a canary's end.
+    `rules` is what rules did, the oldest first.
     `is_searched` is False until the search has ended, so that no leads does not mean that there are none.
     """
 
@@ -87,6 +89,7 @@ class BatchFacts:
     variations: tuple[str, ...] = ()
     waits_for_release: bool = False
     is_searched: bool = True
+    rules: tuple[RuleDeed, ...] = ()
 
 
 def rejected_by_reason(stage: Stage, counts: StageCounts) -> dict[str, int]:

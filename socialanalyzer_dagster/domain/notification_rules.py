@@ -5,7 +5,10 @@ from socialanalyzer_dagster.domain.sentences import begun, leads
 
 
 class NicheCluster(Event):
-    """Many good leads of a batch share a niche; `follow_up` says where the drafted search is, None without one."""
+    """Many good leads of a batch share a niche; `follow_up` says what the drafted search costs and how to answer.
+
+    It is None where no search was drafted.
+    """
 
     KIND = Kind.NICHE_CLUSTER
     niche: str
@@ -25,7 +28,7 @@ class NicheCluster(Event):
     def sentences(self, batch: str) -> tuple[str, ...]:
         """How many, and what search would follow."""
         share = f"{leads(self.leads)} of {batch} ({self.share_percent} % of those scored) share it."
-        drafted = () if self.follow_up is None else (f"A follow-up search is drafted: {self.follow_up}.",)
+        drafted = () if self.follow_up is None else (f"A follow-up search is drafted. {self.follow_up}",)
         return share, *drafted, "Nothing was launched."
 
 

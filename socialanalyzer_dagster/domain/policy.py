@@ -1,7 +1,7 @@
 """The versioned policy document: every threshold, weight, price, limit and prompt of the pipeline (spec 4)."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -120,7 +120,7 @@ class Policy(Section):
         shipped_examples(self.categories.labels)
         return self
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the document and the category examples; pinned by every batch, outcome and score (spec 4)."""
         return sha256_of({"policy": self.document(), "category_examples": shipped_examples_digest()})

@@ -183,7 +183,7 @@ HINTS: Mapping[str, str] = {
 }
 """What a person can do where a rule acted, by condition."""
 QUESTIONS: Mapping[str, str] = {
-    "loosen": " `rules list` has the next looser search, where there is one; without an answer nothing is done.",
-    "retry_failed": " `batch log` says what failed, `batch retry` tries again; without an answer nothing is done.",
+    "loosen": " `rules questions` says how to answer; without an answer nothing is done.",
+    "retry_failed": " `batch log` says what failed, `rules questions` how to answer; else nothing is done.",
 }
 """How a person can answer where a rule asks, by action."""

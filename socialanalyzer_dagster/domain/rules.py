@@ -39,12 +39,16 @@ class DecisionPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastDeed:
-    """What a rule did or asked in the lineage before; `is_open` while that is not carried out or answered."""
+    """What a rule did or asked in the lineage before; `is_open` while that is not carried out or answered.
+
+    `was_refused` = a person said no to it, or nobody answered in time.
+    """
 
     rule: str
     verdict: Verdict
     batch_id: str
     is_open: bool = False
+    was_refused: bool = False
     cap_micros: int | None = None
 
 
@@ -88,6 +92,15 @@ def _choice(policy: Policy, point: DecisionPoint, named: tuple[str, Rule], deeds
 def asked_instead(choice: RuleChoice, why: str, *, has_answer: bool = True) -> RuleChoice:
     """The same choice where the rule cannot act itself: a person is asked if the rule escalates and that may help."""
     verdict = Verdict.ASK if choice.rule.escalates and has_answer else Verdict.DONE
+    return _as(choice, verdict, why)
+
+
+def asked_first(choice: RuleChoice, why: str) -> RuleChoice:
+    """The same choice where a person must say yes before anything is done (spec 15.4)."""
+    return _as(choice, Verdict.ASK, why)
+
+
+def _as(choice: RuleChoice, verdict: Verdict, why: str) -> RuleChoice:
     said = _said(verdict, choice.rule, why)
     return replace(choice, verdict=verdict, sentence=_sentence(choice.name, choice.rule, choice.looked, said))
 
@@ -116,15 +129,17 @@ def _verdict(is_met: bool | None) -> Verdict:
 def _within_limit(rule: Rule, point: DecisionPoint, deeds: Sequence[PastDeed], acted: int) -> tuple[Verdict, str]:
     if any(deed.is_open for deed in deeds):
         return Verdict.DONE, "what it began or asked before is open still"
-    here = [deed for deed in deeds if deed.batch_id == point.batch_id]
-    if isinstance(rule.then, Loosen) and any(deed.verdict is Verdict.ACT for deed in here):
+    if any(deed.was_refused for deed in deeds):
+        return Verdict.DONE, "it asked before, and the answer was no"
+    here = {deed.verdict for deed in deeds if deed.batch_id == point.batch_id}
+    if Verdict.ASK in here:
+        return Verdict.DONE, "it asked about this batch already"
+    if isinstance(rule.then, Loosen) and Verdict.ACT in here:
         return Verdict.DONE, "it ran this search again already"
     if acted < rule.limit:
         return Verdict.ACT, ""
     said = f"it acted {counted(acted, 'time')} already"
-    if rule.escalates and not any(deed.verdict is Verdict.ASK for deed in here):
-        return Verdict.ASK, said
-    return Verdict.DONE, said
+    return (Verdict.ASK if rule.escalates else Verdict.DONE), said
 
 
 def _counts(rule: Rule, deed: PastDeed, point: DecisionPoint) -> bool:

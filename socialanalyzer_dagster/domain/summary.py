@@ -17,6 +17,7 @@ from socialanalyzer_dagster.domain.next_steps import next_step
 from socialanalyzer_dagster.domain.outcomes import HELD
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.reason_texts import REMEDIES, reason_text
+from socialanalyzer_dagster.domain.rule_stories import rule_sentences
 from socialanalyzer_dagster.domain.sentences import counted, fallbacks, joined, leads, percent, reasons, tries
 from socialanalyzer_dagster.domain.types import Stage
 
@@ -33,7 +34,8 @@ _NOT_SEARCHED = "The search has not been made to its end, so nobody knows what i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What people read: how it went, what it cost, what failed with what to do, what to look at, and what to do next.
+    """What people read: how it went, what it cost, what rules did, what failed with what to do, what to look at, and
+    what to do next.
 
     `polished` is the story in a model's words, None while only ours are there; everything else is always ours.
     """
@@ -41,6 +43,7 @@ class Summary:
     title: str
     story: tuple[str, ...]
     cost: str
+    rules: tuple[str, ...]
     failures: tuple[str, ...]
     warnings: tuple[str, ...]
     next_step: str
@@ -56,14 +59,19 @@ class Summary:
         """The same in our words alone."""
         return replace(self, polished=None)
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Everything but the title."""
+        return (*self.sentences, *self.rules, *self.failures, *self.warnings, self.next_step)
+
     def text(self) -> str:
         """Plain text, one sentence per line."""
-        return "\n".join([self.title, *self.sentences, *self.failures, *self.warnings, self.next_step])
+        return "\n".join([self.title, *self.lines])
 
     def markdown(self) -> str:
         """Markdown with a heading per part; parts without content are left out."""
         parts = [f"## {self.title}", " ".join(map(plain, self.sentences))]
-        for heading, lines in (("Failures", self.failures), ("Warnings", self.warnings)):
+        for heading, lines in (("Rules", self.rules), ("Failures", self.failures), ("Warnings", self.warnings)):
             if lines:
                 parts.append(f"### {heading}\n\n" + "\n".join(f"- {plain(line)}" for line in lines))
         return "\n\n".join([*parts, plain(self.next_step)])
@@ -78,6 +86,7 @@ def batch_summary(facts: BatchFacts, policy: Policy, *, further_warnings: Sequen
         title=f"{facts.platform_label} batch {facts.key}: {facts.status.replace('_', ' ')}",
         story=tuple(_story(facts)),
         cost=_cost(facts),
+        rules=rule_sentences(facts.rules),
         failures=tuple(_failures(facts)),
         warnings=(*batch_alarms(facts, policy), *further_warnings),
         next_step=next_step(facts),

@@ -74,7 +74,7 @@ def _ended_event(batch: Batch, summary: Summary) -> BatchEnded:
             "status": batch.status,
             "attempt": batch.attempt,
             "heading": summary.title,
-            "told": (*summary.sentences, *summary.failures, *summary.warnings, summary.next_step),
+            "told": summary.lines,
         }
     )
 

@@ -101,8 +101,8 @@ def _create(workplace: Workplace, request: BatchRequest, policy: Policy) -> Crea
         return _store(connection, workplace, Draft(connection, workplace, checked, policy), parts=None)
 
 
-def check_batch(workplace: Workplace, request: BatchRequest, *, instead_of: Batch) -> None:
-    """Raises what create_batch would raise once another batch has ended; stores nothing."""
+def check_batch(workplace: Workplace, request: BatchRequest, *, instead_of: Batch | None = None) -> None:
+    """Raises what create_batch would raise once the batch `instead_of`, if any, has ended; stores nothing."""
     policy = active_policy(workplace.database)
     with workplace.database.read() as connection:
         draft = Draft(connection, workplace, check_request(connection, workplace, request, policy), policy)

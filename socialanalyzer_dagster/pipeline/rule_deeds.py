@@ -4,17 +4,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.batch_fields import MAX_NOTE_CHARS
 from socialanalyzer_dagster.domain.filters import FilterProblems
-from socialanalyzer_dagster.domain.money import MICROS_PER_USD, micros_from_usd
-from socialanalyzer_dagster.domain.types import JsonValue
+from socialanalyzer_dagster.domain.rule_questions import EXPIRED, OVERTAKEN
+from socialanalyzer_dagster.domain.types import JsonValue, Stage
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, retry
 from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
-from socialanalyzer_dagster.pipeline.batch_requests import BatchRequest
 from socialanalyzer_dagster.pipeline.batch_status import (
     RUNNING,
     BatchStatus,
@@ -24,17 +21,27 @@ from socialanalyzer_dagster.pipeline.batch_status import (
     transition,
 )
 from socialanalyzer_dagster.pipeline.batches import CreatedBatch, create_batch
-from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.rule_points import due_at, rule_of
+from socialanalyzer_dagster.pipeline.rule_points import key_at, rule_of
+from socialanalyzer_dagster.pipeline.rule_questions import (
+    ANSWER,
+    HOLDS,
+    PROPOSES,
+    due_at,
+)
+from socialanalyzer_dagster.pipeline.rule_requests import deed_of, rule_behind, search_request
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, decisions
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.decisions import DecisionResult, StoredDecision
+from socialanalyzer_dagster.storage.lineages import EndedStage
 
 _LOG = logging.getLogger(__name__)
-_STOPPABLE = frozenset({*RUNNING.values(), BatchStatus.QUEUED})
+AT_WORK = frozenset({*RUNNING.values(), BatchStatus.QUEUED})
 HOLDING = frozenset({"pause", "retry_failed"})
 """Actions that keep a batch from going on."""
+_SEARCHES = frozenset({"loosen", "propose_search"})
+_FOUND: Mapping[str, str] = {"loosen": "with looser filters", "propose_search": "for more of the same"}
+_AGAIN = frozenset({"retry_failed", "resume"})
 _TRIES = 10
 _VENDOR = ", which it does by itself when the vendor is back"
 _WAITS = " and waits for somebody to confirm its estimate"
@@ -66,7 +73,7 @@ def _hold(workplace: Workplace, decision: StoredDecision) -> str | None:
     now = workplace.clock.now()
     with workplace.database.write() as connection:
         batch = _batch_of(connection, decision)
-        can_hold = batch.status in _STOPPABLE and batch.attempt == decision.parameters["attempt"]
+        can_hold = batch.status in AT_WORK and batch.attempt == decision.parameters["attempt"]
         sentence = _held(decision)
         if can_hold:
             transition(connection, batch, Transition(to=BatchStatus.PAUSED, cause=sentence, now=now))
@@ -90,61 +97,52 @@ def carry_out(workplace: Workplace, decision: StoredDecision) -> str | None:
     moment = due_at(decision)
     if moment is not None and workplace.clock.now() < moment:
         return None
-    if decision.action == "loosen":
+    deed = deed_of(decision)
+    if deed in _SEARCHES:
         return _finished(workplace, decision, _child(workplace, decision))
-    if decision.action == "retry_failed" and (ended := _retried(workplace, decision)) is not None:
+    if deed in _AGAIN and (ended := _retried(workplace, decision)) is not None:
         return _finished(workplace, decision, ended)
     return None
 
 
-def _finished(workplace: Workplace, decision: StoredDecision, ended: _Ended) -> str:
+def _finished(workplace: Workplace, decision: StoredDecision, ended: _Ended) -> str | None:
+    """Say what became of it; None when somebody else said so first."""
     result = DecisionResult(result=ended.result, at=workplace.clock.now(), detail=ended.detail)
     with workplace.database.write() as connection:
-        decisions.finish(connection, decision.dedup_key, result)
-    _LOG.info("%s on batch %s: %s", rule_of(decision), decision.subject, ended.result)
-    return f"{rule_of(decision)}, batch {decision.subject}: {ended.sentence}"
+        if not decisions.finish(connection, decision.dedup_key, result):
+            return None
+    if decision.kind != ANSWER:  # who answers is told at once
+        _LOG.info("%s on batch %s: %s", rule_behind(decision), decision.subject, ended.result)
+    return f"{rule_behind(decision)}, batch {decision.subject}: {ended.sentence}"
 
 
 def _child(workplace: Workplace, decision: StoredDecision) -> _Ended:
-    """The looser search as a batch of its own, inside what the parent's cap left; one batch by the decision's key."""
+    """The drafted search as a batch of its own, inside its budget; one batch by the decision's key."""
     with workplace.database.read() as connection:
         parent = _batch_of(connection, decision)
-    planned = decision.parameters
-    budget, filters = planned["budget_micros"], planned["filters"]
-    if not isinstance(budget, int) or not isinstance(filters, Mapping):
-        raise TypeError(f"decision {decision.dedup_key} holds no search")
+    request = search_request(workplace, decision, parent)
     if parent.stop_requested or parent.status == BatchStatus.STOPPED:
         return _refused("the batch was stopped")
-    if budget <= 0:
+    if not request.fields["max_budget_usd"]:
         return _refused("nothing of the batch's spending cap was left for another search")
-    alone = micros_from_usd(active_policy(workplace.database).gates.person_above_usd)
-    request = BatchRequest(
-        platform=parent.platform,
-        filters=filters,
-        fields={
-            "parent_batch_id": parent.batch_id,
-            "idempotency_key": decision.dedup_key,
-            "max_budget_usd": Decimal(budget) / MICROS_PER_USD,
-            "bdr_names": list(parent.bdr_names) or None,
-            "note": f"{rule_of(decision)} of {parent.partition_key}: {planned['changes']}"[:MAX_NOTE_CHARS],
-        },
-        stop_at_cap=True,
-        confirmed=parent.estimate_micros <= alone,
-        requested_by=rule_of(decision),
-    )
     try:
         created = create_batch(workplace, request)
     except (BatchRefused, FilterProblems) as refused:
         return _refused(str(refused))
-    return _queued(created)
+    return _queued(created, _FOUND[deed_of(decision)])
 
 
-def _queued(created: CreatedBatch) -> _Ended:
+def _queued(created: CreatedBatch, searches: str) -> _Ended:
     waits = created.status == BatchStatus.AWAITING_CONFIRMATION
     return _Ended(
         result="batch created",
-        sentence=f"batch {created.key} searches with looser filters{_WAITS if waits else ''}.",
-        detail={"batch": created.key, "estimate_micros": created.estimate_micros},
+        sentence=f"batch {created.key} searches {searches}{_WAITS if waits else ''}.",
+        detail={
+            "batch": created.key,
+            "estimate_micros": created.estimate_micros,
+            "waits_for_confirmation": waits,
+            "warnings": list(created.warnings),
+        },
     )
 
 
@@ -159,14 +157,18 @@ def _retried(workplace: Workplace, decision: StoredDecision) -> _Ended | None:
     tried = _Ended(result="retried", sentence="its failed leads are tried again.", detail={})
     if batch.attempt != decision.parameters["attempt"]:
         return tried
-    if not _stands_where_left(batch, decision):
+    is_person = decision.kind == ANSWER
+    if not is_person and not _stands_where_left(batch, decision):
         return _refused(f"the batch is {batch.status}")
+    by = decision.actor if is_person else rule_of(decision)
     try:
-        retry(workplace, batch.partition_key, Deed(by=rule_of(decision), reason=decision.reason, is_person=False))
-    except StatusRefused as refused:
-        return _refused(str(refused))
-    except ChangedMeanwhile:
-        return None
+        retry(workplace, batch.partition_key, Deed(by=by, reason=decision.reason, is_person=is_person))
+    except (StatusRefused, ChangedMeanwhile) as refused:
+        with workplace.database.read() as connection:
+            is_done = _batch_of(connection, decision).attempt != batch.attempt  # by whoever carries it out just now
+        if is_done:
+            return tried
+        return _refused(str(refused)) if isinstance(refused, StatusRefused) else None
     return tried
 
 
@@ -183,9 +185,43 @@ def _batch_of(connection: Connection, decision: StoredDecision) -> Batch:
     return found
 
 
-def expire(workplace: Workplace, decision: StoredDecision, before: datetime) -> str | None:
-    """End a question that was asked before a moment: no answer is a no; None while there is time (spec 15.4)."""
-    if decision.at >= before:
+def close_question(workplace: Workplace, decision: StoredDecision, before: datetime) -> str | None:
+    """End a question that was asked before a moment, or that needs no answer any more; None while it is open.
+
+    No answer is a no (spec 15.4).
+    """
+    with workplace.database.read() as connection:
+        why = overtaken(connection, decision)
+    if why is not None:
+        return _finished(workplace, decision, _Ended(result=OVERTAKEN, sentence=f"{why}.", detail={"why": why}))
+    if decision.at > before:
         return None
-    ended = _Ended(result="expired", sentence="nobody answered, so nothing is done.", detail={})
+    ended = _Ended(result=EXPIRED, sentence="nobody answered, so nothing is done.", detail={})
     return _finished(workplace, decision, ended)
+
+
+def overtaken(connection: Connection, decision: StoredDecision) -> str | None:
+    """Why a question needs no answer any more; None while it does."""
+    batch = _batch_of(connection, decision)
+    if batch.stop_requested or batch.status == BatchStatus.STOPPED:
+        return "the batch was stopped"
+    if (held_by := decision.parameters.get(HOLDS)) is not None:
+        return _went_on(connection, batch, str(held_by))
+    if decision.parameters.get(PROPOSES) != "retry_failed":
+        return None
+    stage = Stage(str(decision.stage))
+    progress = batches.stage_progress(connection, batch.batch_id).get(stage)
+    if progress is None or progress.finished_at is None:
+        return None
+    newest = EndedStage(batch_id=batch.batch_id, stage=stage, finished_at=progress.finished_at)
+    is_of_newest = key_at(rule_of(decision), newest) == decision.dedup_key
+    return None if is_of_newest else "its leads were tried again since"
+
+
+def _went_on(connection: Connection, batch: Batch, held_by: str) -> str | None:
+    """Why nobody has to let a batch go on that a rule holds; None while somebody has to, and until it is held."""
+    hold = decisions.decision(connection, held_by)
+    if hold is None or hold.result is None:
+        return None
+    is_held = batch.status == BatchStatus.PAUSED and batch.cause == _held(hold)
+    return None if is_held else "the batch went on"

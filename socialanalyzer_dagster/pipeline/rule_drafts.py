@@ -1,25 +1,112 @@
-"""The searches that rules draft: the next looser one of a chain, and one for more of a dense niche (spec 15.1)."""
+"""What rules draft: the next looser search of a chain, one for more of a dense niche, and what each would cost."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from socialanalyzer_dagster.domain.batch_fields import MAX_LEADS
+from socialanalyzer_dagster.domain.estimate import estimate_search
 from socialanalyzer_dagster.domain.filters import FilterProblems, validate_filters
 from socialanalyzer_dagster.domain.loosening import Loosened, ScreenedSearch, Widening, next_loosening
+from socialanalyzer_dagster.domain.money import micros_from_usd, usd_text
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.rule_facts import Niche
-from socialanalyzer_dagster.domain.rules import RuleChoice, asked_instead
-from socialanalyzer_dagster.domain.types import PlatformKey, Stage
+from socialanalyzer_dagster.domain.rules import RuleChoice, Verdict, asked_first, asked_instead
+from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_requests import filter_model_of
+from socialanalyzer_dagster.pipeline.estimates import measured_rates
+from socialanalyzer_dagster.pipeline.rule_questions import BUDGET, CHANGES, FILTERS, WORST_CASE
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.platforms.base import Platform
-from socialanalyzer_dagster.storage import batch_figures, completed_batches
+from socialanalyzer_dagster.storage import batch_figures, budget_scopes, completed_batches
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.decisions import StoredDecision
 
 STEP = "loosening_step"
 """The parameter of a decision that holds which step of the ladder it took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchDraft:
+    """A search that could be launched: its cap is the worst case, what it expects to cost is within it."""
+
+    filters: Mapping[str, Any]
+    expected_micros: int
+    budget_micros: int
+    changes: str | None = None
+    step: int | None = None
+
+    def as_parameters(self) -> dict[str, JsonValue]:
+        """The stored form."""
+        stored: dict[str, JsonValue] = {
+            FILTERS: dict(self.filters),
+            BUDGET: self.budget_micros,
+            WORST_CASE: self.budget_micros,
+            CHANGES: self.changes,
+        }
+        return stored if self.step is None else {**stored, STEP: self.step}
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """Drafts searches inside one transaction, at the rates that were measured up to `now`; stores nothing."""
+
+    connection: Connection
+    workplace: Workplace
+    policy: Policy
+    now: datetime
+
+    def looser(self, batch: Batch, choice: RuleChoice, taken: int) -> tuple[RuleChoice, SearchDraft | None]:
+        """The next looser search inside what the batch's cap left, and the choice as it stands with it.
+
+        A person is asked where there is none, or where it would probably cost more than a proposal may (spec 15.4).
+        """
+        found = looser_search(self.connection, self.workplace, batch, policy=self.policy, taken=taken)
+        if found is None:
+            return (_without_looser(choice, batch) if choice.verdict is Verdict.ACT else choice), None
+        left = self.left(batch)
+        draft = SearchDraft(
+            filters=found.filters,
+            expected_micros=self._expected(batch, found.filters, left),
+            budget_micros=left,
+            changes=found.sentence,
+            step=found.step,
+        )
+        alone = micros_from_usd(self.policy.gates.person_above_usd)
+        if choice.verdict is Verdict.ACT and draft.expected_micros > alone:
+            expected = f"it would probably cost {usd_text(draft.expected_micros)}"
+            choice = asked_first(choice, f"{expected}, which is more than {usd_text(alone)}")
+        return choice, draft
+
+    def left(self, batch: Batch) -> int:
+        """What the batch's cap has left for another search."""
+        scope = f"batch:{batch.batch_id}"
+        return max(0, batch.cap_micros - budget_scopes.used_micros(self.connection, [scope]).get(scope, 0))
+
+    def niche(self, batch: Batch, niche: Niche) -> SearchDraft | None:
+        """A search for more of a niche under the platform's own cap; None where there is no other search for it."""
+        filters = niche_search(self.workplace, batch, niche, self.policy)
+        if filters is None:
+            return None
+        cap = micros_from_usd(self.policy.budgets.batch_default_usd[PlatformKey(batch.platform)])
+        name = self.workplace.platforms[PlatformKey(batch.platform)].keywords.ideas
+        words = filters[name][0] if isinstance(filters[name], list) else filters[name]
+        return SearchDraft(
+            filters=filters,
+            expected_micros=self._expected(batch, filters, cap),
+            budget_micros=cap,
+            changes=f"{name} {words}",
+        )
+
+    def _expected(self, batch: Batch, filters: Mapping[str, Any], cap_micros: int) -> int:
+        """What the search would probably cost: no batch spends beyond its cap."""
+        rates = measured_rates(self.connection, PlatformKey(batch.platform), policy=self.policy, now=self.now)
+        results = int(filters["max_results"])
+        estimate = estimate_search(results, min(results, MAX_LEADS), rates)
+        return min(estimate.micros, cap_micros)
 
 
 def looser_search(
@@ -39,7 +126,7 @@ def looser_search(
     return None
 
 
-def without_looser(choice: RuleChoice, batch: Batch) -> RuleChoice:
+def _without_looser(choice: RuleChoice, batch: Batch) -> RuleChoice:
     """What a rule says that would loosen a search and cannot: a person may know better, unless it is of a list."""
     why = "no looser filters are left" if batch.filters else "a creator list has no filters"
     return asked_instead(choice, why, has_answer=bool(batch.filters))

@@ -7,7 +7,7 @@ from typing import Any
 from socialanalyzer_dagster.domain.notification_events import Deviation, Event, SearchStale
 from socialanalyzer_dagster.domain.notification_questions import Escalation
 from socialanalyzer_dagster.domain.notification_rules import NicheCluster, RuleTold
-from socialanalyzer_dagster.domain.rule_conditions import ACTIONS
+from socialanalyzer_dagster.domain.rule_questions import Reply, RuleQuestion
 from socialanalyzer_dagster.domain.rules import RuleChoice, Verdict
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.decisions import Decision
@@ -18,12 +18,12 @@ _SILENT = frozenset({"loosen", "retry_failed"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A rule's choice about a batch as it was written down; a question ends after `answer_hours`."""
+    """A rule's choice about a batch as it was written down, and the question it asks (None = it asks nothing)."""
 
     choice: RuleChoice
     made: Decision
     batch: Batch
-    answer_hours: int
+    question: RuleQuestion | None = None
 
 
 def event_of(chosen: Chosen) -> Event | None:
@@ -34,7 +34,7 @@ def event_of(chosen: Chosen) -> Event | None:
     choice, condition = chosen.choice, chosen.choice.rule.when.kind
     action = choice.rule.then.kind
     if choice.verdict is Verdict.ASK:
-        return _asked(chosen)
+        return _said(chosen) if chosen.question is None else _asked(chosen.made, chosen.question)
     if choice.verdict is not Verdict.ACT or action in _SILENT:
         return None
     if action == "pause":
@@ -45,45 +45,40 @@ def event_of(chosen: Chosen) -> Event | None:
     return told(chosen)
 
 
-def _asked(chosen: Chosen) -> Escalation:
-    made, budget = chosen.made, chosen.made.parameters.get("budget_micros")
+def _asked(made: Decision, question: RuleQuestion) -> Escalation:
+    can_approve = Reply.APPROVE in question.replies
     return Escalation(
         batch_id=made.batch_id,
         subject=made.dedup_key,
-        what=f"whether to {ACTIONS[chosen.choice.rule.then.kind]}",
+        what=question.what,
         why=made.reason,
-        expected_micros=made.expected_micros,
-        worst_case_micros=budget if isinstance(budget, int) else None,
-        without_answer=f"nothing is done; the question ends after {chosen.answer_hours} hours.",
-        how="`socialanalyzer rules list` shows it, with the command for a search that is drafted.",
+        expected_micros=question.expected_micros if can_approve else None,
+        worst_case_micros=question.worst_case_micros if can_approve else None,
+        alternatives=question.alternatives,
+        without_answer=question.without_answer,
+        how=question.how if can_approve else f"{question.cost} {question.how}",
     )
 
 
 def _held(chosen: Chosen) -> Event:
     """A batch that no vendor's return lets go on needs a person."""
-    made = chosen.made
-    if "vendor" in chosen.choice.looked.seen:
-        return _said(chosen)
-    return Escalation(
-        batch_id=made.batch_id,
-        subject=made.dedup_key,
-        what="whether a held batch goes on",
-        why=made.reason,
-        without_answer="the batch stays paused.",
-        how=f"`socialanalyzer batch retry {made.subject}` lets it go on, `socialanalyzer batch stop` ends it.",
-    )
+    return _said(chosen) if chosen.question is None else _asked(chosen.made, chosen.question)
 
 
 def _niche(chosen: Chosen) -> Event:
     seen: Mapping[str, Any] = chosen.choice.looked.seen
-    drafted = chosen.made.parameters.get("filters") is not None
+    asked = chosen.question
     return NicheCluster(
         batch_id=chosen.made.batch_id,
         niche=str(seen["niche"]),
         leads=seen["leads"],
         share_percent=round(100 * seen["leads"] / seen["scored"]),
-        follow_up=f"`socialanalyzer rules log --batch {chosen.made.subject}` has its command" if drafted else None,
+        follow_up=None if asked is None else _offered(asked),
     )
+
+
+def _offered(asked: RuleQuestion) -> str:
+    return f"It has {asked.changes}. {asked.cost} {asked.how} Without an answer: {asked.without_answer}"
 
 
 def _stale(chosen: Chosen) -> Event:

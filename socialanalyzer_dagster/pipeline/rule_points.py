@@ -1,33 +1,27 @@
-"""Decision points: after a stage every due rule is looked at, and its choice is written before it acts (15.1, 15.3)."""
+"""Decision points: a batch after a stage, what rules decided there, and what they did in its chain (15.1, 15.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.policy_automation import Loosen, Notify, ProposeSearch, RetryFailed, SuggestChanges
-from socialanalyzer_dagster.domain.rules import DecisionPoint, PastDeed, RuleChoice, Verdict, choose
-from socialanalyzer_dagster.domain.types import JsonValue, PlatformKey, Stage
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
-from socialanalyzer_dagster.pipeline.batch_warnings import variations
-from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.rule_counts import point_facts
-from socialanalyzer_dagster.pipeline.rule_drafts import STEP, looser_search, niche_search, step_taken, without_looser
-from socialanalyzer_dagster.pipeline.rule_news import Chosen, event_of
+from socialanalyzer_dagster.domain.rule_questions import REFUSED
+from socialanalyzer_dagster.domain.rules import PastDeed, Verdict
+from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline.rule_questions import (
+    is_question,
+)
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches, budget_scopes, decisions, lineages, outbox
+from socialanalyzer_dagster.storage import batches, decisions
 from socialanalyzer_dagster.storage.batches import Batch
-from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
+from socialanalyzer_dagster.storage.decisions import Decision, StoredDecision
 from socialanalyzer_dagster.storage.lineages import EndedStage
 
 KIND = "rule"
 ASK = "ask"
 NOTHING = "nothing"
 TOLD = "told"
-_SAID_ONLY = (ProposeSearch, SuggestChanges, Notify)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,23 +51,9 @@ def point_after(workplace: Workplace, batch: Batch, stage: Stage) -> Point | Non
     return Point(batch=batch, stage=stage, finished_at=progress.finished_at)
 
 
-def decide(workplace: Workplace, point: Point) -> list[StoredDecision]:
-    """Look at every due rule and write down what it chooses; the choices of this point that are to be carried out.
-
-    Safe to repeat: what was decided here before stays decided. Nothing is chosen for a batch that a person stopped.
-    """
-    if point.batch.stop_requested or point.batch.status == BatchStatus.STOPPED:
-        return []
-    policy = active_policy(workplace.database)
-    due = [name for name, rule in policy.rules.table.items() if point.stage in rule.after]
-    keys = [point.key(name) for name in due]
-    with workplace.database.read() as connection:
-        known = decisions.made_before(connection, keys)
-    if len(known) < len(keys):
-        _look(workplace, point, policy)
-    with workplace.database.read() as connection:
-        made = decisions.of_batch(connection, point.batch.batch_id)
-    return [each for each in made if each.dedup_key in keys and each.result is None and each.action != ASK]
+def waits_for_person(decision: StoredDecision) -> bool:
+    """True for what no rule carries out by itself."""
+    return decision.action == ASK or is_question(decision)
 
 
 def deeds_at(workplace: Workplace, point: Point) -> tuple[str, ...]:
@@ -82,27 +62,6 @@ def deeds_at(workplace: Workplace, point: Point) -> tuple[str, ...]:
         made = decisions.of_batch(connection, point.batch.batch_id)
     here = f":{point.batch.batch_id}:{point.stage}:{point.finished_at.timestamp():.6f}"
     return tuple(each.reason for each in made if each.action != NOTHING and each.dedup_key.endswith(here))
-
-
-def _look(workplace: Workplace, point: Point, policy: Policy) -> None:
-    with workplace.database.read() as connection:
-        place = lineages.place_of(connection, point.batch.batch_id)
-        facts = point_facts(connection, point.batch, point.stage, policy)
-    with workplace.database.write() as connection:
-        lineages.lock_lineage(connection, place.lineage)
-        history = rule_history(connection, place.lineage)
-        here = DecisionPoint(batch_id=point.batch.batch_id, stage=point.stage, facts=facts, depth=place.depth)
-        looking = _Looking(
-            connection=connection,
-            workplace=workplace,
-            point=point,
-            policy=policy,
-            lineage=place.lineage,
-            history=history,
-            now=workplace.clock.now(),
-        )
-        for choice in choose(policy, here, past_deeds(history)):
-            looking.write(choice)
 
 
 def rule_history(connection: Connection, lineage: str) -> list[StoredDecision]:
@@ -123,6 +82,7 @@ def past_deeds(history: Sequence[StoredDecision]) -> list[PastDeed]:
                     verdict=verdict,
                     batch_id=each.batch_id,
                     is_open=each.result is None,
+                    was_refused=each.result in REFUSED,
                     cap_micros=cap if isinstance(cap, int) else None,
                 )
             )
@@ -132,96 +92,3 @@ def past_deeds(history: Sequence[StoredDecision]) -> list[PastDeed]:
 def rule_of(decision: Decision) -> str:
     """The name of the rule that decided."""
     return decision.actor.partition("@")[0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Looking:
-    """Writes the choices of one point inside one transaction."""
-
-    connection: Connection
-    workplace: Workplace
-    point: Point
-    policy: Policy
-    lineage: str
-    history: Sequence[StoredDecision]
-    now: datetime
-
-    def write(self, choice: RuleChoice) -> None:
-        """One row; what needs no deed beyond being said has its result at once."""
-        choice, parameters = self._drafted(choice)
-        batch, is_act = self.point.batch, choice.verdict is Verdict.ACT
-        made = Decision(
-            dedup_key=self.point.key(choice.name),
-            at=self.now,
-            kind=KIND,
-            actor=f"{choice.name}@{self.policy.policy_version}",
-            subject=batch.partition_key,
-            action=choice.rule.then.kind if is_act else ASK if choice.verdict is Verdict.ASK else NOTHING,
-            reason=choice.sentence,
-            platform=batch.platform,
-            day=self.now.date(),
-            lineage=self.lineage,
-            batch_id=batch.batch_id,
-            stage=self.point.stage,
-            condition=choice.looked.seen,
-            parameters={"verdict": choice.verdict, "attempt": batch.attempt, **parameters},
-            expected_micros=batch.estimate_micros if "budget_micros" in parameters else None,
-        )
-        if not decisions.record(self.connection, made):
-            return
-        hours = self.policy.rules.answer_hours
-        event = event_of(Chosen(choice=choice, made=made, batch=batch, answer_hours=hours))
-        if event is not None:
-            outbox.emit(self.connection, event, now=self.now)
-        if not choice.verdict.is_deed:
-            self._finish(made, NOTHING)
-        elif is_act and isinstance(choice.rule.then, _SAID_ONLY):
-            self._finish(made, TOLD)
-
-    def _finish(self, made: Decision, result: str) -> None:
-        decisions.finish(self.connection, made.dedup_key, DecisionResult(result=result, at=self.now))
-
-    def _drafted(self, choice: RuleChoice) -> tuple[RuleChoice, Mapping[str, JsonValue]]:
-        """The choice with everything its deed needs; a rule that cannot act asks a person, or lets it be."""
-        batch, then = self.point.batch, choice.rule.then
-        if isinstance(then, Loosen) and choice.verdict.is_deed:
-            return self._loosened(choice)
-        if choice.verdict is not Verdict.ACT:
-            return choice, {}
-        if isinstance(then, RetryFailed):
-            wait = timedelta(minutes=then.wait_minutes[choice.number - 1])
-            return choice, {"due_at": (self.now + wait).isoformat(), "number": choice.number}
-        if isinstance(then, ProposeSearch) and choice.looked.niche is not None:
-            filters = niche_search(self.workplace, batch, choice.looked.niche, self.policy)
-            return choice, {"filters": filters}
-        if isinstance(then, SuggestChanges):
-            return choice, {"suggestions": self._suggestions()}
-        return choice, {}
-
-    def _loosened(self, choice: RuleChoice) -> tuple[RuleChoice, Mapping[str, JsonValue]]:
-        batch = self.point.batch
-        found = looser_search(
-            self.connection, self.workplace, batch, policy=self.policy, taken=step_taken(self.history)
-        )
-        if found is None:
-            return (without_looser(choice, batch) if choice.verdict is Verdict.ACT else choice), {}
-        scope = f"batch:{batch.batch_id}"
-        left = batch.cap_micros - budget_scopes.used_micros(self.connection, [scope]).get(scope, 0)
-        drafted: dict[str, JsonValue] = {
-            STEP: found.step,
-            "filters": found.filters,
-            "changes": found.sentence,
-            "budget_micros": left,
-        }
-        return choice, drafted
-
-    def _suggestions(self) -> list[str]:
-        batch = self.point.batch
-        tries = variations(self.connection, PlatformKey(batch.platform), batch.filters, policy=self.policy)
-        return [each.text for each in tries]
-
-
-def due_at(decision: StoredDecision) -> datetime | None:
-    """When a decision is to be carried out; None = at once."""
-    moment: Any = decision.parameters.get("due_at")
-    return None if moment is None else datetime.fromisoformat(str(moment))

@@ -11,7 +11,7 @@ from socialanalyzer_dagster.domain.policy_automation import Loosen
 from socialanalyzer_dagster.domain.rules import DecisionPoint, PastDeed, RuleChoice, Verdict, choose
 from socialanalyzer_dagster.domain.types import BatchKey, JsonValue, Stage
 from socialanalyzer_dagster.pipeline.rule_counts import point_facts
-from socialanalyzer_dagster.pipeline.rule_drafts import looser_search, step_taken, without_looser
+from socialanalyzer_dagster.pipeline.rule_drafts import Drafting, step_taken
 from socialanalyzer_dagster.pipeline.rule_points import Point, past_deeds, rule_history
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, decisions, lineages
@@ -113,11 +113,12 @@ class _Replay:
     def _drafted(self, batch: Batch, chain: _Chain, choice: RuleChoice) -> tuple[RuleChoice, str | None]:
         if choice.verdict is not Verdict.ACT or not isinstance(choice.rule.then, Loosen):
             return choice, None
-        found = looser_search(self.connection, self.workplace, batch, policy=self.policy, taken=chain.step)
-        if found is None:
-            return without_looser(choice, batch), None
-        chain.step = found.step
-        return choice, found.sentence
+        drafting = Drafting(self.connection, self.workplace, self.policy, self.workplace.clock.now())
+        choice, draft = drafting.looser(batch, choice, chain.step)
+        if draft is None:
+            return choice, None
+        chain.step = draft.step if draft.step is not None else chain.step
+        return choice, draft.changes
 
 
 def replay(workplace: Workplace, policy: Policy, *, since: datetime, until: datetime) -> Sequence[Replayed]:

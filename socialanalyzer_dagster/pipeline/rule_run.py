@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.rule_choices import decide
 from socialanalyzer_dagster.pipeline.rule_deeds import HOLDING
-from socialanalyzer_dagster.pipeline.rule_points import decide, deeds_at, point_after
+from socialanalyzer_dagster.pipeline.rule_points import deeds_at, point_after
 from socialanalyzer_dagster.pipeline.rule_watch import act_on
 
 

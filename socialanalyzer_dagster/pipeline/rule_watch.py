@@ -18,8 +18,10 @@ from socialanalyzer_dagster.pipeline.launch_queue import shared_caps
 from socialanalyzer_dagster.pipeline.launching import SharedCap
 from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.pipeline.policies import active_policy
-from socialanalyzer_dagster.pipeline.rule_deeds import HOLDING, carry_out, expire, hold_batch
-from socialanalyzer_dagster.pipeline.rule_points import ASK, KIND, TOLD, Point, decide, key_at
+from socialanalyzer_dagster.pipeline.rule_choices import decide
+from socialanalyzer_dagster.pipeline.rule_deeds import HOLDING, carry_out, close_question, hold_batch
+from socialanalyzer_dagster.pipeline.rule_points import KIND, TOLD, Point, key_at, waits_for_person
+from socialanalyzer_dagster.pipeline.rule_questions import ANSWER
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches, decisions
 from socialanalyzer_dagster.storage.decisions import Decision, DecisionResult, StoredDecision
@@ -48,7 +50,7 @@ def attend_rules(workplace: Workplace, cursor: str | None) -> Attended:
     policy, now = active_policy(workplace.database), workplace.clock.now()
     since = _since(cursor, policy, now)
     with workplace.database.read() as connection:
-        waiting = decisions.open_of_kind(connection, KIND)
+        waiting = [*decisions.open_of_kind(connection, KIND), *decisions.open_of_kind(connection, ANSWER)]
         points = _unseen(connection, stages_ended(connection, since, now), policy)
     done = [_attended(workplace, each, policy, now) for each in waiting]
     done += [sentence for point in points for sentence in _looked(workplace, point)]
@@ -115,8 +117,8 @@ def act_on(workplace: Workplace, decision: StoredDecision) -> str | None:
 
 
 def _attended(workplace: Workplace, decision: StoredDecision, policy: Policy, now: datetime) -> str | None:
-    if decision.action == ASK:
-        return expire(workplace, decision, now - timedelta(hours=policy.rules.answer_hours))
+    if waits_for_person(decision):
+        return close_question(workplace, decision, now - timedelta(hours=policy.rules.answer_hours))
     if decision.action not in HOLDING:
         return carry_out(workplace, decision)
     if (done := carry_out(workplace, decision)) is not None:

@@ -13,6 +13,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, waits_for_
 from socialanalyzer_dagster.pipeline.batch_warnings import suggestion_texts
 from socialanalyzer_dagster.pipeline.counters import stage_counters
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.rule_stories import rule_deeds
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import (
     batch_figures,
@@ -62,6 +63,7 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch, polic
         variations=_variations(connection, batch, policy) if _brought_little(batch, newness, policy) else (),
         waits_for_release=waits_for_release(batch.status, batch.cause),
         is_searched=discovered is not None and discovered.finished_at is not None,
+        rules=rule_deeds(connection, batch.batch_id),
     )
 
 

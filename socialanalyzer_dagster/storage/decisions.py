@@ -85,6 +85,11 @@ def decision(connection: Connection, dedup_key: str) -> StoredDecision | None:
     return next(iter(_all(connection, _stored().where(DecisionRow.dedup_key == dedup_key))), None)
 
 
+def by_number(connection: Connection, number: int) -> StoredDecision | None:
+    """The choice with this id; None when there is none."""
+    return next(iter(_all(connection, _stored().where(DecisionRow.id == number))), None)
+
+
 def of_lineage(connection: Connection, lineage: str) -> list[StoredDecision]:
     """All choices about a chain of batches, the oldest first."""
     return _all(connection, _stored().where(DecisionRow.lineage == lineage))

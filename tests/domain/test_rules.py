@@ -74,8 +74,9 @@ def test_a_rule_acts_from_its_bound_on_and_never_on_what_could_not_be_told(
     assert verdict(name, stage, facts).verdict is expected
 
 
-def deed(name: str, *, of: str = "b", is_open: bool = False, said: Verdict = ACT, cap: int | None = None) -> PastDeed:
-    return PastDeed(rule=name, verdict=said, batch_id=of, is_open=is_open, cap_micros=cap)
+def deed(name: str, *, of: str = "b", said: Verdict = ACT, no: bool = False, **facts: Any) -> PastDeed:
+    cap = facts.pop("cap", None)
+    return PastDeed(rule=name, verdict=said, batch_id=of, was_refused=no, cap_micros=cap, **facts)
 
 
 FAILED = PointFacts(attempted=20, failed=20)
@@ -88,7 +89,8 @@ FULL = replace(POOR, used_micros=90)
         ("R-1", S, POOR, (deed("R-1"),), Verdict.DONE),
         ("R-1", S, POOR, (deed("R-1", of="parent"),), Verdict.ASK),
         ("R-1", S, POOR, (deed("R-1", of="parent"), deed("R-1", said=Verdict.ASK)), Verdict.DONE),
-        ("R-1", S, POOR, (deed("R-2", of="parent"),), ACT),
+        ("R-1", S, POOR, (deed("R-1", of="parent"), deed("R-1", of="child", no=True)), Verdict.DONE),
+        ("R-1", S, POOR, (deed("R-2", of="parent", no=True),), ACT),
         ("R-2", E, FAILED, (deed("R-2"), deed("R-2")), ACT),
         ("R-2", E, FAILED, (deed("R-2", is_open=True),), Verdict.DONE),
         ("R-2", E, FAILED, (deed("R-2"),) * 3, Verdict.ASK),
@@ -107,6 +109,8 @@ def test_a_rule_acts_to_its_limit_in_its_lineage_then_asks_once_where_it_escalat
 def test_a_child_too_far_down_its_chain_needs_a_person() -> None:
     assert verdict("R-1", S, POOR, depth=1).verdict is ACT
     assert verdict("R-1", S, POOR, depth=2).verdict is Verdict.ASK
+    asked = deed("R-1", said=Verdict.ASK)
+    assert verdict("R-1", S, POOR, asked, depth=2).verdict is Verdict.DONE, "not twice about one batch"
 
 
 def test_every_choice_says_what_was_seen_and_what_follows() -> None:
@@ -115,8 +119,8 @@ def test_every_choice_says_what_was_seen_and_what_follows() -> None:
     )
     assert verdict("R-2", E, FAILED, *(deed("R-2"),) * 3).sentence == (
         "R-2 (failed leads): 20 of 20 (100 %) attempted leads failed and may be tried again. "
-        "A person is asked, because it acted 3 times already. `batch log` says what failed, `batch retry` tries again; "
-        "without an answer nothing is done."
+        "A person is asked, because it acted 3 times already. `batch log` says what failed, `rules questions` how to "
+        "answer; else nothing is done."
     )
     assert verdict("R-4", D, PointFacts()).sentence == (
         "R-4 (stale search): an unknown number of found leads are new. That cannot be told, so nothing is done."

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,14 @@ def advertised() -> Iterator[tuple[str, str]]:
             yield str(path.relative_to(ROOT)), (match[1] or match[2]).strip()
 
 
+@cache
+def _every_command() -> Any:
+    return typer.main.get_command(program())
+
+
 @pytest.mark.parametrize(("where", "words"), sorted(set(advertised())))
 def test_i_42_every_command_that_is_spoken_of_exists(where: str, words: str):
-    command: Any = typer.main.get_command(program())
+    command: Any = _every_command()
     parts = words.replace("|", " ").split()
     while parts and hasattr(command, "commands"):
         assert parts[0] in command.commands, f"{where} names `socialanalyzer {words}`"

@@ -55,8 +55,18 @@ class BookFilters(SearchFilters):
     keyword: str = "books"
 
 
+_POLICIES: dict[tuple[str, str], Policy] = {}
+
+
 def book_policy(policy: Policy, **sections: dict[str, Any]) -> Policy:
-    """The policy with the tests' platform in it, and some keys of some sections changed."""
+    """The policy with the tests' platform in it, and some keys of some sections changed; made once per process."""
+    asked = (policy.digest, repr(sections))
+    if asked not in _POLICIES:
+        _POLICIES[asked] = _book_policy(policy, sections)
+    return _POLICIES[asked]
+
+
+def _book_policy(policy: Policy, sections: dict[str, dict[str, Any]]) -> Policy:
     document = policy.document()
     for name, changes in sections.items():
         document[name] = document[name] | changes

@@ -7,14 +7,17 @@ import pytest
 from batch_world import LEAD_STAGES, World, book_policy, materialize
 
 from socialanalyzer_dagster.domain.notification_events import Event, Kind
-from socialanalyzer_dagster.domain.notifications import EVENTS
+from socialanalyzer_dagster.domain.notifications import EVENTS, Markup, Place, message
 from socialanalyzer_dagster.domain.policy_automation import Rule
 from socialanalyzer_dagster.domain.rule_conditions import Looked
+from socialanalyzer_dagster.domain.rule_questions import Proposal, RuleQuestion
 from socialanalyzer_dagster.domain.rules import RuleChoice, Verdict
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.news import gather
 from socialanalyzer_dagster.pipeline.rule_news import Chosen, event_of
+from socialanalyzer_dagster.pipeline.rule_points import KIND
+from socialanalyzer_dagster.pipeline.rule_questions import open_questions
 from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.storage import decisions, outbox
 from socialanalyzer_dagster.storage.batches import Batch
@@ -57,10 +60,15 @@ async def test_a_question_of_a_rule_is_an_escalation_with_what_silence_means(wor
     await through(world, key, Stage.DISCOVERED, Stage.SCREENED)
     (event,) = told(world)
     text = "\n".join([event.title(f"batch {key}"), *event.sentences(f"batch {key}")])
-    title = f"A decision is needed: whether to run the search again with looser filters (batch {key})"
+    what = f"whether to run the search of {key} again with looser filters"
+    title = f"A decision is needed: {what} (batch {key})"
     assert text.startswith(f"{title}\nWhy: R-1 (low yield): ")
     assert "A person is asked, because no looser filters are left." in text
-    assert text.endswith("Without an answer: nothing is done; the question ends after 24 hours.")
+    assert "\nInstead: filters of your own (modify); search no further here (reject).\n" in text
+    assert "What it costs depends on the filters that you give, at most $49.70. Answer by" in text
+    number = open_question(world).number
+    assert f"Answer by `socialanalyzer rules answer {number} modify --by NAME --reason WHY [--max-spend USD] " in text
+    assert text.endswith("Without an answer: at 2026-11-21 12:00 UTC it counts as a no, and nothing is done.")
 
 
 async def test_a_dense_niche_is_told_with_where_its_drafted_search_is(world: World) -> None:
@@ -68,7 +76,20 @@ async def test_a_dense_niche_is_told_with_where_its_drafted_search_is(world: Wor
     await through(world, key, Stage.DISCOVERED, *LEAD_STAGES)
     (event,) = [each for each in told(world) if each.kind is Kind.NICHE_CLUSTER]
     assert event.sentences(f"batch {key}")[0] == f"6 leads of batch {key} (100 % of those scored) share it."
-    assert f"`socialanalyzer rules log --batch {key}`" in event.sentences(f"batch {key}")[1]
+    question = open_question(world)
+    drafted = event.sentences(f"batch {key}")[1]
+    assert drafted.startswith(
+        f"A follow-up search is drafted. It has keyword Unknown. {question.cost} Answer by `{question.commands[0]}`, "
+    )
+    assert drafted.endswith(f"Without an answer: {question.without_answer}")
+    (stored,) = message(event, Place(markup=Markup.PLAIN, batch_key=key)).text.splitlines()[1:2]
+    assert stored == drafted, "no channel cuts it"
+
+
+def open_question(world: World) -> RuleQuestion:
+    with world.database.read() as connection:
+        (question,) = open_questions(connection, KIND, 24)
+    return question
 
 
 def chosen(batch: Batch, policy: Any, rule: str, **changes: Any) -> Chosen:
@@ -84,9 +105,15 @@ def chosen(batch: Batch, policy: Any, rule: str, **changes: Any) -> Chosen:
     )
     made = Decision(
         dedup_key=f"rule:{rule}", at=batch.created_at, kind="rule", actor=f"{rule}@1", subject=batch.partition_key,
-        action="a", reason="it is so.", batch_id=batch.batch_id, platform=batch.platform, stage="scored", **changes,
+        action=changes.pop("action", "a"), reason="it is so.", batch_id=batch.batch_id, platform=batch.platform,
+        stage="scored", **changes,
     )  # fmt: skip
-    return Chosen(choice=choice, made=made, batch=batch, answer_hours=24)
+    question = RuleQuestion(
+        number=7, rule=rule, batch_key=batch.partition_key, proposal=Proposal.RETRY_FAILED, why="it is so.",
+        expected_micros=10, worst_case_micros=20, changes=None, filters=None, asked_at=batch.created_at,
+        expires_at=batch.created_at,
+    )  # fmt: skip
+    return Chosen(choice=choice, made=made, batch=batch, question=question if made.action == "ask" else None)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +121,12 @@ def chosen(batch: Batch, policy: Any, rule: str, **changes: Any) -> Chosen:
     [
         ("R-1", {}, None),
         ("R-2", {}, None),
-        ("R-2", {"verdict": Verdict.ASK}, Kind.ESCALATION),
+        ("R-2", {"verdict": Verdict.ASK, "action": "ask"}, Kind.ESCALATION),
         ("R-2", {"verdict": Verdict.DONE}, None),
         ("R-4", {}, Kind.STALE_SEARCH),
         ("R-5", {}, Kind.DEVIATION),
         ("R-6", {}, None),
-        ("R-7", {}, Kind.ESCALATION),
+        ("R-7", {"action": "ask"}, Kind.ESCALATION),
         ("R-8", {"seen": {"vendor": "openai"}}, Kind.RULE_TOLD),
         ("R-1", {"row": {"then": {"kind": "notify"}}}, Kind.RULE_TOLD),
     ],

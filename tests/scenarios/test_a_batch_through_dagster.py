@@ -177,12 +177,19 @@ def test_a_run_that_was_terminated_between_two_stages_leaves_its_batch_paused(ho
     run = house.instance.create_run_for_job(
         house.definitions.resolve_job_def("lead_batch_job"), tags={"dagster/partition": key, ATTEMPT_TAG: "1"}
     )
-    event = house.instance.report_run_canceled(run)
-    with dg.build_run_status_sensor_context(
-        sensor_name="run_cancelled_sensor", dagster_event=event, dagster_instance=house.instance,
-        dagster_run=run, resources=dict(house.definitions.resources or {}),
-    ) as context:  # fmt: skip
-        run_cancelled_sensor(context)
+    ticks = []
+    for report in (lambda: None, lambda: house.instance.report_run_canceled(run), lambda: None):
+        report()
+        with dg.build_sensor_context(
+            instance=house.instance, resources=dict(house.definitions.resources or {}),
+            cursor=ticks[-1].cursor if ticks else None,
+        ) as context:  # fmt: skip
+            ticks.append(run_cancelled_sensor(context))
+    assert [each.skip_reason.skip_message for each in ticks] == [
+        "From now on this sensor looks at every run of a batch that was terminated.",
+        f"Batch {key} is paused: {CANCELLED}.",
+        "No run of a batch was terminated since the last look.",
+    ]
     assert (house.view(key)["status"], house.view(key)["cause"]) == ("paused", CANCELLED)
 
 

@@ -82,3 +82,11 @@ def test_a_poor_search_has_a_child_that_finds_more(house: House, capsys: pytest.
         ("loosen", "ask"),
     ]
     assert len(said(capsys, "rules", "log")) == len(log), "a simulation writes nothing"
+    (question,) = said(capsys, "rules", "questions")
+    assert (question["batch"], question["proposal"]) == (child, "loosen")
+    no = said(capsys, "rules", "answer", str(question["id"]), "reject", "--by", "Mara", "--reason", "enough")
+    assert (no["reply"], no["result"], no["batch"]) == ("reject", "nothing", None)
+    assert said(capsys, "rules", "questions") == []
+    assert command(["rules", "answer", str(question["id"]), "approve", "--by", "Noa"]) == 2
+    answered = said(capsys, "rules", "log", "--batch", child)[-1]
+    assert (answered["by"], answered["rule"], answered["action"]) == ("Mara", "R-1", "reject")

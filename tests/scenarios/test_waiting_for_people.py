@@ -72,11 +72,12 @@ def test_a_run_that_did_a_part_of_a_batch_pauses_it_at_once(house: House) -> Non
     )
     with house.office.database.write() as connection:
         connection.execute(update(LeadBatchRow).values(status="screening", run_id=run.run_id))
-    event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
-    with dg.build_run_status_sensor_context(
-        sensor_name="run_success_sensor", dagster_event=event, dagster_instance=house.instance,
-        dagster_run=run, resources=dict(house.definitions.resources or {}),
-    ) as context:  # fmt: skip
+    house.instance.report_dagster_event(
+        dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id
+    )
+    with dg.build_sensor_context(
+        instance=house.instance, resources=dict(house.definitions.resources or {}), cursor='{"record_id": -1}'
+    ) as context:
         run_success_sensor(context)
     assert house.view(key)["status"] == "paused"
 
