@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
@@ -124,6 +124,12 @@ class Policy(Section):
     def digest(self) -> str:
         """SHA-256 of the document and the category examples; pinned by every batch, outcome and score (spec 4)."""
         return sha256_of({"policy": self.document(), "category_examples": shipped_examples_digest()})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, changed in some sections, which has a digest of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("digest", None)
+        return copied
 
     def document(self) -> dict[str, Any]:
         """The JSON form that is stored and hashed."""

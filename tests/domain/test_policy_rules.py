@@ -82,3 +82,10 @@ def test_a_lost_paid_call_cannot_be_repeated_more_than_once_without_a_person():
     with pytest.raises(PolicyError, match=r"retries\.reissue_lost must be 0 or 1"):
         parse_policy(document)
     assert stored_policy(document).retries.reissue_lost == 2, "what was stored stays readable"
+
+
+def test_a_changed_copy_has_a_digest_of_its_own(policy):
+    before = policy.digest
+    changed = policy.model_copy(update={"crm": policy.crm.model_copy(update={"existing_contact": "skip"})})
+    assert changed.digest != before == policy.digest
+    assert policy.model_copy().digest == before

@@ -22,15 +22,15 @@ def _stretch(world: CrmWorld, key: str) -> Stretch:
         return next_stretch(connection, find_batch(world.workplace, key))
 
 
-async def test_an_approval_queues_the_batch_for_its_sync(world_on_each: CrmWorld) -> None:
-    key = await world_on_each.scored("p1")
-    report = await world_on_each.plan(key)
-    before = find_batch(world_on_each.workplace, key)
-    assert _stretch(world_on_each, key) is Stretch.TO_PLAN
-    batch = approve(world_on_each.workplace, key, by="Mara", comment="fine", plan_hash=(report.plan_hash or "")[:12])
+async def test_an_approval_queues_the_batch_for_its_sync(world: CrmWorld) -> None:
+    key = await world.scored("p1")
+    report = await world.plan(key)
+    before = find_batch(world.workplace, key)
+    assert _stretch(world, key) is Stretch.TO_PLAN
+    batch = approve(world.workplace, key, by="Mara", comment="fine", plan_hash=(report.plan_hash or "")[:12])
     assert (batch.status, batch.attempt) == ("queued", before.attempt + 1)
-    assert _stretch(world_on_each, key) is Stretch.SYNC
-    with world_on_each.database.read() as connection:
+    assert _stretch(world, key) is Stretch.SYNC
+    with world.database.read() as connection:
         entry = connection.execute(select(AuditEntryRow.__table__).order_by(AuditEntryRow.id.desc()).limit(1)).one()
     assert (entry.actor, entry.action, entry.subject) == ("Mara", "plan.approve", key)
     assert entry.detail["plan_hash"] == report.plan_hash
@@ -81,20 +81,20 @@ async def test_the_demonstrations_name_is_refused_where_data_are_real(world: Crm
     assert approve(here, key, by=DEMO_APPROVER).status == "queued"
 
 
-async def test_a_rejection_ends_the_batch_and_gives_the_leads_back(world_on_each: CrmWorld) -> None:
-    world_on_each.vendor.statuses = {"p3": "invalid"}
-    key = await world_on_each.scored("p1", "p2", "p3", "r4")
-    await world_on_each.plan(key)
-    assert world_on_each.dealt().total() == 2
-    batch = reject(world_on_each.workplace, key, by="Mara", reason="wrong niche")
+async def test_a_rejection_ends_the_batch_and_gives_the_leads_back(world: CrmWorld) -> None:
+    world.vendor.statuses = {"p3": "invalid"}
+    key = await world.scored("p1", "p2", "p3", "r4")
+    await world.plan(key)
+    assert world.dealt().total() == 2
+    batch = reject(world.workplace, key, by="Mara", reason="wrong niche")
     assert (batch.status, batch.cause) == ("completed", "the plan was rejected by Mara: wrong niche")
-    assert world_on_each.codes(Stage.SYNCED) == {"gate_rejected": 3, "upstream_rejected": 1}
+    assert world.codes(Stage.SYNCED) == {"gate_rejected": 3, "upstream_rejected": 1}
     assert batch.summary
-    assert world_on_each.dealt().total() == world_on_each.assigned().total() == 0
-    assert set(world_on_each.states(key).values()) == {"rejected"}
-    assert world_on_each.ours() == []
+    assert world.dealt().total() == world.assigned().total() == 0
+    assert set(world.states(key).values()) == {"rejected"}
+    assert world.ours() == []
     with pytest.raises(ApprovalRefused, match="was rejected by Mara"):
-        approve(world_on_each.workplace, key, by="Ben")
+        approve(world.workplace, key, by="Ben")
 
 
 async def test_a_rejection_needs_a_reason(world: CrmWorld) -> None:

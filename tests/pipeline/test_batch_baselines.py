@@ -23,7 +23,13 @@ from socialanalyzer_dagster.storage.scores import REDUCED
 
 
 @pytest.fixture
-def world(database: Database, policy: Any, clock: Any, tmp_path: Any) -> World:
+def world(sqlite_database: Database, policy: Any, clock: Any, tmp_path: Any) -> World:
+    return World(sqlite_database, book_policy(policy), clock, tmp_path)
+
+
+@pytest.fixture
+def world_on_each(database: Database, policy: Any, clock: Any, tmp_path: Any) -> World:
+    """The same over each engine, for what sums and JSON columns decide."""
     return World(database, book_policy(policy), clock, tmp_path)
 
 
@@ -47,10 +53,10 @@ def found_for(world: World, key: str) -> dict[str, Comparison]:
         }
 
 
-async def test_totals_are_what_the_batch_came_to(world: World) -> None:
-    key = await went_through(world, 1)
-    batch = find_batch(world.workplace, key)
-    with world.database.read() as connection:
+async def test_totals_are_what_the_batch_came_to(world_on_each: World) -> None:
+    key = await went_through(world_on_each, 1)
+    batch = find_batch(world_on_each.workplace, key)
+    with world_on_each.database.read() as connection:
         totals = totals_of(connection, [batch.batch_id])[batch.batch_id]
     assert (totals.found, totals.new, totals.scored) == (6, 6, 6)
     assert totals.mean_score == pytest.approx(0.8)
@@ -63,16 +69,16 @@ async def test_totals_are_what_the_batch_came_to(world: World) -> None:
 
 
 async def test_what_another_policy_would_have_made_of_a_batch_is_in_no_figure_even_when_people_are_erased(
-    world: World,
+    world_on_each: World,
 ) -> None:
-    key = await went_through(world, 1)
-    batch = find_batch(world.workplace, key)
-    document = world.policy.document()
+    key = await went_through(world_on_each, 1)
+    batch = find_batch(world_on_each.workplace, key)
+    document = world_on_each.policy.document()
     document["tiers"]["rows"][0]["at_least"] = "0.99"
-    rescore(world.database, parse_policy(document), batch_id=batch.batch_id, now=world.clock.now())
-    with world.database.write() as connection:
+    rescore(world_on_each.database, parse_policy(document), batch_id=batch.batch_id, now=world_on_each.clock.now())
+    with world_on_each.database.write() as connection:
         connection.execute(update(ScoreRow).values(kind=REDUCED, lead_score="", base="", record={}))
-    with world.database.read() as connection:
+    with world_on_each.database.read() as connection:
         assert totals_of(connection, [batch.batch_id])[batch.batch_id].tiers == {"auto_enroll": 6}
 
 

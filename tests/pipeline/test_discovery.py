@@ -43,7 +43,13 @@ BY = Deed(by="Ada")
 
 
 @pytest.fixture
-def world(database, policy, clock, tmp_path):
+def world(sqlite_database, policy, clock, tmp_path):
+    return World(sqlite_database, book_policy(policy), clock, tmp_path)
+
+
+@pytest.fixture
+def world_on_each(database, policy, clock, tmp_path):
+    """The same over each engine, for what claims, keys and transactions decide."""
     return World(database, book_policy(policy), clock, tmp_path)
 
 
@@ -62,28 +68,28 @@ def complete(world, key):
     finish_batch(world.workplace, batch, Ending(status=BatchStatus.COMPLETED, cause=None, now=world.clock.now()))
 
 
-async def test_every_item_has_one_result_and_their_sum_is_what_was_received(world):
-    world.vendor.names = ["p1", "?", "p2", "p1", "p3", "p4", "p5"]
-    key = world.create(filters={"keyword": "few", "max_results": 4}).key
-    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+async def test_every_item_has_one_result_and_their_sum_is_what_was_received(world_on_each):
+    world_on_each.vendor.names = ["p1", "?", "p2", "p1", "p3", "p4", "p5"]
+    key = world_on_each.create(filters={"keyword": "few", "max_results": 4}).key
+    report = (await world_on_each.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
     assert report.items == {"lead": 4, "no_identity": 1, "duplicate_in_batch": 1, "over_max_results": 1}
-    assert sum(report.items.values()) == len(world.vendor.names)
-    assert positions(world) == [("p1", 1), ("p2", 2), ("p3", 3), ("p4", 4)]
+    assert sum(report.items.values()) == len(world_on_each.vendor.names)
+    assert positions(world_on_each) == [("p1", 1), ("p2", 2), ("p3", 3), ("p4", 4)]
     assert report.spend_micros == 7 * FOUND_MICROS
 
 
-async def test_an_alias_names_the_same_account_and_its_facts_are_merged(world):
-    world.vendor.names = ["p1", "p1-campaign"]
-    world.vendor.aliases = {"p1-campaign": ("p1",)}
-    world.vendor.emails = {"p1-campaign": "p1@example.org"}
-    key = world.create().key
-    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+async def test_an_alias_names_the_same_account_and_its_facts_are_merged(world_on_each):
+    world_on_each.vendor.names = ["p1", "p1-campaign"]
+    world_on_each.vendor.aliases = {"p1-campaign": ("p1",)}
+    world_on_each.vendor.emails = {"p1-campaign": "p1@example.org"}
+    key = world_on_each.create().key
+    report = (await world_on_each.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
     assert report.items == {"lead": 1, "duplicate_in_batch": 1}
-    async with world.opened(key) as batch:
-        with world.database.read() as connection:
+    async with world_on_each.opened(key) as batch:
+        with world_on_each.database.read() as connection:
             (work,) = load_works(connection, batch.of(Stage.SCREENED), [(lead_uid(PLATFORM, "p1"), 1)])
     assert [each.value for each in work.candidates] == ["p1@example.org"]
-    with world.database.read() as connection:
+    with world_on_each.database.read() as connection:
         assert connection.execute(select(LeadAliasRow.alias)).scalars().all() == ["p1-campaign"]
 
 
@@ -165,15 +171,17 @@ async def test_leads_that_a_kill_left_undecided_are_decided_although_enough_have
     assert world.codes(Stage.DISCOVERED) == {"passed": 3}
 
 
-async def test_a_suppressed_person_leaves_a_keyed_hash_only(world):
+async def test_a_suppressed_person_leaves_a_keyed_hash_only(world_on_each):
     keyed = identifier_hash(Identifier(IdentifierKind.HANDLE, f"{PLATFORM}:p2"), KEY)
-    with world.database.write() as connection:
-        entry = Suppression(kind="handle", keyed_hash=keyed, reason="asked", source="mail", added_at=world.clock.now())
+    with world_on_each.database.write() as connection:
+        entry = Suppression(
+            kind="handle", keyed_hash=keyed, reason="asked", source="mail", added_at=world_on_each.clock.now()
+        )
         suppressions.add_suppressions(connection, [entry])
-    key = world.create().key
-    report = (await world.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
+    key = world_on_each.create().key
+    report = (await world_on_each.run(key, Stage.DISCOVERED))[Stage.DISCOVERED]
     assert report.items == {"lead": 5, "suppressed": 1}
-    with world.database.read() as connection:
+    with world_on_each.database.read() as connection:
         row = connection.execute(
             select(FoundItemRow.identity_hash, FoundItemRow.raw, FoundItemRow.lead_uid).where(
                 FoundItemRow.result == "suppressed"
@@ -183,69 +191,71 @@ async def test_a_suppressed_person_leaves_a_keyed_hash_only(world):
         assert connection.execute(select(LeadRow).where(LeadRow.handle == "p2")).first() is None
 
 
-async def test_leads_judged_lately_are_known_and_old_ones_are_refreshed(world, clock):
-    world.vendor.names = ["p1", "r1"]
-    first = world.create().key
-    await world.run(first)
-    complete(world, first)
-    second = world.create().key
-    await world.run(second, Stage.DISCOVERED)
-    assert set(world.codes(Stage.DISCOVERED)) == {"passed", "known_recent"}
-    assert world.outcomes()["discovered", "p1"] == [("passed", None), ("rejected", "known_recent")]
-    assert find_batch(world.workplace, second).status == "completed_empty"
+async def test_leads_judged_lately_are_known_and_old_ones_are_refreshed(world_on_each, clock):
+    world_on_each.vendor.names = ["p1", "r1"]
+    first = world_on_each.create().key
+    await world_on_each.run(first)
+    complete(world_on_each, first)
+    second = world_on_each.create().key
+    await world_on_each.run(second, Stage.DISCOVERED)
+    assert set(world_on_each.codes(Stage.DISCOVERED)) == {"passed", "known_recent"}
+    assert world_on_each.outcomes()["discovered", "p1"] == [("passed", None), ("rejected", "known_recent")]
+    assert find_batch(world_on_each.workplace, second).status == "completed_empty"
     clock.at += timedelta(days=91)
-    third = world.create().key
-    await world.run(third, Stage.DISCOVERED)
-    assert world.outcomes()["discovered", "r1"][-1] == ("passed", None), "a rejection is looked at again after 90 days"
-    assert world.outcomes()["discovered", "p1"][-1] == ("rejected", "known_recent"), "a scored lead after 180"
+    third = world_on_each.create().key
+    await world_on_each.run(third, Stage.DISCOVERED)
+    assert world_on_each.outcomes()["discovered", "r1"][-1] == ("passed", None), (
+        "a rejection is looked at again after 90 days"
+    )
+    assert world_on_each.outcomes()["discovered", "p1"][-1] == ("rejected", "known_recent"), "a scored lead after 180"
 
 
-async def test_two_batches_never_work_on_one_lead(world):
-    first, second = world.create().key, world.create().key
-    await asyncio.gather(world.run(first, Stage.DISCOVERED), world.run(second, Stage.DISCOVERED))
-    assert world.codes(Stage.DISCOVERED) == {"passed": 6, "claimed_by_other_batch": 6}
-    with world.database.read() as connection:
+async def test_two_batches_never_work_on_one_lead(world_on_each):
+    first, second = world_on_each.create().key, world_on_each.create().key
+    await asyncio.gather(world_on_each.run(first, Stage.DISCOVERED), world_on_each.run(second, Stage.DISCOVERED))
+    assert world_on_each.codes(Stage.DISCOVERED) == {"passed": 6, "claimed_by_other_batch": 6}
+    with world_on_each.database.read() as connection:
         assert len(connection.execute(select(LeadClaimRow.lead_uid)).all()) == 6
         assert len(connection.execute(select(LeadRow.lead_uid)).all()) == 6
 
 
-async def test_claims_end_with_the_batch_and_with_its_silence(world, clock):
-    first = world.create().key
-    await world.run(first, Stage.DISCOVERED)
+async def test_claims_end_with_the_batch_and_with_its_silence(world_on_each, clock):
+    first = world_on_each.create().key
+    await world_on_each.run(first, Stage.DISCOVERED)
     clock.at += timedelta(hours=25)
-    second = world.create().key
-    await world.run(second, Stage.DISCOVERED)
-    assert world.outcomes()["discovered", "p1"] == [("passed", None), ("passed", None)]
-    complete(world, second)
-    with world.database.read() as connection:
+    second = world_on_each.create().key
+    await world_on_each.run(second, Stage.DISCOVERED)
+    assert world_on_each.outcomes()["discovered", "p1"] == [("passed", None), ("passed", None)]
+    complete(world_on_each, second)
+    with world_on_each.database.read() as connection:
         assert connection.execute(select(LeadClaimRow)).first() is None
 
 
-async def test_a_discovery_killed_half_way_goes_on_with_the_same_positions_and_no_second_purchase(world):
-    world.vendor.names = [f"p{n}" for n in range(1, 11)]
-    key = world.create().key
-    await world.run(key, Stage.DISCOVERED)
-    whole = positions(world)
-    with world.database.write() as connection:  # as if the process had died after the first seven items
+async def test_a_discovery_killed_half_way_goes_on_with_the_same_positions_and_no_second_purchase(world_on_each):
+    world_on_each.vendor.names = [f"p{n}" for n in range(1, 11)]
+    key = world_on_each.create().key
+    await world_on_each.run(key, Stage.DISCOVERED)
+    whole = positions(world_on_each)
+    with world_on_each.database.write() as connection:  # as if the process had died after the first seven items
         late = select(BatchLeadRow.lead_uid).where(BatchLeadRow.position > 7)
         connection.execute(delete(FoundItemRow).where(FoundItemRow.item_no > 7))
         connection.execute(delete(StageOutcomeRow))
         connection.execute(delete(LeadRow).where(LeadRow.lead_uid.in_(late)))
         connection.execute(delete(BatchStageRow))
-    await world.run(key, Stage.DISCOVERED)
-    assert positions(world) == whole
-    assert world.codes(Stage.DISCOVERED) == {"passed": 10}
-    assert world.vendor.asked["search"] == 1
+    await world_on_each.run(key, Stage.DISCOVERED)
+    assert positions(world_on_each) == whole
+    assert world_on_each.codes(Stage.DISCOVERED) == {"passed": 10}
+    assert world_on_each.vendor.asked["search"] == 1
 
 
-async def test_novelty_is_recorded_at_the_end_of_discovery(world):
-    first = world.create(filters={"keyword": "same"}).key
-    await world.run(first, Stage.DISCOVERED)
-    complete(world, first)
-    world.vendor.names.append("p7")
-    second = world.create(filters={"keyword": "same"}).key
-    await world.run(second, Stage.DISCOVERED)
-    with world.database.read() as connection:
+async def test_novelty_is_recorded_at_the_end_of_discovery(world_on_each):
+    first = world_on_each.create(filters={"keyword": "same"}).key
+    await world_on_each.run(first, Stage.DISCOVERED)
+    complete(world_on_each, first)
+    world_on_each.vendor.names.append("p7")
+    second = world_on_each.create(filters={"keyword": "same"}).key
+    await world_on_each.run(second, Stage.DISCOVERED)
+    with world_on_each.database.read() as connection:
         rows = connection.execute(
             select(FilterHistoryRow.total_found, FilterHistoryRow.new_found, FilterHistoryRow.novelty_rate).order_by(
                 FilterHistoryRow.id

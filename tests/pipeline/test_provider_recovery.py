@@ -177,9 +177,9 @@ async def test_an_unfinished_look_for_contacts_ends_the_way_only_of_leads_withou
 
 @pytest.mark.parametrize("away", [{"p1", "p2"}, {"p1", "p2", "p3", "p4", "p5", "p6"}])
 async def test_leads_for_whom_nobody_could_look_wait_for_that_vendor_and_none_fails(
-    database, policy, clock, tmp_path, away: set[str]
+    sqlite_database, policy, clock, tmp_path, away: set[str]
 ):
-    world = world_with(database, policy, clock, tmp_path)
+    world = world_with(sqlite_database, policy, clock, tmp_path)
     world.vendor.unseen = away
     key = world.create().key
     reports = await world.run(key)
@@ -201,10 +201,10 @@ async def test_leads_for_whom_nobody_could_look_wait_for_that_vendor_and_none_fa
 
 
 async def test_a_cap_reached_later_in_the_stage_does_not_hide_that_leads_wait_for_a_vendor(
-    database, policy, clock, tmp_path
+    sqlite_database, policy, clock, tmp_path
 ):
     in_pairs = policy.model_copy(update={"enrichment": policy.enrichment.model_copy(update={"chunk_size": 2})})
-    world = world_with(database, in_pairs, clock, tmp_path)
+    world = world_with(sqlite_database, in_pairs, clock, tmp_path)
     world.vendor.unseen = {"p1", "p2"}
     key = world.create().key
     await world.run(key, Stage.DISCOVERED, Stage.SCREENED)

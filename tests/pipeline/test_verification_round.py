@@ -87,9 +87,8 @@ def assert_books_agree(world: CrmWorld, key: str, calls: int) -> None:
 
 
 async def test_an_address_without_a_verdict_is_verified_when_the_plan_is_made(
-    world_on_each: CrmWorld, mailboxes: Mailboxes
+    world: CrmWorld, mailboxes: Mailboxes
 ) -> None:
-    world = world_on_each
     world.vendor.statuses = {"p1": "unverified", "p2": "valid"}
     key = await world.scored("p1", "p2")
     await world.plan(key)
@@ -137,9 +136,8 @@ async def test_a_verifier_that_refuses_its_key_pauses_the_batch_until_a_person_a
 
 
 async def test_a_refused_address_gives_way_to_the_next_best_or_keeps_the_lead_out(
-    world_on_each: CrmWorld, mailboxes: Mailboxes
+    world: CrmWorld, mailboxes: Mailboxes
 ) -> None:
-    world = world_on_each
     world.vendor.emails = {"p1": "other@example.org"}
     world.vendor.statuses = {"p1": "unverified", "p2": "unverified"}
     mailboxes.known = {"p1@example.org": "invalid", "other@example.org": "ok", "p2@example.org": "disposable"}
@@ -162,9 +160,8 @@ async def test_nobody_asks_about_an_address_of_somebody_who_objected(world: CrmW
 
 @pytest.mark.parametrize(("days", "asked"), [(29, []), (31, ["p1@example.org"])])
 async def test_a_verdict_holds_for_thirty_days(
-    world_on_each: CrmWorld, mailboxes: Mailboxes, days: int, asked: list[str]
+    world: CrmWorld, mailboxes: Mailboxes, days: int, asked: list[str]
 ) -> None:
-    world = world_on_each
     key = await world.scored("p1")
     world.clock.advance(days=days)
     await world.plan(key)
@@ -175,10 +172,7 @@ async def test_a_verdict_holds_for_thirty_days(
     assert_books_agree(world, key, calls=len(asked))
 
 
-async def test_a_corrected_address_is_verified_before_it_is_written(
-    world_on_each: CrmWorld, mailboxes: Mailboxes
-) -> None:
-    world = world_on_each
+async def test_a_corrected_address_is_verified_before_it_is_written(world: CrmWorld, mailboxes: Mailboxes) -> None:
     key = await world.scored("p1")
     right = Correction(
         lead="p1", field="email", value="right@example.org", by="Mara", reason="they told us", at=world.clock.now()
@@ -189,10 +183,7 @@ async def test_a_corrected_address_is_verified_before_it_is_written(
     assert world.rows(key)["p1"].planned.changes["email"].new == "right@example.org"
 
 
-async def test_a_full_cap_leaves_the_address_held_and_the_others_planned(
-    world_on_each: CrmWorld, mailboxes: Mailboxes
-) -> None:
-    world = world_on_each
+async def test_a_full_cap_leaves_the_address_held_and_the_others_planned(world: CrmWorld, mailboxes: Mailboxes) -> None:
     world.vendor.statuses = {"p1": "unverified"}
     key = await world.scored("p1", "p2")
     spent = batch_view(world.workplace, key)["spend_micros"]
@@ -236,9 +227,8 @@ async def test_a_verdict_paid_for_before_the_verifier_fell_silent_is_booked(
 
 
 async def test_a_lead_whose_look_for_contacts_was_not_finished_gets_its_address_chosen_and_verified(
-    world_on_each: CrmWorld, mailboxes: Mailboxes
+    world: CrmWorld, mailboxes: Mailboxes
 ) -> None:
-    world = world_on_each
     key = await world.scored("p1")
     with world.database.write() as connection:
         connection.execute(
