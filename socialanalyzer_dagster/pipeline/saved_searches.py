@@ -62,8 +62,9 @@ def health_of(
         )
     model = filter_model_of(platform_of(workplace, platform))
     searched = fingerprint(validate_filters(model, preset.filters, policy), policy)
-    novelty = novelty_of(connection, searched, policy=policy, now=now)
-    overlap = searches.overlap(connection, searched)
+    past = searches.runs_of_search(connection, searched)
+    novelty = novelty_of(connection, searched, policy=policy, now=now) if past else None
+    overlap = searches.overlap(connection, searched) if len(past) > 1 else None
     is_stale = novelty is not None and novelty.is_stale
     return SearchHealth(
         preset_id=preset.preset_id,
@@ -71,7 +72,7 @@ def health_of(
         platform=platform,
         fingerprint=searched,
         schedule=loaded.cron,
-        runs=_runs(searches.runs_of_search(connection, searched)),
+        runs=_runs(past),
         is_stale=is_stale,
         days_since=None if novelty is None else novelty.days_since,
         left=None if overlap is None else leads_left(overlap.first, overlap.second, overlap.both, overlap.seen),

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from socialanalyzer_dagster.domain.approval import Question, QuestionKind
-from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.database import table_of, upsert
 from socialanalyzer_dagster.storage.models_control import GateRow
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 
@@ -66,7 +66,7 @@ def insert_gate(connection: Connection, gate: GateDecision) -> None:
     connection.execute(statement.on_conflict_do_nothing(index_elements=["batch_id", "stage", "subject_hash"]))
 
 
-_COLUMNS = [getattr(GateRow, name) for name in GateDecision.__dataclass_fields__]
+_COLUMNS = [table_of(GateRow).c[name] for name in GateDecision.__dataclass_fields__]
 
 
 def gate_of(connection: Connection, batch_id: str, stage: str, subject_hash: str) -> GateDecision | None:

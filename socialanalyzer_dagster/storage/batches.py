@@ -77,10 +77,21 @@ class Batch:
         return self.status in TERMINAL
 
 
-_COLUMNS = [getattr(LeadBatchRow, each.name) for each in fields(Batch)]
-_BY_KEY = select(*_COLUMNS).where(LeadBatchRow.partition_key == bindparam("key"))
-_BY_ID = select(*_COLUMNS).where(LeadBatchRow.batch_id == bindparam("id"))  # read many times in a run: built once
 _BATCHES, _STAGES = table_of(LeadBatchRow), table_of(BatchStageRow)
+_COLUMNS = [_BATCHES.c[each.name] for each in fields(Batch)]
+_BY_KEY = select(*_COLUMNS).where(_BATCHES.c.partition_key == bindparam("key"))
+_BY_ID = select(*_COLUMNS).where(_BATCHES.c.batch_id == bindparam("id"))  # read many times in a run: built once
+_WITH_STATUS = (
+    select(*_COLUMNS)
+    .where(_BATCHES.c.status.in_(bindparam("statuses", expanding=True)))
+    .order_by(_BATCHES.c.created_at)
+)
+_NEWEST_OF_SEARCH = (
+    select(*_COLUMNS)
+    .where(_BATCHES.c.search_fingerprint == bindparam("fingerprint"))
+    .order_by(_BATCHES.c.created_at.desc(), _BATCHES.c.batch_id)
+    .limit(1)
+)
 _OF_BATCH = _BATCHES.c.batch_id == bindparam("of_batch")
 _UNCHANGED = update(_BATCHES).where(_OF_BATCH, _BATCHES.c.version == bindparam("as_read"))
 _TAKE_HOLD = (
@@ -224,9 +235,7 @@ def list_batches(connection: Connection, page: BatchPage) -> list[Batch]:
 
 def newest_of_search(connection: Connection, fingerprint: str) -> Batch | None:
     """The batch of a search that was made last; None when it never ran."""
-    query = select(*_COLUMNS).where(LeadBatchRow.search_fingerprint == fingerprint)
-    newest = query.order_by(LeadBatchRow.created_at.desc(), LeadBatchRow.batch_id).limit(1)
-    return _batch(connection.execute(newest).one_or_none())
+    return _batch(connection.execute(_NEWEST_OF_SEARCH, {"fingerprint": fingerprint}).one_or_none())
 
 
 def has_open(connection: Connection) -> bool:
@@ -237,8 +246,8 @@ def has_open(connection: Connection) -> bool:
 
 def batches_with_status(connection: Connection, statuses: Sequence[str]) -> list[Batch]:
     """Every batch in one of the statuses, oldest first: what sensors look at."""
-    query = select(*_COLUMNS).where(LeadBatchRow.status.in_(statuses)).order_by(LeadBatchRow.created_at)
-    return [Batch(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+    found = connection.execute(_WITH_STATUS, {"statuses": list(statuses)})
+    return [Batch(**row._mapping) for row in found]  # noqa: SLF001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,9 @@ _PRAGMAS = (
     "wal_autocheckpoint=8000",  # pages: a checkpoint waits for the disk, a commit does not
 )
 _JSON: Mapping[str, Any] = {"json_serializer": stored_json, "json_deserializer": parsed_json}
+_READ_BY_NAME = {"_result_disable_adapt_to_context": True}
+"""Rows are read by name or place, so that a statement's columns need not be matched with those it was compiled from:
+SQLAlchemy spares its own ORM this too."""
 Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
 SharedTime: TypeAlias = Callable[[Connection], float]
 
@@ -172,7 +175,9 @@ def table_of(model: type[DeclarativeBase]) -> Table:
 def _sqlite_engine(url: URL) -> Engine:
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     connect_args = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(url, connect_args=connect_args, hide_parameters=True, **_JSON)
+    engine = create_engine(
+        url, connect_args=connect_args, hide_parameters=True, execution_options=_READ_BY_NAME, **_JSON
+    )
     hide_values(engine)
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite_transaction)
@@ -201,6 +206,7 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
 
 def _postgres_engine(url: URL) -> Engine:
     options: dict[str, Any] = {"pool_size": 5, "max_overflow": 15, "hide_parameters": True}
+    options["execution_options"] = _READ_BY_NAME
     options["executemany_mode"] = "values_plus_batch"  # many UPDATEs in one round trip
     engine = create_engine(url, connect_args={"application_name": "socialanalyzer"}, **_JSON, **options)
     hide_values(engine)

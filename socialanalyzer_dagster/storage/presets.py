@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_leads import PresetRow
 
 
@@ -25,7 +26,7 @@ class Preset:
     updated_at: datetime
 
 
-_COLUMNS = [getattr(PresetRow, name) for name in Preset.__slots__]
+_COLUMNS = [table_of(PresetRow).c[name] for name in Preset.__slots__]
 
 
 def _preset(row: Row[Any] | None) -> Preset | None:

@@ -126,15 +126,19 @@ def write_history(connection: Connection, run: PastRun) -> None:
     )
 
 
+_HISTORY = table_of(FilterHistoryRow)
+_RUN = [_HISTORY.c[name] for name in PastRun.__slots__]
+_RUNS_OF_SEARCH = (
+    select(*_RUN)
+    .where(_HISTORY.c.fingerprint == bindparam("of_search"))
+    .order_by(_HISTORY.c.ran_at.desc(), _HISTORY.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+
 def runs_of_search(connection: Connection, fingerprint: str, limit: int = 20) -> list[PastRun]:
     """The newest runs of a search, partial ones among them."""
-    columns = [getattr(FilterHistoryRow, name) for name in PastRun.__slots__]
-    rows = connection.execute(
-        select(*columns)
-        .where(FilterHistoryRow.fingerprint == fingerprint)
-        .order_by(FilterHistoryRow.ran_at.desc(), FilterHistoryRow.id.desc())
-        .limit(limit)
-    )
+    rows = connection.execute(_RUNS_OF_SEARCH, {"of_search": fingerprint, "most": limit})
     return [PastRun(**row._mapping) for row in rows]  # noqa: SLF001
 
 
@@ -178,16 +182,14 @@ def overlap(connection: Connection, fingerprint: str) -> Overlap | None:
 
 def run_of_batch(connection: Connection, batch_id: str) -> PastRun | None:
     """What a batch's discovery recorded."""
-    columns = [getattr(FilterHistoryRow, name) for name in PastRun.__slots__]
-    row = connection.execute(select(*columns).where(FilterHistoryRow.batch_id == batch_id)).one_or_none()
+    row = connection.execute(select(*_RUN).where(FilterHistoryRow.batch_id == batch_id)).one_or_none()
     return PastRun(**row._mapping) if row is not None else None  # noqa: SLF001
 
 
 def runs_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, PastRun]:
     """What the discoveries of several batches recorded."""
-    columns = [getattr(FilterHistoryRow, name) for name in PastRun.__slots__]
     found: dict[str, PastRun] = {}
     for part in parts(batch_ids):
-        rows = connection.execute(select(*columns).where(FilterHistoryRow.batch_id.in_(part)))
+        rows = connection.execute(select(*_RUN).where(FilterHistoryRow.batch_id.in_(part)))
         found |= {row.batch_id: PastRun(**row._mapping) for row in rows}  # noqa: SLF001
     return found
