@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import quote, unquote_to_bytes
 
 _TOKEN = re.compile(r"[a-z_-]+")
@@ -87,7 +88,9 @@ def _normal(path: str) -> str:
     return _ENCODED.sub(lambda found: _decoded(found.group()), quoted)
 
 
+@cache
 def _decoded(encoded: str) -> str:
+    """Of a byte in one of its few spellings."""
     byte = unquote_to_bytes(encoded)
     return byte.decode("ascii") if _UNRESERVED.fullmatch(byte) else encoded.upper()
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,10 @@ class House:
     instance: dg.DagsterInstance
     office: Office
 
-    def __post_init__(self) -> None:
-        self.definitions = build_definitions()
+    @property
+    def definitions(self) -> dg.Definitions:
+        """The real ones, made once per process: they keep nothing of a run."""
+        return _definitions()
 
     @property
     def workplace(self) -> Workplace:
@@ -75,6 +78,11 @@ class House:
     def calls(self) -> int:
         """Vendor requests so far, free ones included."""
         return sum(self.bill()["requests"].values())
+
+
+@cache
+def _definitions() -> dg.Definitions:
+    return build_definitions()
 
 
 @contextmanager
