@@ -1,6 +1,5 @@
 """Fixtures everybody needs: real databases of both engines, the instant sandbox's policy, a clock that tests move."""
 
-import asyncio
 import hashlib
 import os
 import shutil
@@ -12,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import uvloop
 from sqlalchemy import URL, create_engine, delete, text
 
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
@@ -42,11 +40,6 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_collection_finish() -> None:
     """Thousands of collected tests stay until the end: the collector need not look through them again and again."""
     spare_collector()
-
-
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that uvicorn takes too: it costs a twentieth less than the one of the standard library."""
-    return {"uvloop": uvloop.new_event_loop}
 
 
 class MovableClock:

@@ -1,4 +1,4 @@
-"""Group commit: one writer per event loop commits what has gathered every few milliseconds (architecture section 4)."""
+"""Group commit: one writer per event loop commits what gathered during the commit before (architecture section 4)."""
 
 import asyncio
 from collections import defaultdict
@@ -29,13 +29,13 @@ class WriterClosed(RuntimeError):
 
 
 class GroupWriter:
-    """Commits writes of many tasks in few transactions, in a thread of its own.
+    """Commits writes of many tasks in few transactions, in a thread of its own: those that came during the last one.
 
     `async with GroupWriter(database) as writer: result = await writer.submit(write)`. A submitted write is applied even
     when the task that waits for it is cancelled. At the end of the block everything submitted has been committed.
     """
 
-    def __init__(self, database: Database, *, gather_seconds: float = 0.001) -> None:
+    def __init__(self, database: Database, *, gather_seconds: float = 0.0) -> None:
         self._database = database
         self._gather_seconds = gather_seconds
         self._pending: list[_Pending] = []
