@@ -1,11 +1,14 @@
 """What the server of warm processes has done before any of them begins: whatever each would do once on its way."""
 
 from socialanalyzer_dagster import cli
+from socialanalyzer_dagster.commands.runs import job_named
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, shipped_policy
 from socialanalyzer_dagster.pipeline.collector import spare_collector
 from tests.dagster_engines import share_engines
 
-cli.program()
+cli.run(["--help"])
+for job in ("lead_batch_job", "crm_sync_job"):
+    job_named(job).get_job_snapshot()
 shipped_policy(INSTANT_POLICY)
 share_engines()
 spare_collector()
