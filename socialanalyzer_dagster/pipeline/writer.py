@@ -35,9 +35,8 @@ class GroupWriter:
     when the task that waits for it is cancelled. At the end of the block everything submitted has been committed.
     """
 
-    def __init__(self, database: Database, *, gather_seconds: float = 0.0) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._gather_seconds = gather_seconds
         self._pending: list[_Pending] = []
         self._wake = asyncio.Event()
         self._closing = False
@@ -81,8 +80,6 @@ class GroupWriter:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if not self._closing:
-                await asyncio.sleep(self._gather_seconds)
             while self._pending:
                 await self._gather()
                 await self._commit(self._take())

@@ -25,6 +25,7 @@ from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState, Ca
 from socialanalyzer_dagster.domain.calls import ErrorClass
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, ProviderUnavailable
+from socialanalyzer_dagster.pipeline import beats
 from socialanalyzer_dagster.storage.breakers import (
     ChangeBreaker,
     change_breaker,
@@ -152,7 +153,10 @@ async def test_calls_wait_for_a_vendor_that_is_away_and_none_fails(database, pol
     assert [state for state, _, _ in attempts(database)].count("settled") == 4
 
 
-async def test_after_twice_the_reset_time_nobody_waits_any_more_and_nothing_is_held(sqlite_database, policy, clock):
+async def test_after_twice_the_reset_time_nobody_waits_any_more_and_nothing_is_held(
+    sqlite_database, policy, clock, monkeypatch
+):
+    monkeypatch.setattr(beats, "_GATHER_SECONDS", 0.0)  # real ones, in which many virtual seconds pass
     time, patient = VirtualTime(), slow(policy)
     batch, vendor = new_batch(sqlite_database, patient), Vendor(*[DOWN] * 99)
     async with stage_gate(sqlite_database, patient, clock, batch, **time.options) as gate:

@@ -93,7 +93,7 @@ async def test_a_write_is_stored_although_its_author_was_cancelled(database):
 
 
 async def test_closing_commits_everything_that_was_submitted(database):
-    async with GroupWriter(database, gather_seconds=60) as writer:
+    async with GroupWriter(database) as writer:
         futures = [writer.submit(Setting(f"n{number}")) for number in range(20)]
     assert all(future.done() for future in futures)
     assert len(stored(database)) == 20

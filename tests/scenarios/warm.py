@@ -6,7 +6,7 @@ from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, shipped_policy
 from socialanalyzer_dagster.pipeline.collector import spare_collector
 from tests.dagster_engines import share_engines
 
-cli.run(["--help"])
+cli.program()
 for job in ("lead_batch_job", "crm_sync_job"):
     job_named(job).get_job_snapshot()
 shipped_policy(INSTANT_POLICY)
