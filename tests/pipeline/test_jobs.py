@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -653,6 +654,7 @@ async def test_a_bill_that_contradicts_the_price_table_is_told_once_until_the_pr
     assert (told["prices"][0]["billed_usd"], told["prices"][0]["count"]) == ("0.02", 4)
     with database.read() as connection:
         lately = lately_billed(connection, policy, clock.now())["apify.patreon"]
+        assert lately_billed(connection, policy, clock.now() + timedelta(days=8)) == {}
     assert (str(lately.usd), lately.differs) == ("0.02", True)
     confirmed = PriceConfirmation(key="apify.patreon", usd=Decimal("0.02"), by="Kai")
     confirm_price(database, confirmed, clock.now())
