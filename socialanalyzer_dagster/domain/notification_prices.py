@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.price_drift import JudgedBill, confirmation, 
 from socialanalyzer_dagster.domain.sentences import joined, percent
 
 _CENTS_AND_LESS = Decimal("0.0001")
+_WHICH = "One bill does not tell which of the prices changed; if all did alike,"
 
 
 class ChangedPrice(BaseModel):
@@ -86,9 +87,9 @@ class PriceChanged(Event):
         )
         return (
             f"{billed} were billed in {batch} for {delivered}; by the price table that is {listed}.",
-            f"So it is {changed}.",
+            f"That makes {changed}." if len(self.prices) == 1 else f"{_WHICH} that makes {changed}.",
             self._effect,
-            *self._what_to_do(),
+            self._what_to_do,
         )
 
     @property
@@ -104,14 +105,10 @@ class PriceChanged(Event):
             f"Nothing is lost, but runs reserve {percent(more)} more than they cost, so that caps hold fewer of them."
         )
 
-    def _what_to_do(self) -> tuple[str, ...]:
+    @property
+    def _what_to_do(self) -> str:
         commands = joined(f"`{confirmation(each.key, each.billed_usd)}`" for each in self.prices)
-        if len(self.prices) == 1:
-            return (f"If that is the vendor's price now: {commands}.",)
-        return (
-            "One bill does not tell which of these prices changed: look at the vendor's price list.",
-            f"If they changed alike: {commands}.",
-        )
+        return f"If the vendor's price list says so: {commands}."
 
 
 def _usd(micros: int) -> str:

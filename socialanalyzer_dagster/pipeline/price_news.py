@@ -93,12 +93,14 @@ class LatelyBilled:
 def lately_billed(connection: Connection, policy: Policy, now: datetime) -> dict[str, LatelyBilled]:
     """By price key, from finished jobs of the last `price_drift.listed_days`; a price that no bill tells has no entry.
 
-    Where a bill agrees with the table, what it says is the table's price.
+    Where a bill agrees with the table, what it says is the table's price. Jobs of the last minutes are left out: their
+    figure may not be the last.
     """
+    wait = timedelta(seconds=policy.retries.cost_reread_seconds)
     least = micros_from_usd(policy.price_drift.least_usd)
-    since = now - timedelta(days=policy.price_drift.listed_days)
+    within = now - timedelta(days=policy.price_drift.listed_days), now - 2 * wait
     told: dict[str, LatelyBilled] = {}
-    for bill in price_bills.newest_bills(connection, BILLED_UNITS, since=since, least_micros=least):
+    for bill in price_bills.newest_bills(connection, BILLED_UNITS, ended_within=within, least_micros=least):
         if (against := _judged(bill, policy)) is None:
             continue
         for price in against.prices:

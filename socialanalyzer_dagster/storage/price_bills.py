@@ -42,9 +42,9 @@ def bills_of(connection: Connection, attempt_keys: Collection[str], providers: C
 
 
 def newest_bills(
-    connection: Connection, providers: Collection[str], *, since: datetime, least_micros: int
+    connection: Connection, providers: Collection[str], *, ended_within: tuple[datetime, datetime], least_micros: int
 ) -> list[JobBill]:
-    """The newest one of each operation since a moment that cost at least so much."""
+    """The newest one of each operation between two moments that cost at least so much."""
     newest_first = func.row_number().over(
         partition_by=_ATTEMPTS.c.operation, order_by=(_ATTEMPTS.c.finished_at.desc(), _ATTEMPTS.c.attempt_key)
     )
@@ -54,7 +54,7 @@ def newest_bills(
         .where(
             _IS_WHOLE,
             _JOBS.c.provider.in_(providers),
-            _ATTEMPTS.c.finished_at >= since,
+            _ATTEMPTS.c.finished_at.between(*ended_within),
             _ATTEMPTS.c.settled_micros >= least_micros,
         )
         .subquery()

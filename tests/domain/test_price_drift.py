@@ -76,16 +76,16 @@ def test_what_is_told_of_a_dearer_price_says_what_follows_and_what_to_do() -> No
     assert shown.title == "apify.patreon costs more than the price table says"
     assert shown.text.split("\n") == [
         f"$0.50 were billed in batch {KEY} for 25 x creator; by the price table that is $0.25.",
-        "So it is apify.patreon 0.02 USD instead of 0.01 for 1 x creator.",
+        "That makes apify.patreon 0.02 USD instead of 0.01 for 1 x creator.",
         f"{DEARER}, runs end early, with about 50 % of their results.",
-        "If that is the vendor's price now: `socialanalyzer prices confirm apify.patreon --usd 0.02 --by NAME`.",
+        "If the vendor's price list says so: `socialanalyzer prices confirm apify.patreon --usd 0.02 --by NAME`.",
     ]
 
 
 def test_what_is_told_of_cheaper_and_of_several_prices_says_so() -> None:
     assert "runs reserve 100 % more than they cost" in " ".join(told(125_000).sentences("batch k"))
     several = message(told(70_000, FINDER), Place(markup=Markup.PLAIN, batch_key=KEY)).text
-    assert "One bill does not tell which of these prices changed" in several
+    assert "which of the prices changed; if all did alike, that makes apify.leads_finder 0.003 USD instead" in several
     assert "prices confirm apify.leads_finder --usd 0.003 --by NAME` and `socialanalyzer" in several
 
 

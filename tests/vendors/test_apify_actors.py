@@ -77,6 +77,7 @@ def test_what_was_billed_is_read_from_the_rows_of_a_run_as_its_actor_bills() -> 
     rows: list[Any] = [{"name": "a"}, {"name": "b"}, {"error": "not_found"}, {"noResults": True}]
     for job in all_jobs().values():
         assert billed_units(job.operation, rows) == job.units(2)
+        assert billed_units(job.operation, rows[2:]) == {}
 
 
 @pytest.mark.parametrize("actor", sorted(all_jobs()))
