@@ -65,13 +65,14 @@ class PriceChanged(Event):
 
     @property
     def occasion(self) -> str:
-        """One price that the bills of an operation suggest, until the table says something else.
+        """One price, to two digits, that the bills of an operation suggest, until the table says something else.
 
         Of several prices each run suggests other ones, by what it delivered: that they are dearer is told once.
         """
         before = ", ".join(each.before for each in self.prices)
-        one = usd_of(self.prices[0].billed_usd) if len(self.prices) == 1 else ""
-        return f"{self.operation}:{before}:{one or ('dearer' if self.is_dearer else 'cheaper')}"
+        if len(self.prices) > 1:
+            return f"{self.operation}:{before}:{'dearer' if self.is_dearer else 'cheaper'}"
+        return f"{self.operation}:{before}:{self.prices[0].billed_usd:.1e}"
 
     def title(self, batch: str) -> str:
         """Which operation, and how it differs."""
@@ -98,7 +99,7 @@ class PriceChanged(Event):
             kept = Decimal(self.table_micros) / self.billed_micros
             return (
                 "A run may charge no more than the table says for what was asked: until the new price is confirmed, "
-                f"runs end early, with about {percent(kept)} of their results."
+                f"runs end early, with about {percent(kept)} of their results; those for a few are refused."
             )
         more = Decimal(self.table_micros) / self.billed_micros - 1
         return (
