@@ -79,6 +79,18 @@ def judged(bill: Bill, table: Mapping[str, Price], policy: PriceDriftPolicy) -> 
     return JudgedBill(bill=bill, table_micros=micros, prices=prices, drifts=abs(ratio - 1) >= Fraction(policy.share))
 
 
+def bought_share(against: JudgedBill, most_micros: int) -> Decimal | None:
+    """Which part of what a run could have bought by the table it got, where the dearer price ended it.
+
+    `most_micros` is what it might charge; None when the price is no dearer, or another unit would still have fitted.
+    """
+    billed, units = against.bill.reported_micros, max(price.count for price in against.prices)
+    if not against.drifts or against.ratio <= 1 or billed + Fraction(billed, units) <= most_micros:
+        return None
+    share = against.table_micros / most_micros
+    return Decimal(share.numerator) / share.denominator
+
+
 def _micros(usd: Decimal, per: int, count: int) -> Fraction:
     return Fraction(usd) * MICROS_PER_USD * count / per
 

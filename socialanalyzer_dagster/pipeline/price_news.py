@@ -12,7 +12,7 @@ from socialanalyzer_dagster.domain.calls import Units
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.notification_prices import PriceChanged
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.price_drift import Bill, JudgedBill, judged
+from socialanalyzer_dagster.domain.price_drift import Bill, JudgedBill, bought_share, judged
 from socialanalyzer_dagster.domain.types import JsonObject
 from socialanalyzer_dagster.pipeline.policies import policy_in
 from socialanalyzer_dagster.storage import outbox, policies, price_bills
@@ -67,6 +67,17 @@ def _judged(bill: JobBill, policy: Policy) -> JudgedBill | None:
     units = BILLED_UNITS[bill.provider](bill.operation, bill.rows)
     asked = Bill(operation=bill.operation, units=units, reported_micros=bill.settled_micros)
     return judged(asked, policy.prices, policy.price_drift)
+
+
+def search_share(connection: Connection, batch_id: str, policy: Policy) -> Decimal | None:
+    """The least part of what they were to buy that runs of a batch's search got, as a vendor is dearer than the table.
+
+    `policy` is the one the batch works under, by which its runs are bounded; None when no run was cut short so.
+    """
+    bills = price_bills.bills_of_search(connection, batch_id, BILLED_UNITS)
+    judgements = ((_judged(bill, policy), bill.reserved_micros) for bill in bills)
+    shares = (bought_share(against, most) for against, most in judgements if against is not None)
+    return min((share for share in shares if share is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

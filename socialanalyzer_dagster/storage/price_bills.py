@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from socialanalyzer_dagster.domain.types import JsonObject
+from socialanalyzer_dagster.domain.types import JsonObject, Stage
 from socialanalyzer_dagster.storage.attempts import AttemptState, unpacked
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow, VendorJobPageRow, VendorJobRow
@@ -26,11 +26,12 @@ _IS_WHOLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobBill:
-    """A job that neither failed nor was ended early: what is booked for it, and its rows in the vendor's order."""
+    """A job that neither failed nor was ended early: what it might cost, what is booked, and its rows in order."""
 
     provider: str
     operation: str
     batch_id: str
+    reserved_micros: int
     settled_micros: int
     at: datetime
     rows: tuple[JsonObject, ...]
@@ -39,6 +40,12 @@ class JobBill:
 def bills_of(connection: Connection, attempt_keys: Collection[str], providers: Collection[str]) -> list[JobBill]:
     """Those of these sendings that are such jobs of these vendors; others say nothing about prices."""
     return _bills(connection, _ATTEMPTS.c.attempt_key.in_(sorted(attempt_keys)) & _JOBS.c.provider.in_(providers))
+
+
+def bills_of_search(connection: Connection, batch_id: str, providers: Collection[str]) -> list[JobBill]:
+    """Those of a batch's discovery."""
+    is_search = (_JOBS.c.batch_id == batch_id) & (_JOBS.c.stage == Stage.DISCOVERED)
+    return _bills(connection, is_search & _JOBS.c.provider.in_(providers))
 
 
 def newest_bills(
@@ -66,7 +73,7 @@ def _bills(connection: Connection, wanted: ColumnElement[bool]) -> list[JobBill]
     found: Sequence[Any] = connection.execute(
         select(
             _ATTEMPTS.c.attempt_key, _JOBS.c.provider, _ATTEMPTS.c.operation, _JOBS.c.batch_id,
-            _ATTEMPTS.c.settled_micros, _ATTEMPTS.c.finished_at, _PAGES.c.body,
+            _ATTEMPTS.c.reserved_micros, _ATTEMPTS.c.settled_micros, _ATTEMPTS.c.finished_at, _PAGES.c.body,
         )
         .join(_JOBS, _JOBS.c.attempt_key == _ATTEMPTS.c.attempt_key)
         .join(_PAGES, _PAGES.c.attempt_key == _ATTEMPTS.c.attempt_key)
@@ -86,6 +93,7 @@ def _bill(pages: Sequence[Any]) -> JobBill:
         provider=job.provider,
         operation=job.operation,
         batch_id=job.batch_id,
+        reserved_micros=int(job.reserved_micros),
         settled_micros=int(job.settled_micros),
         at=job.finished_at,
         rows=tuple(rows),

@@ -10,7 +10,7 @@ from socialanalyzer_dagster.domain.notification_prices import PriceChanged
 from socialanalyzer_dagster.domain.notifications import Markup, Place, message
 from socialanalyzer_dagster.domain.policy import shipped_policy
 from socialanalyzer_dagster.domain.policy_money import PriceDriftPolicy
-from socialanalyzer_dagster.domain.price_drift import Bill, JudgedBill, judged
+from socialanalyzer_dagster.domain.price_drift import Bill, JudgedBill, bought_share, judged
 
 KEY = "2026-11-20.patreon.tea"
 DEARER = "A run may charge no more than the table says for what was asked: until the new price is confirmed"
@@ -69,6 +69,19 @@ def test_several_prices_are_scaled_alike() -> None:
     assert found is not None
     assert (found.table_micros, found.ratio) == (35_000, 2)
     assert [str(each.billed_usd) for each in found.prices] == ["0.003", "0.04"]
+
+
+@pytest.mark.parametrize(
+    ("reported", "most", "share"),
+    [(500_000, 500_000, "0.5"), (500_000, 510_000, "0.4902"), (500_000, 520_000, None), (250_000, 250_000, None)],
+)
+def test_a_run_was_cut_short_by_a_dearer_price_when_no_other_result_fitted(
+    reported: int, most: int, share: str | None
+) -> None:
+    found = against(reported)
+    assert found is not None
+    got = bought_share(found, most)
+    assert (None if got is None else got.quantize(Decimal("0.0001"))) == (None if share is None else Decimal(share))
 
 
 def test_what_is_told_of_a_dearer_price_says_what_follows_and_what_to_do() -> None:

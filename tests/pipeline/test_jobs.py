@@ -32,7 +32,7 @@ from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, Stag
 from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
 from socialanalyzer_dagster.pipeline.policies import PriceConfirmation, active_policy, confirm_price
-from socialanalyzer_dagster.pipeline.price_news import lately_billed
+from socialanalyzer_dagster.pipeline.price_news import lately_billed, search_share
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.storage.outbox import OutboxQuestion, messages
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
@@ -647,8 +647,12 @@ async def test_a_bill_that_contradicts_the_price_table_is_told_once_until_the_pr
     database, policy, clock
 ):
     batch, actor = new_batch(database, policy), Actor(4, reported=4 * 2 * PRICE)
-    for name in ("a", "b"):
-        await run(database, policy, clock, batch, actor, name=name)
+    for name, most in (("a", 10), ("b", 8)):
+        with database.read() as connection:
+            assert search_share(connection, batch.batch_id, policy) is None
+        await run(database, policy, clock, batch, actor, name=name, most=most)
+    with database.read() as connection:
+        assert search_share(connection, batch.batch_id, policy) == Decimal("0.5"), "of the eight that were asked for"
     (told,) = told_prices(database)
     assert (told["operation"], told["billed_micros"], told["table_micros"]) == ("apify.patreon", 80_000, 40_000)
     assert (told["prices"][0]["billed_usd"], told["prices"][0]["count"]) == ("0.02", 4)
