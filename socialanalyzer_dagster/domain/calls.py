@@ -79,6 +79,11 @@ class JobStatus:
     reported_micros: int | None = None
     reason: str | None = None
 
+    @property
+    def failure(self) -> str | None:
+        """Why the job ended before it had everything, as a code; None of one that did not."""
+        return (self.reason or "job_failed") if self.state is JobState.FAILED else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:

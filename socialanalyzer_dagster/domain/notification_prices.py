@@ -65,14 +65,12 @@ class PriceChanged(Event):
 
     @property
     def occasion(self) -> str:
-        """One price, to two digits, that the bills of an operation suggest, until the table says something else.
+        """That an operation is dearer, or cheaper, than the table, until the table says something else.
 
-        Of several prices each run suggests other ones, by what it delivered: that they are dearer is told once.
+        What its bills suggest differs a little from run to run, which is no news.
         """
         before = ", ".join(each.before for each in self.prices)
-        if len(self.prices) > 1:
-            return f"{self.operation}:{before}:{'dearer' if self.is_dearer else 'cheaper'}"
-        return f"{self.operation}:{before}:{self.prices[0].billed_usd:.1e}"
+        return f"{self.operation}:{before}:{'dearer' if self.is_dearer else 'cheaper'}"
 
     def title(self, batch: str) -> str:
         """Which operation, and how it differs."""

@@ -28,7 +28,7 @@ class PriceDriftPolicy(Section):
     `listed_days` are shown beside the table.
     """
 
-    share: Share
+    share: Decimal = Field(gt=0, le=1)
     least_usd: Decimal = Field(gt=0)
     listed_days: Positive
 

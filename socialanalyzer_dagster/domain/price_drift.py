@@ -79,13 +79,20 @@ def judged(bill: Bill, table: Mapping[str, Price], policy: PriceDriftPolicy) -> 
     return JudgedBill(bill=bill, table_micros=micros, prices=prices, drifts=abs(ratio - 1) >= Fraction(policy.share))
 
 
+def is_used_up(against: JudgedBill, most_micros: int) -> bool:
+    """Whether the bill came as near to what its run might charge as its units allow: another would not have fitted."""
+    billed, units = against.bill.reported_micros, max(price.count for price in against.prices)
+    return billed + Fraction(billed, units) > most_micros
+
+
 def bought_share(against: JudgedBill, most_micros: int) -> Decimal | None:
     """Which part of what a run could have bought by the table it got, where the dearer price ended it.
 
-    `most_micros` is what it might charge; None when the price is no dearer, or another unit would still have fitted.
+    `most_micros` is what it might charge; None when the price is no dearer, when another unit would still have fitted,
+    or when it got everything all the same.
     """
-    billed, units = against.bill.reported_micros, max(price.count for price in against.prices)
-    if not against.drifts or against.ratio <= 1 or billed + Fraction(billed, units) <= most_micros:
+    is_whole = against.table_micros >= most_micros
+    if not against.drifts or against.ratio <= 1 or is_whole or not is_used_up(against, most_micros):
         return None
     share = against.table_micros / most_micros
     return Decimal(share.numerator) / share.denominator
@@ -98,9 +105,12 @@ def _micros(usd: Decimal, per: int, count: int) -> Fraction:
 def _suggested(
     reported: int, delivered: Mapping[str, int], listed: Mapping[str, Price], ratio: Fraction
 ) -> dict[str, Decimal]:
-    """The shortest prices that make this bill, which is rounded up once; else those of the most digits."""
+    """The shortest price that makes this bill, which is rounded up once; else, and of several, those of most digits.
+
+    Several that are rounded much are not scaled alike any more, and one of them may be the table's own.
+    """
     found: dict[str, Decimal] = {}
-    for digits in range(1, _MOST_DIGITS + 1):
+    for digits in range(1 if len(listed) == 1 else _MOST_DIGITS, _MOST_DIGITS + 1):
         found = {key: _rounded(Fraction(price.usd) * ratio, digits) for key, price in listed.items()}
         total = sum((_micros(usd, listed[key].per, delivered[key]) for key, usd in found.items()), Fraction(0))
         if -(-total // 1) == reported:

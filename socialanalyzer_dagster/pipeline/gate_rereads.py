@@ -52,12 +52,12 @@ class Rereads:
     async def _reread(self, job: VendorJob[object], site: CallSite, ended: EndedJob) -> None:
         parts = self._desk.parts
         await parts.sleep(parts.policy.retries.cost_reread_seconds)
+        await ended.is_over.wait()  # what it cost is held against what it delivered, and booked while it is new
         reads = OPERATIONS[job.operation].reads or job.operation
         try:
             status = await self._desk.read(OPERATIONS[reads], site, lambda: job.poll(ended.job_id))
         except (CallFailed, Refusal) as error:
             _LOG.warning("the final cost of a %s job could not be read: %s", job.operation, error)
             return
-        await ended.is_over.wait()  # what it cost is held against what it delivered
         if status.reported_micros is not None:
-            await self._desk.till.correct(ended.attempt, status.reported_micros)
+            await self._desk.till.correct(ended.attempt, status.reported_micros, error_code=status.failure)

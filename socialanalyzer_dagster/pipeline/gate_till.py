@@ -79,9 +79,10 @@ class Till:
         )
         return await self._parts.writer.submit(write)
 
-    async def correct(self, attempt: Attempt, reported_micros: int) -> None:
+    async def correct(self, attempt: Attempt, reported_micros: int, *, error_code: str | None) -> None:
         """Replace what is booked by the vendor's own, later figure, and tell of a price that it contradicts."""
-        write = FinalCost(attempt=attempt, reported_micros=reported_micros, at=self._parts.clock.now())
+        now = self._parts.clock.now()
+        write = FinalCost(attempt=attempt, reported_micros=reported_micros, at=now, error_code=error_code)
         await self._parts.writer.submit(write)
 
     async def release(self, attempt: Attempt, error_code: str, latency_milliseconds: int | None = None) -> None:

@@ -75,6 +75,7 @@ class JobRun(Generic[T]):
         stored = history.job
         if resumed is None and stored is not None and stored.phase is JobPhase.READ and stored.settled:
             return await self._reused(stored)
+        self._is_over = asyncio.Event()  # of this purchase: another one may follow
         async with AsyncExitStack() as slots:
             slots.callback(self._is_over.set)
             bought = resumed or await self._begun(history, slots)
@@ -86,14 +87,14 @@ class JobRun(Generic[T]):
             await self._save(bought.attempt, JobPhase.FAILED)
             if stored is not None and stored.error_code == _STOPPED:  # by a person, who asks for it again now
                 return await self.run(find, rereads)
-            raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, _reason(status) or ""))
+            raise CallFailed(VendorError(self._operation.vendor, ErrorClass.TRANSIENT, status.failure or ""))
         return Answer(
             value=self._decoded(items),
             attempt_key=bought.attempt.attempt_key,
             cost_micros=cost,
             reused=False,
             fetched_at=self._parts.clock.now(),
-            partial=_reason(status),
+            partial=status.failure,
         )
 
     async def _known(self, find: FindJob) -> tuple[JobHistory, Purchased | None]:
@@ -222,8 +223,8 @@ class JobRun(Generic[T]):
         A job that an earlier run booked already is corrected by what it reports now.
         """
         if status.reported_micros is not None:
-            if not await self._desk.till.settle(attempt, status.reported_micros, error_code=_reason(status)):
-                await self._desk.till.correct(attempt, status.reported_micros)
+            if not await self._desk.till.settle(attempt, status.reported_micros, error_code=status.failure):
+                await self._desk.till.correct(attempt, status.reported_micros, error_code=status.failure)
             self._read_cost_again(attempt, status, rereads)
 
     async def _settle_counted(
@@ -236,7 +237,7 @@ class JobRun(Generic[T]):
             attempt = replace(attempt, reserved_micros=await self._options.book(attempt, items))
         units = self._job.units(len(items))
         cost = self._desk.till.billed(lambda: self._parts.prices.price(units), attempt.reserved_micros)
-        await self._desk.till.settle(attempt, cost, error_code=_reason(status))
+        await self._desk.till.settle(attempt, cost, error_code=status.failure)
         self._read_cost_again(attempt, status, rereads)
         return cost
 
@@ -275,9 +276,3 @@ class JobRun(Generic[T]):
             dataset_id=status.dataset_id if status else None,
         )
         await self._parts.writer.submit(write)
-
-
-def _reason(status: JobStatus) -> str | None:
-    if status.state is not JobState.FAILED:
-        return None
-    return status.reason or "job_failed"

@@ -68,5 +68,6 @@ async def _read_again(session: PipelineSession, calls: FreeCalls, job: Job) -> i
     status = await calls.send(call)
     if status.state is JobState.RUNNING or status.reported_micros is None:
         return None
-    now = session.parts.workplace.clock.now()
-    return await session.writer.submit(FinalCost(attempt=attempt, reported_micros=status.reported_micros, at=now))
+    now, micros = session.parts.workplace.clock.now(), status.reported_micros
+    write = FinalCost(attempt=attempt, reported_micros=micros, at=now, error_code=status.failure)
+    return await session.writer.submit(write)

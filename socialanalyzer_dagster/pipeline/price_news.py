@@ -12,14 +12,13 @@ from socialanalyzer_dagster.domain.calls import Units
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.notification_prices import PriceChanged
 from socialanalyzer_dagster.domain.policy import Policy
-from socialanalyzer_dagster.domain.price_drift import Bill, JudgedBill, bought_share, judged
+from socialanalyzer_dagster.domain.price_drift import Bill, JudgedBill, bought_share, is_used_up, judged
 from socialanalyzer_dagster.domain.types import JsonObject
 from socialanalyzer_dagster.pipeline.policies import policy_in
 from socialanalyzer_dagster.storage import outbox, policies, price_bills
-from socialanalyzer_dagster.storage.attempts import Attempt
 from socialanalyzer_dagster.storage.corrections import CorrectTo
 from socialanalyzer_dagster.storage.price_bills import JobBill
-from socialanalyzer_dagster.storage.writes import Results, Write
+from socialanalyzer_dagster.storage.writes import Results
 from socialanalyzer_dagster.vendors.apify_bills import billed_units
 
 BILLED_UNITS: Mapping[str, Callable[[str, Sequence[JsonObject]], Units]] = {"apify": billed_units}
@@ -27,37 +26,33 @@ BILLED_UNITS: Mapping[str, Callable[[str, Sequence[JsonObject]], Units]] = {"api
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FinalCost(Write[int]):
+class FinalCost(CorrectTo):
     """A vendor's last word on what a sending cost; gives the difference that was booked.
 
     People are told in the same transaction when a job that was read whole did not cost what the active price table
-    says. Before its last page is read, and of one that failed or was ended early, nobody can tell.
+    says. Before its last page is read, and of one that failed or that we ended, nobody can tell; one that ended before
+    that table was made is not held against it.
     """
 
-    attempt: Attempt
-    reported_micros: int
-    at: datetime
-
     @classmethod
-    def apply(cls, connection: Connection, writes: Sequence["FinalCost"]) -> Results:
+    def apply(cls, connection: Connection, writes: Sequence[CorrectTo]) -> Results:
         """Book all of them, then look at what each was for."""
-        figures = [CorrectTo(attempt=w.attempt, reported_micros=w.reported_micros, at=w.at) for w in writes]
-        differences = CorrectTo.apply(connection, figures)
+        differences = CorrectTo.apply(connection, writes)
         keys = {write.attempt.attempt_key for write in writes}
-        bills = price_bills.bills_of(connection, keys, BILLED_UNITS)
-        if bills and (policy := _active(connection)) is not None:
-            outbox.emit(connection, *_changes(bills, policy), now=writes[0].at)
+        if bills := price_bills.bills_of(connection, keys, BILLED_UNITS):
+            outbox.emit(connection, *_changes(connection, bills), now=writes[0].at)
         return differences
 
 
-def _active(connection: Connection) -> Policy | None:
-    """The policy whose prices people have confirmed by now, whatever older one a batch works under."""
-    active = policies.active_hash(connection)
-    return None if active is None else policy_in(connection, active)
-
-
-def _changes(bills: Iterable[JobBill], policy: Policy) -> Iterator[PriceChanged]:
+def _changes(connection: Connection, bills: Iterable[JobBill]) -> Iterator[PriceChanged]:
+    """By the prices that people have confirmed by now, whatever older policy a batch works under."""
+    active = policies.active_since(connection)
+    if active is None:
+        return
+    policy, since = policy_in(connection, active[0]), active[1]
     for bill in bills:
+        if bill.at < since:
+            continue
         against = _judged(bill, policy)
         if against is not None and against.drifts:
             yield PriceChanged.of_bill(against, bill.batch_id)
@@ -66,7 +61,10 @@ def _changes(bills: Iterable[JobBill], policy: Policy) -> Iterator[PriceChanged]
 def _judged(bill: JobBill, policy: Policy) -> JudgedBill | None:
     units = BILLED_UNITS[bill.provider](bill.operation, bill.rows)
     asked = Bill(operation=bill.operation, units=units, reported_micros=bill.settled_micros)
-    return judged(asked, policy.prices, policy.price_drift)
+    against = judged(asked, policy.prices, policy.price_drift)
+    if against is not None and bill.is_aborted and not is_used_up(against, bill.reserved_micros):
+        return None
+    return against
 
 
 def search_share(connection: Connection, batch_id: str, policy: Policy) -> Decimal | None:
@@ -102,7 +100,7 @@ class LatelyBilled:
 
 
 def lately_billed(connection: Connection, policy: Policy, now: datetime) -> dict[str, LatelyBilled]:
-    """By price key, from finished jobs of the last `price_drift.listed_days`; a price that no bill tells has no entry.
+    """By price key, from the newest finished job that tells of the last `price_drift.listed_days`; else no entry.
 
     Where a bill agrees with the table, what it says is the table's price. Jobs of the last minutes are left out: their
     figure may not be the last.
@@ -110,16 +108,18 @@ def lately_billed(connection: Connection, policy: Policy, now: datetime) -> dict
     wait = timedelta(seconds=policy.retries.cost_reread_seconds)
     least = micros_from_usd(policy.price_drift.least_usd)
     within = now - timedelta(days=policy.price_drift.listed_days), now - 2 * wait
-    told: dict[str, LatelyBilled] = {}
+    newest: dict[str, tuple[JobBill, JudgedBill]] = {}
     for bill in price_bills.newest_bills(connection, BILLED_UNITS, ended_within=within, least_micros=least):
-        if (against := _judged(bill, policy)) is None:
-            continue
-        for price in against.prices:
-            told[price.key] = LatelyBilled(
-                usd=price.billed_usd if against.drifts else price.table_usd,
-                differs=against.drifts,
-                billed_micros=bill.settled_micros,
-                table_micros=-(-against.table_micros // 1),
-                at=bill.at,
-            )
-    return told
+        if bill.operation not in newest and (against := _judged(bill, policy)) is not None:
+            newest[bill.operation] = bill, against
+    return {
+        price.key: LatelyBilled(
+            usd=price.billed_usd if against.drifts else price.table_usd,
+            differs=against.drifts,
+            billed_micros=bill.settled_micros,
+            table_micros=-(-against.table_micros // 1),
+            at=bill.at,
+        )
+        for bill, against in newest.values()
+        for price in against.prices
+    }

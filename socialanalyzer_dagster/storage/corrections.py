@@ -23,12 +23,14 @@ class CorrectTo(Write[int]):
     """A vendor's own figure for a sending; gives the difference that was booked.
 
     A settled sending is corrected by what the figure differs from what is booked by now, however often it is told; a
-    lost one is settled with it. Any other is left as it is. A job of the sending was looked at then.
+    lost one is settled with it, and with the code of its failure: without one its answer counts as whole. Any other is
+    left as it is. A job of the sending was looked at then.
     """
 
     attempt: Attempt
     reported_micros: int
     at: datetime
+    error_code: str | None
 
     @classmethod
     def apply(cls, connection: Connection, writes: Sequence["CorrectTo"]) -> Results:
@@ -44,7 +46,13 @@ def _correct(connection: Connection, write: CorrectTo) -> int:
     ).one()
     if row.state == AttemptState.UNKNOWN:
         amount = write.reported_micros
-        settled = Finish(attempt=write.attempt, state=AttemptState.SETTLED, at=write.at, amount_micros=amount)
+        settled = Finish(
+            attempt=write.attempt,
+            state=AttemptState.SETTLED,
+            at=write.at,
+            amount_micros=amount,
+            error_code=write.error_code,
+        )
         Finish.apply(connection, [settled])
         return amount
     difference = write.reported_micros - int(row.settled_micros)

@@ -38,6 +38,7 @@ _COLUMNS = (
 )
 
 _ACTIVE_HASH = select(PolicyRow.policy_hash).where(PolicyRow.is_active)
+_ACTIVE_SINCE = select(PolicyRow.policy_hash, PolicyRow.created_at).where(PolicyRow.is_active)
 _BY_HASH = select(*_COLUMNS).where(PolicyRow.policy_hash == bindparam("wanted"))
 
 _NUMBER = select(PolicyRow.number).where(PolicyRow.policy_hash == bindparam("wanted"))
@@ -55,6 +56,12 @@ def active(connection: Connection) -> StoredPolicy | None:
 def active_hash(connection: Connection) -> str | None:
     """The digest of the active version; None in a home that was never initialised."""
     return connection.execute(_ACTIVE_HASH).scalar_one_or_none()
+
+
+def active_since(connection: Connection) -> tuple[str, datetime] | None:
+    """The digest of the active version and when it was stored; None in a home that was never initialised."""
+    row = connection.execute(_ACTIVE_SINCE).one_or_none()
+    return None if row is None else (row.policy_hash, row.created_at)
 
 
 def by_hash(connection: Connection, policy_hash: str) -> StoredPolicy | None:

@@ -17,16 +17,23 @@ from socialanalyzer_dagster.storage.vendor_jobs import JobPhase
 _ATTEMPTS = table_of(ProviderAttemptRow)
 _JOBS = table_of(VendorJobRow)
 _PAGES = table_of(VendorJobPageRow)
-_IS_WHOLE = (
+_ABORTED = "aborted"
+"""How vendors end a run that reached what it might charge; one that we end carries our own reason."""
+_TELLS = (
     (_JOBS.c.state == JobPhase.READ)
     & (_ATTEMPTS.c.state == AttemptState.SETTLED)
-    & _ATTEMPTS.c.error_code.is_(None)
+    & (_ATTEMPTS.c.error_code.is_(None) | (_ATTEMPTS.c.error_code == _ABORTED))
 )  # fmt: skip
+_NEWEST = 5
+"""Of an operation: among so many, one mostly tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobBill:
-    """A job that neither failed nor was ended early: what it might cost, what is booked, and its rows in order."""
+    """A job that did not fail and that we did not end: what it might cost, what is booked, and its rows in order.
+
+    `is_aborted`: its vendor ended it, for what it might charge or for another reason.
+    """
 
     provider: str
     operation: str
@@ -34,6 +41,7 @@ class JobBill:
     reserved_micros: int
     settled_micros: int
     at: datetime
+    is_aborted: bool
     rows: tuple[JsonObject, ...]
 
 
@@ -51,7 +59,7 @@ def bills_of_search(connection: Connection, batch_id: str, providers: Collection
 def newest_bills(
     connection: Connection, providers: Collection[str], *, ended_within: tuple[datetime, datetime], least_micros: int
 ) -> list[JobBill]:
-    """The newest one of each operation between two moments that cost at least so much."""
+    """The newest few of each operation between two moments that cost at least so much, newest first."""
     newest_first = func.row_number().over(
         partition_by=_ATTEMPTS.c.operation, order_by=(_ATTEMPTS.c.finished_at.desc(), _ATTEMPTS.c.attempt_key)
     )
@@ -59,26 +67,28 @@ def newest_bills(
         select(_ATTEMPTS.c.attempt_key, newest_first.label("place"))
         .join(_JOBS, _JOBS.c.attempt_key == _ATTEMPTS.c.attempt_key)
         .where(
-            _IS_WHOLE,
+            _TELLS,
             _JOBS.c.provider.in_(providers),
             _ATTEMPTS.c.finished_at.between(*ended_within),
             _ATTEMPTS.c.settled_micros >= least_micros,
         )
         .subquery()
     )
-    return _bills(connection, _ATTEMPTS.c.attempt_key.in_(select(ranked.c.attempt_key).where(ranked.c.place == 1)))
+    newest = select(ranked.c.attempt_key).where(ranked.c.place <= _NEWEST)
+    return _bills(connection, _ATTEMPTS.c.attempt_key.in_(newest))
 
 
 def _bills(connection: Connection, wanted: ColumnElement[bool]) -> list[JobBill]:
     found: Sequence[Any] = connection.execute(
         select(
             _ATTEMPTS.c.attempt_key, _JOBS.c.provider, _ATTEMPTS.c.operation, _JOBS.c.batch_id,
-            _ATTEMPTS.c.reserved_micros, _ATTEMPTS.c.settled_micros, _ATTEMPTS.c.finished_at, _PAGES.c.body,
+            _ATTEMPTS.c.reserved_micros, _ATTEMPTS.c.settled_micros, _ATTEMPTS.c.finished_at,
+            _ATTEMPTS.c.error_code, _PAGES.c.body,
         )
         .join(_JOBS, _JOBS.c.attempt_key == _ATTEMPTS.c.attempt_key)
         .join(_PAGES, _PAGES.c.attempt_key == _ATTEMPTS.c.attempt_key)
-        .where(_IS_WHOLE, wanted)
-        .order_by(_ATTEMPTS.c.operation, _ATTEMPTS.c.attempt_key, _PAGES.c.offset)
+        .where(_TELLS, wanted)
+        .order_by(_ATTEMPTS.c.operation, _ATTEMPTS.c.finished_at.desc(), _ATTEMPTS.c.attempt_key, _PAGES.c.offset)
     ).all()  # fmt: skip
     pages: dict[str, dict[bytes, Any]] = defaultdict(dict)
     for row in found:
@@ -96,5 +106,6 @@ def _bill(pages: Sequence[Any]) -> JobBill:
         reserved_micros=int(job.reserved_micros),
         settled_micros=int(job.settled_micros),
         at=job.finished_at,
+        is_aborted=job.error_code == _ABORTED,
         rows=tuple(rows),
     )

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from socialanalyzer_dagster.domain.notification_prices import PriceChanged
 from socialanalyzer_dagster.domain.notifications import Markup, Place, message
@@ -47,6 +48,8 @@ def test_a_difference_counts_from_the_share_of_the_policy_on() -> None:
     wider = against(262_500, share="0.06")
     assert wider is not None
     assert not wider.drifts
+    with pytest.raises(ValidationError):
+        against(250_000, share="0")
 
 
 @pytest.mark.parametrize(
@@ -69,13 +72,22 @@ def test_several_prices_are_scaled_alike() -> None:
     assert found is not None
     assert (found.table_micros, found.ratio) == (35_000, 2)
     assert [str(each.billed_usd) for each in found.prices] == ["0.003", "0.04"]
+    found = against(40_000, FINDER)
+    assert found is not None
+    assert [str(each.billed_usd) for each in found.prices] == ["0.001714", "0.02286"], "none is the table's own"
 
 
 @pytest.mark.parametrize(
     ("reported", "most", "share"),
-    [(500_000, 500_000, "0.5"), (500_000, 510_000, "0.4902"), (500_000, 520_000, None), (250_000, 250_000, None)],
+    [
+        (500_000, 500_000, "0.5"),
+        (500_000, 510_000, "0.4902"),
+        (500_000, 520_000, None),
+        (250_000, 250_000, None),
+        (500_000, 250_000, None),
+    ],
 )
-def test_a_run_was_cut_short_by_a_dearer_price_when_no_other_result_fitted(
+def test_a_run_was_cut_short_by_a_dearer_price_when_it_lacks_results_and_no_other_one_fitted(
     reported: int, most: int, share: str | None
 ) -> None:
     found = against(reported)
@@ -105,7 +117,7 @@ def test_what_is_told_of_cheaper_and_of_several_prices_says_so() -> None:
 def test_a_price_is_one_occasion_until_a_person_confirms_it_again() -> None:
     first = told(500_000)
     assert first.occasion == told(500_000).occasion == PriceChanged.of_facts(first.facts(), "other").occasion
-    assert first.occasion == told(500_100).occasion != told(750_000).occasion
+    assert first.occasion == told(500_100).occasion == told(750_000).occasion != told(125_000).occasion
     confirmed = first.prices[0].model_copy(update={"confirmed_on": date(2026, 11, 20)})
     assert first.occasion != first.model_copy(update={"prices": (confirmed,)}).occasion
     assert told(70_000, FINDER).occasion == told(80_000, FINDER).occasion != told(17_500, FINDER).occasion

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 from gate_world import (
@@ -21,21 +22,26 @@ from gate_world import (
     stop_batch,
     uid,
 )
-from sqlalchemy import text
+from sqlalchemy import text, true
 from sqlalchemy.exc import IntegrityError
 
 from socialanalyzer_dagster.domain.calls import ErrorClass, JobPage, JobState, JobStatus, VendorError, VendorJob
 from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import BatchStopped, BudgetExceeded, JobStillRunning
 from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline import reconciliation
 from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, StageGate, spending_gate
 from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
 from socialanalyzer_dagster.pipeline.policies import PriceConfirmation, active_policy, confirm_price
-from socialanalyzer_dagster.pipeline.price_news import lately_billed, search_share
+from socialanalyzer_dagster.pipeline.price_news import FinalCost, lately_billed, search_share
+from socialanalyzer_dagster.pipeline.reconciliation import Extent, reconcile
+from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.storage.attempts import load_attempts
 from socialanalyzer_dagster.storage.outbox import OutboxQuestion, messages
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
+from socialanalyzer_dagster.vendors.job_status import job_status_call
 
 PRICE = 10_000  # apify.patreon, per creator
 LOST = VendorError("apify", ErrorClass.UNKNOWN, "timeout")
@@ -50,6 +56,7 @@ class Actor:
         self.running_polls = running_polls
         self.reported = reported
         self.final = JobState.SUCCEEDED
+        self.reason = "timed_out"
         self.started: list[int] = []
         self.polls = 0
         self.pages: list[int] = []
@@ -115,7 +122,7 @@ class Actor:
             state=state,
             dataset_id="dataset",
             reported_micros=self.reported if over else None,
-            reason="timed_out" if state is JobState.FAILED else None,
+            reason=self.reason if state is JobState.FAILED else None,
         )
 
 
@@ -581,6 +588,29 @@ async def test_what_an_aborted_run_cost_is_read_again_although_its_batch_is_stop
     assert ledger(database)["correction"] == [(None, 44, 0)]
 
 
+@pytest.mark.parametrize("follows_a_stop", [False, True])
+async def test_a_cost_is_read_again_when_its_run_is_over(sqlite_database, policy, clock, follows_a_stop):
+    """A figure of before may be older than the one that another process booked meanwhile."""
+    batch, actor = new_batch(sqlite_database, policy), Actor(0, running_polls=10**9, reported=55)
+    if follows_a_stop:
+        await stopped_while_it_runs(sqlite_database, policy, clock, batch, actor.job())
+    start, page = actor.start, actor.page
+
+    async def anew(most: int) -> JobStatus:
+        actor.items, actor.aborted, actor.running_polls = [{"n": 1}], 0, 0
+        return await start(most)
+
+    async def slow(status: JobStatus, offset: int) -> JobPage:
+        if actor.items:
+            await asyncio.sleep(0.03)  # long enough to be read again meanwhile
+            actor.reported = 700
+        return await page(status, offset)
+
+    actor.start, actor.page = anew, slow  # type: ignore[method-assign]
+    await run(sqlite_database, policy, clock, batch, actor)
+    assert money_of(sqlite_database) == (755 if follows_a_stop else 700, 0, 0)
+
+
 async def test_a_retry_books_what_the_vendor_added_since_the_stop(database, policy, clock):
     """The run that was stopped could not look again: it was cancelled meanwhile."""
     batch, actor = new_batch(database, policy), Actor(2, running_polls=10**9, reported=55)
@@ -680,6 +710,68 @@ async def test_a_first_figure_that_was_too_low_and_a_job_that_ended_early_say_no
     assert (await run(sqlite_database, policy, clock, batch, actor, name="failed")).partial == "timed_out"
     assert ledger(sqlite_database)["correction"] == [(None, PRICE, 0)]
     assert told_prices(sqlite_database) == []
+
+
+@pytest.mark.parametrize(("reason", "is_told"), [("aborted", True), ("stopped", False)])
+async def test_a_run_that_its_vendor_aborts_at_what_it_may_charge_tells_its_price(
+    sqlite_database, policy, clock, reason, is_told
+):
+    batch, actor = new_batch(sqlite_database, policy), Actor(5, reported=10 * PRICE)
+    actor.final, actor.reason = JobState.FAILED, reason
+    assert (await run(sqlite_database, policy, clock, batch, actor, most=12)).partial == reason
+    assert told_prices(sqlite_database) == [], "it was ended for something else: another result would have fitted"
+    assert (await run(sqlite_database, policy, clock, batch, actor, name="capped")).partial == reason
+    assert [each["prices"][0]["billed_usd"] for each in told_prices(sqlite_database)] == ["0.02"] * is_told
+    with sqlite_database.read() as connection:
+        assert (search_share(connection, batch.batch_id, policy) == Decimal("0.5")) == is_told
+
+
+async def test_a_bill_from_before_the_price_table_is_booked_and_not_held_against_it(sqlite_database, policy, clock):
+    batch, actor = new_batch(sqlite_database, policy), Actor(4, reported=4 * PRICE)
+    await run(sqlite_database, policy, clock, batch, actor)
+    clock.advance(minutes=5)
+    confirm_price(sqlite_database, PriceConfirmation(key="apify.patreon", usd=Decimal("0.02"), by="Kai"), clock.now())
+    with sqlite_database.write() as connection:
+        (attempt,) = load_attempts(connection, true())
+        late = FinalCost(attempt=attempt, reported_micros=4 * PRICE + 9, at=clock.now(), error_code=None)
+        assert FinalCost.apply(connection, [late]) == [9]
+    assert told_prices(sqlite_database) == []
+
+
+@pytest.mark.parametrize("reason", [None, "aborted"])
+async def test_a_reconciliation_books_the_figure_and_the_failure_of_a_lost_job_and_tells_no_prices(
+    sqlite_database, policy, clock, tmp_path, reason
+):
+    batch, actor = new_batch(sqlite_database, policy), Actor(4, reported=80_000)
+    actor.final, actor.reason = JobState.FAILED if reason else JobState.SUCCEEDED, reason
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rereads, "plan", lambda *_: None)
+        await run(sqlite_database, policy, clock, batch, actor)
+        with sqlite_database.write() as connection:
+            connection.execute(text("UPDATE provider_attempts SET state = 'unknown', error_code = NULL"))
+        call = job_status_call("apify.read", "run-1", partial(actor.poll, "run-1"))
+        patch.setattr(reconciliation, "STATUS_CALLS", {"apify": lambda *_: call})
+        where = Workplace(
+            database=sqlite_database, platforms={}, clock=clock, home=tmp_path, mode="sandbox", suppression_key=b"k"
+        )
+        found = await reconcile(where, cast("Any", None), policy, Extent(days=31))
+    assert [each.corrected_micros for each in found.jobs] == [80_000]
+    with sqlite_database.read() as connection:
+        assert connection.execute(text("SELECT error_code FROM provider_attempts")).scalars().all() == [reason]
+    assert told_prices(sqlite_database) == []
+
+
+async def test_a_run_that_brought_nothing_does_not_hide_what_the_one_before_it_was_billed(
+    sqlite_database, policy, clock
+):
+    batch, actor = new_batch(sqlite_database, policy), Actor(4, reported=80_000)
+    await run(sqlite_database, policy, clock, batch, actor, name="a")
+    clock.advance(minutes=5)
+    actor.items = [{"error": "none"}]
+    await run(sqlite_database, policy, clock, batch, actor, name="b")
+    with sqlite_database.read() as connection:
+        lately = lately_billed(connection, policy, clock.now() + timedelta(minutes=5))
+    assert str(lately["apify.patreon"].usd) == "0.02"
 
 
 async def test_a_page_that_the_vendor_gave_twice_makes_no_price_look_cheaper(sqlite_database, policy, clock):

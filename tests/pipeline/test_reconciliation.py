@@ -87,7 +87,7 @@ async def test_a_booked_job_is_due_for_a_second_reading_until_it_was_read(world:
     [(attempt, _)] = due(minute)
     assert due(-minute) == []
     with world.database.write() as connection:
-        CorrectTo.apply(connection, [CorrectTo(attempt=attempt, reported_micros=7, at=now + minute)])
+        CorrectTo.apply(connection, [CorrectTo(attempt=attempt, reported_micros=7, at=now + minute, error_code=None)])
     assert due(minute) == []
     assert money_of(world.database) == (7, 0, 0)
 
