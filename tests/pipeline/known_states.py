@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from socialanalyzer_dagster.sandbox.state import SandboxState
 
 if TYPE_CHECKING:
@@ -49,6 +51,17 @@ class KnownStates:
             _keep(file, _state(world, key))
         self.path, self.left = path, _look(world)
         return key
+
+
+def with_known_states(world: "CrmWorld", request: pytest.FixtureRequest) -> "CrmWorld":
+    """Shorter ways for the tests of SQLite that change nothing of the program itself."""
+    if world.database.is_sqlite and "monkeypatch" not in request.fixturenames:
+        session = request.getfixturevalue("tmp_path_factory").getbasetemp()
+        folder = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "known-states"
+        folder.mkdir(exist_ok=True)
+        world.known = KnownStates(folder)
+        world.known.begin(world)
+    return world
 
 
 def _acts_otherwise(world: "CrmWorld") -> bool:
