@@ -171,13 +171,18 @@ class CrmWorld(World):
 
     async def synced(self, *names: str, **request: Any) -> str:
         """The key of a batch whose plan was written, as with `approved`."""
+        self.clock.advance(days=200)
+        return await self.written(*names, **request)
+
+    async def written(self, *names: str, **request: Any) -> str:
+        """The key of a batch whose plan was written, at this moment."""
 
         async def write() -> str:
-            key = await self.approved(*names, **request)
+            key = await self.ready(*names, **request)
             await self.sync(key)
             return key
 
-        return await self._reach(f"synced {names} {request}", write)
+        return await self._reach(f"written {names} {request}", write)
 
     async def ready(self, *names: str, **request: Any) -> str:
         """The key of a batch whose plan was approved, at this moment."""
