@@ -16,7 +16,9 @@ from socialanalyzer_dagster.commands.office import open_office
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table
 from socialanalyzer_dagster.commands.previews import chosen_policy, previewed
 from socialanalyzer_dagster.domain.policy import stored_policy
+from socialanalyzer_dagster.domain.price_drift import usd_of
 from socialanalyzer_dagster.pipeline import policies, policy_versions
+from socialanalyzer_dagster.pipeline.price_news import LatelyBilled, lately_billed
 
 app = typer.Typer(help="The policy: every threshold, weight, price and limit.", no_args_is_help=True)
 prices_app = typer.Typer(help="The price table that reservations use.", no_args_is_help=True)
@@ -138,16 +140,33 @@ def activate(
 
 @prices_app.command("list")
 def prices_list(*, as_json: AsJson = False) -> None:
-    """Every price, per unit, and whether a person confirmed it."""
-    with open_office() as office:
+    """Every price, per unit, whether a person confirmed it, and what the newest bill says of it where vendors tell."""
+    with open_office() as office, office.database.read() as connection:
         policy = policies.active_policy(office.database)
-    result = [{"key": key, **price.model_dump(mode="json")} for key, price in sorted(policy.prices.items())]
+        billed = lately_billed(connection, policy, office.clock.now())
+    result = [
+        {"key": key, **price.model_dump(mode="json"), "billed": billed[key].as_json() if key in billed else None}
+        for key, price in sorted(policy.prices.items())
+    ]
     cells = [
-        (each["key"], each["usd"], f"{each['per']:,} x {each['unit']}", each["confirmed_on"], each["confirmed_by"])
+        (
+            each["key"],
+            each["usd"],
+            f"{each['per']:,} x {each['unit']}",
+            _billed_cell(billed.get(each["key"])),
+            each["confirmed_on"],
+            each["confirmed_by"],
+        )
         for each in result
     ]
-    headers = ("price", "USD", "for", "confirmed", "by")
+    headers = ("price", "USD", "for", "billed lately", "confirmed", "by")
     emit(result, as_json=as_json, text=lambda console: console.print(table(headers, cells)))
+
+
+def _billed_cell(billed: LatelyBilled | None) -> str | None:
+    if billed is None:
+        return None
+    return f"{usd_of(billed.usd) if billed.differs else 'the same'} ({billed.at:%Y-%m-%d})"
 
 
 @prices_app.command("confirm")

@@ -97,7 +97,7 @@ def job_named(name: str) -> "dg.JobDefinition":
 def _failed_run(result: "dg.ExecuteInProcessResult") -> FailedRun:
     """What the end means for the batch; with nobody else to tell, the command writes it, as the sensors would."""
     steps = tuple(event.step_key for event in _step_failures(result) if event.step_key is not None)
-    return FailedRun(run_id=result.run_id, failed_steps=steps, cancelled=_is_interrupted(result))
+    return FailedRun(run_id=result.run_id, failed_steps=steps, cancelled=is_interrupted(result))
 
 
 def _step_failures(result: "dg.ExecuteInProcessResult") -> "Sequence[dg.DagsterEvent]":
@@ -106,7 +106,7 @@ def _step_failures(result: "dg.ExecuteInProcessResult") -> "Sequence[dg.DagsterE
     return result.filter_events(lambda each: each.event_type is dg.DagsterEventType.STEP_FAILURE)
 
 
-def _is_interrupted(result: "dg.ExecuteInProcessResult") -> bool:
+def is_interrupted(result: "dg.ExecuteInProcessResult") -> bool:
     """True after Ctrl-C or a termination, wherever the run was."""
     import dagster as dg
     from dagster._core.events import RunFailureReason
@@ -117,7 +117,7 @@ def _is_interrupted(result: "dg.ExecuteInProcessResult") -> bool:
 
 def problem_of(result: "dg.ExecuteInProcessResult") -> str:
     """The sentence of the first failure, else where to look."""
-    if _is_interrupted(result):
+    if is_interrupted(result):
         return "stopped; run it again to go on where it was"
     for event in _step_failures(result):
         data = event.step_failure_data

@@ -3,13 +3,17 @@
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from socialanalyzer_dagster.commands.output import AsJson, emit, notes, table, usd
+from socialanalyzer_dagster.domain.sentences import counted
 from socialanalyzer_dagster.platforms.registry import PLATFORMS, platform
+
+if TYPE_CHECKING:
+    from socialanalyzer_dagster.simulation.people import Team
 
 _LONGEST_DAYS = 60
 
@@ -57,8 +61,9 @@ def simulate(
             console.print(f"\n{event.at:%Y-%m-%d %H:%M} {event.text}", markup=False)
             for line in (*event.noticed, *event.done):
                 console.print(f"  {line}", markup=False)
+        console.print(f"\n{_of_team(report.team)}", markup=False)
         console.print(
-            f"\n{report.days_met} of {report.working_days} working days met, {report.lost} leads lost, "
+            f"{report.days_met} of {report.working_days} working days met, {report.lost} leads lost, "
             f"{report.over_cap} caps exceeded, {usd(report.spend_micros)} spent (bill {usd(report.bill_micros)}) in "
             f"{result['seconds']} s.",
             markup=False,
@@ -68,3 +73,12 @@ def simulate(
 
     emit(result, as_json=as_json, text=text)
     return 1 if report.lost or report.over_cap else 0
+
+
+def _of_team(team: "Team") -> str:
+    estimates, plans = counted(team.confirmed, "estimate"), counted(team.approved, "CRM plan")
+    questions, prices = counted(team.answered, "question"), counted(team.prices, "price")
+    return (
+        f"The team confirmed {estimates}, approved {plans}, said yes to {questions} of rules, and took over {prices} "
+        "that a vendor had changed."
+    )

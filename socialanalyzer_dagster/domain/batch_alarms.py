@@ -56,6 +56,11 @@ def _search(facts: BatchFacts, policy: Policy) -> Iterator[str]:
     if facts.search_cut_short is not None:
         why = facts.search_cut_short.replace("_", " ")
         yield f"The search ended early at the provider ({why}): there may be more to find than was found."
+    if facts.search_share is not None:
+        yield (
+            f"The search ended early with about {percent(facts.search_share)} of what it was to bring: its provider "
+            "costs more than the price table says. `socialanalyzer prices list` shows what it billed."
+        )
     new = None if facts.newness is None else share(*facts.newness)
     if new is not None and new < policy.novelty.stale_below:
         yield f"Only {percent(new)} of what the search found was new; it is used up.{tries(facts.variations)}"

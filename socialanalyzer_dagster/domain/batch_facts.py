@@ -56,8 +56,9 @@ class BatchFacts:
     `items` are discovery results by name; `tiers` the leads that passed scored; `plan` the rows of the newest sync plan
     by action, None before there is one; `stage_reached` the stage a failed, stopped or paused batch ended in, `cause`
     the stored words for it; `reasks` is (answers asked again, answers), None where it was not counted;
-    `search_cut_short` is the vendor's reason when a search ended before it had everything; `reached_cap` the cap that
-    left leads undone, None while none did; `fallbacks` how often leads were judged on less than usual, by kind;
+    `search_cut_short` is the vendor's reason when a search ended before it had everything; `search_share` the part it
+    got of what it was to bring, where a price higher than the table's ended it; `reached_cap` the cap that left leads
+    undone, None while none did; `fallbacks` how often leads were judged on less than usual, by kind;
     `newness` is (new, found) of a search that was seen whole, None of any other; `variations` are searches to try
     instead of one that brought little; `waits_for_release` is a canary's end.
     `rules` is what rules did, the oldest first.
@@ -83,6 +84,7 @@ class BatchFacts:
     cause: str | None = None
     reasks: tuple[int, int] | None = None
     search_cut_short: str | None = None
+    search_share: Decimal | None = None
     reached_cap: ReachedCap | None = None
     fallbacks: Mapping[str, int] = field(default_factory=dict)
     newness: tuple[int, int] | None = None

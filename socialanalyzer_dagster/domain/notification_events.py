@@ -35,6 +35,7 @@ class Kind(StrEnum):
     ESCALATION = "escalation"
     CAP_WARNED = "cap_warned"
     CAP_REACHED = "cap_reached"
+    PRICE_CHANGED = "price_changed"
     UNKNOWN_ATTEMPTS = "unknown_attempts"
     BREAKER_OPENED = "breaker_opened"
     BREAKER_CLOSED = "breaker_closed"

@@ -26,6 +26,7 @@ from socialanalyzer_dagster.domain.notification_events import (
     SearchStale,
     UnknownAttempts,
 )
+from socialanalyzer_dagster.domain.notification_prices import PriceChanged
 from socialanalyzer_dagster.domain.notification_questions import (
     ApprovalExpired,
     ApprovalNeeded,
@@ -50,8 +51,9 @@ EVENTS: Mapping[Kind, type[Event]] = {
         for event in (
             BatchStuck, RunFailed, SearchStale, Deviation, TargetMissed, PlanStopped, NicheCluster, RuleTold,
             ApprovalNeeded, ApprovalReminder, ApprovalExpired,
-            ConfirmationNeeded, Escalation, CapWarned, CapReached, UnknownAttempts, BreakerOpened, BreakerClosed,
-            ServiceRefused, DeadSyncRows, NoticesOverdue, EraseRequested, DailyDigest, WeeklyReport,
+            ConfirmationNeeded, Escalation, CapWarned, CapReached, PriceChanged, UnknownAttempts,
+            BreakerOpened, BreakerClosed, ServiceRefused, DeadSyncRows, NoticesOverdue, EraseRequested, DailyDigest,
+            WeeklyReport,
         )
     },
 }  # fmt: skip

@@ -39,6 +39,7 @@ from socialanalyzer_dagster.domain.policy_money import (
     HealthPolicy,
     LimitsPolicy,
     Price,
+    PriceDriftPolicy,
     RetriesPolicy,
 )
 from socialanalyzer_dagster.domain.policy_notifications import NotificationsPolicy
@@ -91,6 +92,7 @@ class Policy(Section):
     tiers: TiersPolicy
     crm: CrmPolicy
     prices: Mapping[str, Price]
+    price_drift: PriceDriftPolicy
     budgets: BudgetsPolicy
     estimate: EstimatePolicy
     cache: CachePolicy

@@ -21,6 +21,18 @@ class Price(Section):
     confirmed_by: str | None = None
 
 
+class PriceDriftPolicy(Section):
+    """When a bill says that a price of the table is out of date (spec 12.3).
+
+    From `share` on, the bill and the table differ; a bill below `least_usd` is not judged. Bills of the last
+    `listed_days` are shown beside the table.
+    """
+
+    share: Share
+    least_usd: Decimal = Field(gt=0)
+    listed_days: Positive
+
+
 class BudgetsPolicy(Section):
     """Caps in USD per scope (spec 12.5); there is no 'unlimited'."""
 

@@ -56,6 +56,7 @@ STEPS = (
             ("llm", "polish_summaries"),
             ("metrics",),
             ("notifications",),
+            ("price_drift",),
             ("prompts", "batch_story_v1"),
             ("recurring",),
             ("rules",),

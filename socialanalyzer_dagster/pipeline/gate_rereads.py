@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from socialanalyzer_dagster.domain.calls import VendorJob
 from socialanalyzer_dagster.domain.operations import OPERATIONS
@@ -15,6 +15,15 @@ from socialanalyzer_dagster.storage.attempts import Attempt
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class EndedJob:
+    """A job that is booked; `is_over` is set once its run has read what it can of it."""
+
+    attempt: Attempt
+    job_id: str
+    is_over: asyncio.Event
+
+
 class Rereads:
     """Background reads of this process; a difference becomes a correction row of the batch."""
 
@@ -22,11 +31,11 @@ class Rereads:
         self._desk = desk
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def plan(self, job: VendorJob[object], site: CallSite, attempt: Attempt, job_id: str) -> None:
+    def plan(self, job: VendorJob[object], site: CallSite, ended: EndedJob) -> None:
         """Read the cost of a settled job again after the policy's wait; a stop of its batch does not prevent it."""
         parts = self._desk.parts
         nobody = NoBatch(platform=site.batch.platform, policy_version=site.batch.policy_version, run=parts.owner)
-        task = asyncio.create_task(self._reread(job, replace(site, batch=nobody, leads=()), attempt, job_id))
+        task = asyncio.create_task(self._reread(job, replace(site, batch=nobody, leads=()), ended))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -40,14 +49,15 @@ class Rereads:
             if isinstance(result, Exception):
                 raise result
 
-    async def _reread(self, job: VendorJob[object], site: CallSite, attempt: Attempt, job_id: str) -> None:
+    async def _reread(self, job: VendorJob[object], site: CallSite, ended: EndedJob) -> None:
         parts = self._desk.parts
         await parts.sleep(parts.policy.retries.cost_reread_seconds)
         reads = OPERATIONS[job.operation].reads or job.operation
         try:
-            status = await self._desk.read(OPERATIONS[reads], site, lambda: job.poll(job_id))
+            status = await self._desk.read(OPERATIONS[reads], site, lambda: job.poll(ended.job_id))
         except (CallFailed, Refusal) as error:
             _LOG.warning("the final cost of a %s job could not be read: %s", job.operation, error)
             return
+        await ended.is_over.wait()  # what it cost is held against what it delivered
         if status.reported_micros is not None:
-            await self._desk.till.correct(attempt, status.reported_micros)
+            await self._desk.till.correct(ended.attempt, status.reported_micros)

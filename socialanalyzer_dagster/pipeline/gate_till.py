@@ -9,9 +9,9 @@ from socialanalyzer_dagster.domain.calls import VendorError
 from socialanalyzer_dagster.domain.operations import OPERATIONS, Operation, Repeat
 from socialanalyzer_dagster.domain.refusals import UnknownPrice
 from socialanalyzer_dagster.pipeline.gate_parts import CallSite, GateParts, Sending
+from socialanalyzer_dagster.pipeline.price_news import FinalCost
 from socialanalyzer_dagster.pipeline.retries import Charge, charge_of
 from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, CallHistory
-from socialanalyzer_dagster.storage.corrections import CorrectTo
 from socialanalyzer_dagster.storage.ledger import RecordReuse
 from socialanalyzer_dagster.storage.money import Finish, Reserve, SuppressionsChanged
 
@@ -80,8 +80,8 @@ class Till:
         return await self._parts.writer.submit(write)
 
     async def correct(self, attempt: Attempt, reported_micros: int) -> None:
-        """Replace what is booked by the vendor's own, later figure; nothing happens where they agree."""
-        write = CorrectTo(attempt=attempt, reported_micros=reported_micros, at=self._parts.clock.now())
+        """Replace what is booked by the vendor's own, later figure, and tell of a price that it contradicts."""
+        write = FinalCost(attempt=attempt, reported_micros=reported_micros, at=self._parts.clock.now())
         await self._parts.writer.submit(write)
 
     async def release(self, attempt: Attempt, error_code: str, latency_milliseconds: int | None = None) -> None:

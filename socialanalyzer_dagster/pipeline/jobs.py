@@ -16,7 +16,7 @@ from socialanalyzer_dagster.domain.types import JsonObject, JsonValue, Stage
 from socialanalyzer_dagster.pipeline.gate_calls import Desk, decoded, outcome_unknown
 from socialanalyzer_dagster.pipeline.gate_parts import CallKeys, CallSite, Sending
 from socialanalyzer_dagster.pipeline.gate_purchase import Purchase, Purchased
-from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
+from socialanalyzer_dagster.pipeline.gate_rereads import EndedJob, Rereads
 from socialanalyzer_dagster.pipeline.job_abort import aborted
 from socialanalyzer_dagster.storage.attempts import Attempt, packed
 from socialanalyzer_dagster.storage.vendor_jobs import (
@@ -62,6 +62,7 @@ class JobRun(Generic[T]):
         self._operation = OPERATIONS[job.operation]
         self._purchase = Purchase(desk, job, site, keys)
         self._options = options
+        self._is_over = asyncio.Event()
         self._waits_outside = job.outlives_runs or site.stage is Stage.DISCOVERED
 
     async def run(self, find: FindJob, rereads: Rereads) -> Answer[T]:
@@ -75,6 +76,7 @@ class JobRun(Generic[T]):
         if resumed is None and stored is not None and stored.phase is JobPhase.READ and stored.settled:
             return await self._reused(stored)
         async with AsyncExitStack() as slots:
+            slots.callback(self._is_over.set)
             bought = resumed or await self._begun(history, slots)
             status = await self._ended_or_stopped(bought, rereads)
             await self._settle_reported(bought.attempt, status, rereads)
@@ -240,7 +242,8 @@ class JobRun(Generic[T]):
 
     def _read_cost_again(self, attempt: Attempt, status: JobStatus, rereads: Rereads) -> None:
         if self._job.reports_cost:
-            rereads.plan(cast("VendorJob[object]", self._job), self._site, attempt, status.job_id)
+            ended = EndedJob(attempt, status.job_id, self._is_over)
+            rereads.plan(cast("VendorJob[object]", self._job), self._site, ended)
 
     async def _reused(self, stored: StoredVendorJob) -> Answer[T]:
         items = await asyncio.to_thread(self._load, stored.attempt.attempt_key)

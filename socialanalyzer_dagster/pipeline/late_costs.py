@@ -10,11 +10,12 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls, free_calls
 from socialanalyzer_dagster.pipeline.policies import active_policy
+from socialanalyzer_dagster.pipeline.price_news import FinalCost
 from socialanalyzer_dagster.pipeline.session import PipelineSession
 from socialanalyzer_dagster.pipeline.vendor_job_polls import COST_TELLERS, STATUS_CALLS
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage.attempts import Attempt
-from socialanalyzer_dagster.storage.corrections import CorrectTo, costs_read_once
+from socialanalyzer_dagster.storage.corrections import costs_read_once
 
 _AT_ONCE = 5
 _PATIENCE_SECONDS = 40.0
@@ -68,4 +69,4 @@ async def _read_again(session: PipelineSession, calls: FreeCalls, job: Job) -> i
     if status.state is JobState.RUNNING or status.reported_micros is None:
         return None
     now = session.parts.workplace.clock.now()
-    return await session.writer.submit(CorrectTo(attempt=attempt, reported_micros=status.reported_micros, at=now))
+    return await session.writer.submit(FinalCost(attempt=attempt, reported_micros=status.reported_micros, at=now))

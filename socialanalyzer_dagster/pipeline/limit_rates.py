@@ -12,6 +12,8 @@ from socialanalyzer_dagster.pipeline.limit_source import LimitSource
 Sleep = Callable[[float], Awaitable[None]]
 _LONGEST_SLEEP = 5.0
 """Others may hand permits back, so a long wait is looked at again."""
+_NEWS_SECONDS = 0.5
+"""How old may be what is known of breaks that other processes were asked for when a call is made."""
 
 
 class LimitTooFar(Exception):
@@ -83,6 +85,7 @@ class RateMeter:
         self._quota: tuple[Quota, float] | None = None
         self._alone = True
         self._touched = False
+        self._heard_at, self._hearing = float("-inf"), asyncio.Lock()
 
     async def take(self, amount: int, longest_wait_seconds: float) -> RatePermit:
         """A permit; raises LimitTooFar instead of waiting longer, and what the database raises."""
@@ -141,8 +144,8 @@ class RateMeter:
             self._parts.tell_soon()
 
     async def report(self) -> None:
-        """Tell what has to be told, and hear of breaks that others were asked for."""
-        if self._used or self._returned or self._quota or not self._pause_told or (self._touched and self._is_open):
+        """Tell what has to be told."""
+        if self._used or self._returned or self._quota or not self._pause_told:
             await self._ask(())
 
     async def close(self) -> None:
@@ -163,12 +166,18 @@ class RateMeter:
         return quota.limit is not None and quota.remaining < quota.limit * self._limit.slow_below
 
     async def _after_pause(self, amount: int, longest_wait_seconds: float) -> RatePermit:
-        self._touched = True
-        while (wait := self._pause_until - self._parts.monotonic()) > 0:
+        while (wait := await self._break_left()) > 0:
             if wait > longest_wait_seconds:
                 raise LimitTooFar(wait)
             await self._parts.sleep(wait)
         return RatePermit(self, amount, float("inf"))
+
+    async def _break_left(self) -> float:
+        """Seconds until calls may go on, by what all processes know."""
+        async with self._hearing:
+            if self.has_passed(self._heard_at + _NEWS_SECONDS):
+                await self._ask(())
+        return self._pause_until - self._parts.monotonic()
 
     async def _serve(self) -> None:
         try:
@@ -228,7 +237,7 @@ class RateMeter:
         )
         self._used, self._returned, self._pause_told = 0, 0, True
         grant = await self._parts.source.rate(self._bucket, self._limit, ask, leaves=leaves)
-        self._alone = grant.alone
+        self._alone, self._heard_at = grant.alone, now
         if self._is_open:
             self._pause_until = max(self._pause_until, now + grant.wait_seconds)
         return grant

@@ -13,6 +13,8 @@ _POLL_SECONDS = 0.1
 """How often a process that waits for places of others asks again."""
 _TURN_SECONDS = 1.0
 """How long a process keeps its place when there are more processes than places."""
+_LOOKS_PER_LEASE = 5
+"""How often a process that has all it needs renews its lease, and so hears of others who wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +75,13 @@ class SlotPool:
         return self._grant.contended and self._needed < self._grant.held
 
     async def renew(self) -> None:
-        """Tell that this process lives; places that were idle since the last time are given back."""
-        if self._grant.held or self._busy:
-            spare, self._peak = self._peak, self._busy
-            await self._ask(self._needed if self._grant.contended else max(self._needed, spare))
+        """Give back the places that were idle since the last time; when it is time, tell that this process lives."""
+        if not self._grant.held and not self._busy:
+            return
+        spare, self._peak = self._peak, self._busy
+        wanted = self._needed if self._grant.contended else max(self._needed, spare)
+        if wanted != self._grant.held or self._grant.contended or self._is_time:
+            await self._ask(wanted)
             self._changed.set()
 
     async def close(self) -> None:
@@ -88,6 +93,10 @@ class SlotPool:
             waiter.cancel()
         if self._grant.held:
             await self._ask(0)
+
+    @property
+    def _is_time(self) -> bool:
+        return self._parts.monotonic() - self._confirmed_at >= self._parts.lease_seconds / _LOOKS_PER_LEASE
 
     @property
     def _needed(self) -> int:

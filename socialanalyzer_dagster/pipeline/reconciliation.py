@@ -10,13 +10,13 @@ from socialanalyzer_dagster.domain.ports import CallFailed
 from socialanalyzer_dagster.domain.reconciliation import Comparison
 from socialanalyzer_dagster.domain.refusals import ProviderUnavailable
 from socialanalyzer_dagster.pipeline.free_calls import FreeCalls, free_calls
+from socialanalyzer_dagster.pipeline.price_news import FinalCost
 from socialanalyzer_dagster.pipeline.vendor_job_polls import STATUS_CALLS
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import audit_log
 from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState
 from socialanalyzer_dagster.storage.corrections import (
     BookedSums,
-    CorrectTo,
     OpenSending,
     booked_sums,
     open_sendings,
@@ -104,9 +104,9 @@ async def _read_again(
         return JobReading(vendor=attempt.provider, job_id=job_id, sentence="still runs; its cost is not final")
     if status.reported_micros is None:
         return None
-    write = CorrectTo(attempt=attempt, reported_micros=status.reported_micros, at=workplace.clock.now())
+    write = FinalCost(attempt=attempt, reported_micros=status.reported_micros, at=workplace.clock.now())
     with workplace.database.write() as connection:
-        difference = int(CorrectTo.apply(connection, [write])[0])
+        difference = int(FinalCost.apply(connection, [write])[0])
     if not difference:
         return None
     sentence = f"the vendor's final figure differed by {difference} micro-USD; booked"

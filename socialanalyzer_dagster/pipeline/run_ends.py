@@ -63,8 +63,21 @@ def quiet(how: How, *, is_first: bool) -> str:
 
 
 def settle_ends(workplace: Workplace, ends: Sequence[RunEnd]) -> str:
-    """Write each end into the state of its batch; what was done, a sentence each. Safe to repeat."""
-    return " ".join(_settled(workplace, end) for end in ends)
+    """Write each end into the state of its batch; what was done, a sentence each. Safe to repeat.
+
+    Raises an ExceptionGroup of what could not be written, when everything else is: one bad end holds up no other.
+    """
+    told: list[str] = []
+    errors: list[Exception] = []
+    for end in ends:
+        try:
+            told.append(_settled(workplace, end))
+        except Exception as error:  # noqa: BLE001 - raised below
+            error.add_note(f"at the end of run {end.run_id} of batch {end.key}")
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("ends of runs could not be written", errors)
+    return " ".join(told)
 
 
 def _settled(workplace: Workplace, end: RunEnd) -> str:

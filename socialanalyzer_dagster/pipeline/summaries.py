@@ -13,6 +13,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, waits_for_
 from socialanalyzer_dagster.pipeline.batch_warnings import suggestion_texts
 from socialanalyzer_dagster.pipeline.counters import stage_counters
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.price_news import search_share
 from socialanalyzer_dagster.pipeline.rule_stories import rule_deeds
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import (
@@ -57,6 +58,7 @@ def read_facts(connection: Connection, workplace: Workplace, batch: Batch, polic
         cause=batch.cause,
         reasks=batch_quality.model_reasks(connection, batch.batch_id),
         search_cut_short=batch_quality.cut_short(connection, batch.batch_id),
+        search_share=search_share(connection, batch.batch_id, policy),
         reached_cap=_reached_cap(connection, batch.batch_id),
         fallbacks=batch_quality.fallback_counts(connection, batch.batch_id),
         newness=newness,

@@ -15,6 +15,7 @@ from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, Transition
 from socialanalyzer_dagster.pipeline.gate import CallWindow, spending_gate
 from socialanalyzer_dagster.pipeline.gate_parts import BatchIdentity
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.price_news import BILLED_UNITS
 from socialanalyzer_dagster.pipeline.session import PipelineSession
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.storage import batches
@@ -37,7 +38,7 @@ STATUS_CALLS: Mapping[str, StatusCall] = {
     "apify": lambda vendors, job_id: vendors.apify.run_status(job_id) if vendors.apify else None,
 }
 """How each vendor with jobs is asked where one stands; None where it is not configured."""
-COST_TELLERS = ("apify",)
+COST_TELLERS = tuple(BILLED_UNITS)
 """Those that report what a job cost."""
 
 

@@ -10,6 +10,8 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from dagster._core.storage.tags import RUN_KEY_TAG
 from dagster._utils.schedules import cron_string_iterator
 
+from socialanalyzer_dagster.commands.runs import is_interrupted
+
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _ONE_ROUND = 50
 """Requests that one look at the sensors may lead to before the world moves on."""
@@ -105,6 +107,7 @@ class Automation:
         return {name: resource for name, resource in self._resources.items() if name in keys}
 
     def _run(self, request: dg.RunRequest, job_name: str | None) -> None:
+        """Run what was requested, once per run key; raises KeyboardInterrupt when somebody stopped the run."""
         if job_name is None:
             raise ValueError("a run request names no job")
         if request.run_key is not None:
@@ -118,6 +121,8 @@ class Automation:
             tags={**request.tags, **({RUN_KEY_TAG: request.run_key} if request.run_key else {})},
             raise_on_error=False,
         )
+        if is_interrupted(result):
+            raise KeyboardInterrupt
         self.runs += 1
         for check in result.get_asset_check_evaluations():
             if not check.passed:

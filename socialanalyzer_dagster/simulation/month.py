@@ -15,7 +15,7 @@ from socialanalyzer_dagster.sandbox.happenings import Happenings
 from socialanalyzer_dagster.simulation.automation import Automation
 from socialanalyzer_dagster.simulation.office import Aim, SimulatedOffice, simulated_office
 from socialanalyzer_dagster.simulation.people import Team
-from socialanalyzer_dagster.simulation.report import SimulationReport, report_of
+from socialanalyzer_dagster.simulation.report import Course, SimulationReport, report_of
 from socialanalyzer_dagster.simulation.resources import SimulatedPipeline
 from socialanalyzer_dagster.simulation.simulated_time import SimulatedTime, simulated_time
 from socialanalyzer_dagster.storage import batches
@@ -70,7 +70,7 @@ def simulate(simulation: Simulation, tell: Told) -> SimulationReport:
         automation = Automation(build_definitions(_made_once()), instance)
         month = _Month(simulation, happenings, clock, house, automation, Team())
         month.run(tell)
-        return report_of(house, automation, happenings, simulation.days)
+        return report_of(month.house, automation, happenings, Course(simulation.days, month.team))
 
 
 def _made_once() -> dict[str, object]:

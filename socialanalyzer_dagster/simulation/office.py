@@ -21,7 +21,7 @@ from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.sandbox.app import app_of
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
-from socialanalyzer_dagster.sandbox.demo_searches import topic_searches
+from socialanalyzer_dagster.sandbox.demo_searches import team_searches
 from socialanalyzer_dagster.sandbox.state import SandboxState
 from socialanalyzer_dagster.settings import environment_with
 from socialanalyzer_dagster.vendors.transport import answered_by
@@ -73,7 +73,7 @@ def simulated_office(home: Path, start: datetime, *, seed: int, aim: Aim) -> Ite
         with environment_with(changes), answered_by(network), open_office() as office:
             asyncio.run(prepare_crm(office))
             _take_policy(office, aim)
-            for platform, name, filters in topic_searches(aim.platforms):
+            for platform, name, filters in team_searches(aim.platforms):
                 form = PresetForm(platform=platform, name=name, filters=filters, by=AUTHOR)
                 save_preset(office.workplace(), form)
             yield SimulatedOffice(office, sandbox)

@@ -1,13 +1,28 @@
-"""What the people of a simulated team do: they confirm estimates and decide about CRM plans, by the public path."""
+"""What the people of a simulated team do, by the public path: confirm, approve, answer rules, take over new prices."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 
-from socialanalyzer_dagster.pipeline import approvals, batch_actions
+from socialanalyzer_dagster.domain.filters import FilterProblems
+from socialanalyzer_dagster.domain.notification_events import Kind
+from socialanalyzer_dagster.domain.notification_prices import ChangedPrice, PriceChanged
+from socialanalyzer_dagster.domain.rule_questions import Reply, RuleAnswer
+from socialanalyzer_dagster.pipeline import approvals, batch_actions, rule_answers
 from socialanalyzer_dagster.pipeline.batch_actions import Deed
-from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
-from socialanalyzer_dagster.pipeline.gate_answers import DEMO_APPROVER
+from socialanalyzer_dagster.pipeline.batch_drafts import BatchRefused
+from socialanalyzer_dagster.pipeline.batch_status import BatchStatus, StatusRefused
+from socialanalyzer_dagster.pipeline.gate_answers import DEMO_APPROVER, ApprovalRefused
+from socialanalyzer_dagster.pipeline.policies import PriceConfirmation, active_policy, confirm_price
+from socialanalyzer_dagster.pipeline.rule_points import KIND
+from socialanalyzer_dagster.pipeline.rule_questions import open_questions
 from socialanalyzer_dagster.pipeline.workplace import Workplace
-from socialanalyzer_dagster.storage import batches
+from socialanalyzer_dagster.storage import batches, outbox
+
+_READS_BACK = timedelta(days=2)
+"""How old a message may be that somebody still acts on."""
+_NOT_NOW = (ApprovalRefused, StatusRefused, BatchRefused, FilterProblems)
+"""What stands against a yes: the question is left, and expires."""
 
 
 @dataclass(slots=True)
@@ -16,10 +31,12 @@ class Team:
 
     confirmed: int = 0
     approved: int = 0
+    answered: int = 0
+    prices: int = 0
 
     def work(self, workplace: Workplace) -> bool:
         """Decide about everything that waits; True when anything did."""
-        before = self.confirmed + self.approved
+        before = asdict(self)
         deed = Deed(by=DEMO_APPROVER)
         for batch in _waiting(workplace, BatchStatus.AWAITING_CONFIRMATION):
             key = batch.partition_key
@@ -28,9 +45,40 @@ class Team:
         for batch in _waiting(workplace, BatchStatus.AWAITING_APPROVAL):
             approvals.approve(workplace, batch.partition_key, by=DEMO_APPROVER)
             self.approved += 1
-        return self.confirmed + self.approved > before
+        self.answered += sum(_says_yes(workplace, number) for number in _questions(workplace))
+        for price in _told_prices(workplace):
+            confirmed = PriceConfirmation(key=price.key, usd=price.billed_usd, by=DEMO_APPROVER)
+            confirm_price(workplace.database, confirmed, workplace.clock.now())
+            self.prices += 1
+        return asdict(self) != before
 
 
 def _waiting(workplace: Workplace, status: BatchStatus) -> list[batches.Batch]:
     with workplace.database.read() as connection:
         return batches.batches_with_status(connection, [status])
+
+
+def _questions(workplace: Workplace) -> list[int]:
+    hours = active_policy(workplace.database).rules.answer_hours
+    with workplace.database.read() as connection:
+        return [each.number for each in open_questions(connection, KIND, hours)]
+
+
+def _says_yes(workplace: Workplace, number: int) -> bool:
+    """Whether the yes was taken."""
+    try:
+        rule_answers.answer(workplace, number, RuleAnswer(reply=Reply.APPROVE, by=DEMO_APPROVER))
+    except _NOT_NOW:
+        return False
+    return True
+
+
+def _told_prices(workplace: Workplace) -> Iterator[ChangedPrice]:
+    """Prices that messages say are others, while the table still says what the message found there."""
+    since = workplace.clock.now() - _READS_BACK
+    with workplace.database.read() as connection:
+        told = outbox.facts_of(connection, [Kind.PRICE_CHANGED], since)
+    for facts in told:
+        table = active_policy(workplace.database).prices
+        still = [each for each in PriceChanged.of_facts(facts, None).prices if table[each.key].usd == each.table_usd]
+        yield from still

@@ -13,6 +13,12 @@ from socialanalyzer_dagster.storage.models_health import LimiterRow
 from socialanalyzer_dagster.storage.writes import Results, Write
 
 _LIMITERS = table_of(LimiterRow)
+_LOCK = (
+    select(_LIMITERS.c.name, _LIMITERS.c.state)
+    .where(_LIMITERS.c.name.in_(bindparam("names", expanding=True)))
+    .order_by(_LIMITERS.c.name)
+    .with_for_update()
+)
 _CHANGE = update(_LIMITERS).where(_LIMITERS.c.name == bindparam("of_name")).values(state=bindparam("new_state"))
 _RATE, _SLOTS = "rate:", "slots:"
 
@@ -112,9 +118,7 @@ def _locked(connection: Connection, names: Sequence[str], read: Callable[[Mappin
 
 
 def _documents(connection: Connection, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    rows = connection.execute(
-        select(_LIMITERS).where(_LIMITERS.c.name.in_(names)).order_by(_LIMITERS.c.name).with_for_update()
-    )
+    rows = connection.execute(_LOCK, {"names": names})
     return {row.name: row.state for row in rows}
 
 

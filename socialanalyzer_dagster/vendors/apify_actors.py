@@ -37,6 +37,8 @@ from socialanalyzer_dagster.vendors.apify_items import (
 )
 from socialanalyzer_dagster.vendors.http import Connection, ServiceStatus
 
+START_FEES = {"apify.leads_finder": "apify.leads_finder.start"}
+"""What some operations charge once a run, beside their results."""
 GOOGLE_SEARCH = "apify~google-search-scraper"
 CHEERIO = "apify~cheerio-scraper"
 INSTAGRAM_PROFILES = "apify~instagram-profile-scraper"
@@ -256,4 +258,4 @@ def _per_item(price_key: str, count: int) -> Units:
 
 
 def _leads_and_start(count: int) -> Units:
-    return {"apify.leads_finder": count, "apify.leads_finder.start": 1}
+    return {"apify.leads_finder": count, START_FEES["apify.leads_finder"]: 1}

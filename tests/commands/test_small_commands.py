@@ -117,6 +117,7 @@ def test_a_price_is_confirmed_by_a_person(terminal):
     (price,) = (each for each in terminal.json("prices", "list") if each["key"] == key)
     assert (float(price["usd"]), price["confirmed_by"]) == (0.025, "Kai")
     assert price["confirmed_on"]
+    assert price["billed"] is None, "no vendor has told what it bills"
     unknown = terminal.run("prices", "confirm", "no.such", "--usd", "1", "--by", "Kai")
     assert (unknown.code, key in unknown.err) == (2, True)
     assert terminal.run("prices", "confirm", key, "--usd", "-1", "--by", "Kai").code == 2

@@ -212,6 +212,7 @@ def test_a_search_that_no_cap_had_room_for_is_not_told_as_one_that_found_nobody(
             "Held back from the CRM: 1 lead.",
         ),
         ({"search_cut_short": "timed_out"}, "The search ended early at the provider (timed out)"),
+        ({"search_share": Decimal("0.5")}, "The search ended early with about 50 % of what it was to bring: its"),
     ],
 )
 def test_a_warning_is_given_when_it_applies(policy: Policy, changes: dict[str, object], words: str) -> None:

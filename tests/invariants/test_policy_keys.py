@@ -30,6 +30,7 @@ from socialanalyzer_dagster.domain.novelty import FilterRun, look_up_novelty
 from socialanalyzer_dagster.domain.outreach import SubscriberKind, email_refusal, outreach_decision
 from socialanalyzer_dagster.domain.policy import Policy, PolicyError, parse_policy, shipped_policy
 from socialanalyzer_dagster.domain.policy_search import Section
+from socialanalyzer_dagster.domain.price_drift import Bill, judged
 from socialanalyzer_dagster.domain.prompts import PromptWriter
 from socialanalyzer_dagster.domain.scores import DIMENSIONS, ScoreInputs
 from socialanalyzer_dagster.domain.scoring import compute_score, needs_repeats
@@ -183,6 +184,12 @@ def prices(policy: Policy) -> Any:
     return [table.price({key: 1_000_000}) for key in sorted(policy.prices)]
 
 
+def drifted(policy: Policy) -> Any:
+    bill = Bill(operation="apify.patreon", units={"apify.patreon": 2}, reported_micros=22_000)
+    found = judged(bill, policy.prices, policy.price_drift)
+    return found is not None and found.drifts
+
+
 def estimated(policy: Policy) -> Any:
     return [estimate_search(100, 60, default_rates(PlatformKey(key), policy.estimate)) for key in PLATFORMS]
 
@@ -267,6 +274,7 @@ def lit(policy: Policy) -> Any:
 
 
 EFFECTS = [
+    (drifted, "price_drift.share", "0.2"), (drifted, "price_drift.least_usd", "0.03"),
     (crm_waits, "crm.retry_minutes.0", 20), (crm_waits, "crm.portal_time_zone", "Asia/Tokyo"),
     (crm_rows, "crm.existing_contact", "update"), (crm_rows, "crm.ownership.city", "ours"),
     (read_back, "crm.outcomes.0.value", "lead"), (read_back, "crm.outcomes.0.outcome", "lost"),

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -29,7 +31,10 @@ from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.gate import GateOptions, SpendingGate, StageGate, spending_gate
 from socialanalyzer_dagster.pipeline.gate_doors import Passage, PermitLapsed
 from socialanalyzer_dagster.pipeline.gate_rereads import Rereads
+from socialanalyzer_dagster.pipeline.policies import PriceConfirmation, active_policy, confirm_price
+from socialanalyzer_dagster.pipeline.price_news import lately_billed, search_share
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
+from socialanalyzer_dagster.storage.outbox import OutboxQuestion, messages
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 
 PRICE = 10_000  # apify.patreon, per creator
@@ -556,14 +561,14 @@ async def test_a_job_that_was_quicker_than_its_abort_is_whole(sqlite_database, p
     assert (len(actor.started), money_of(sqlite_database)) == (1, (55, 0, 0))
 
 
-def dearer_after(actor: Actor, polls: int) -> None:
+def dearer_after(actor: Actor, polls: int, *, reported: int = 99) -> None:
     """The vendor reports more from so many looks at the ended run on."""
     poll, looks = actor.poll, iter(range(10**9))
 
     async def rising(job_id: str) -> JobStatus:
         status = await poll(job_id)
         is_late = status.state is not JobState.RUNNING and next(looks) >= polls
-        return replace(status, reported_micros=99) if is_late else status
+        return replace(status, reported_micros=reported) if is_late else status
 
     actor.poll = rising  # type: ignore[method-assign]
 
@@ -629,6 +634,59 @@ async def test_an_aborted_run_is_booked_at_its_last_figure_and_not_while_it_stil
     await stopped_while_it_runs(sqlite_database, policy, clock, batch, actor.job())
     assert money_of(sqlite_database) == (55, 0, 0)
     assert list(looks) == []
+
+
+def told_prices(database) -> list[dict[str, Any]]:
+    """The facts of what people are told of prices, once per message of the badge."""
+    with database.read() as connection:
+        found = messages(connection, OutboxQuestion(limit=100, channel="badge", kind="price_changed"))
+    return [each["facts"] for each in reversed(found)]
+
+
+async def test_a_bill_that_contradicts_the_price_table_is_told_once_until_the_price_is_confirmed(
+    database, policy, clock
+):
+    batch, actor = new_batch(database, policy), Actor(4, reported=4 * 2 * PRICE)
+    for name, most in (("a", 10), ("b", 8)):
+        with database.read() as connection:
+            assert search_share(connection, batch.batch_id, policy) is None
+        await run(database, policy, clock, batch, actor, name=name, most=most)
+    with database.read() as connection:
+        assert search_share(connection, batch.batch_id, policy) == Decimal("0.5"), "of the eight that were asked for"
+    (told,) = told_prices(database)
+    assert (told["operation"], told["billed_micros"], told["table_micros"]) == ("apify.patreon", 80_000, 40_000)
+    assert (told["prices"][0]["billed_usd"], told["prices"][0]["count"]) == ("0.02", 4)
+    with database.read() as connection:
+        lately = lately_billed(connection, policy, clock.now())["apify.patreon"]
+        assert lately_billed(connection, policy, clock.now() + timedelta(days=8)) == {}
+    assert (str(lately.usd), lately.differs) == ("0.02", True)
+    confirmed = PriceConfirmation(key="apify.patreon", usd=Decimal("0.02"), by="Kai")
+    confirm_price(database, confirmed, clock.now())
+    await run(database, policy, clock, batch, actor, name="c")
+    assert len(told_prices(database)) == 1, "although the batch works under the policy it began with"
+    with database.read() as connection:
+        lately = lately_billed(connection, active_policy(database), clock.now())["apify.patreon"]
+        assert (str(lately.usd), lately.differs) == ("0.02", False)
+
+
+async def test_a_first_figure_that_was_too_low_and_a_job_that_ended_early_say_nothing_of_prices(
+    sqlite_database, policy, clock
+):
+    batch, actor = new_batch(sqlite_database, policy), Actor(2, reported=PRICE)
+    poll = actor.poll
+    dearer_after(actor, 1, reported=2 * PRICE)
+    await run(sqlite_database, policy, clock, batch, actor, name="early")
+    actor.poll, actor.final, actor.reported = poll, JobState.FAILED, 9 * PRICE  # type: ignore[method-assign]
+    assert (await run(sqlite_database, policy, clock, batch, actor, name="failed")).partial == "timed_out"
+    assert ledger(sqlite_database)["correction"] == [(None, PRICE, 0)]
+    assert told_prices(sqlite_database) == []
+
+
+async def test_a_page_that_the_vendor_gave_twice_makes_no_price_look_cheaper(sqlite_database, policy, clock):
+    batch, actor = new_batch(sqlite_database, policy), Actor(4, reported=2 * PRICE)
+    actor.items = actor.items[:2] * 2
+    assert len((await run(sqlite_database, policy, clock, batch, actor)).value) == 4
+    assert told_prices(sqlite_database) == []
 
 
 async def test_another_batch_reuses_a_finished_job_inside_its_window(sqlite_database, policy, clock):

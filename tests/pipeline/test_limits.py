@@ -258,11 +258,13 @@ async def test_the_next_run_of_a_batch_takes_over_the_places_of_its_dead_one(dat
             pass
 
 
-async def test_a_pause_reaches_the_other_processes(database: Database):
-    clock, policy = VirtualTime(), rules(4, (100, 1.0))
+@pytest.mark.parametrize("windows", [((100, 1.0),), ()])
+async def test_a_pause_reaches_the_other_processes(database: Database, windows: tuple[tuple[int, float], ...]):
+    clock, policy = VirtualTime(), rules(4, *windows)
     async with shared(database, policy, clock) as one, shared(database, policy, clock) as other:
-        async with await one.acquire("b", longest_wait_seconds=60):
-            pass
+        for process in (one, other):
+            async with await process.acquire("b", longest_wait_seconds=60):
+                clock.seconds += 1
         one.pause("b", 40)
         await one._buckets["b"].meter.report()
         began = clock.seconds
@@ -270,6 +272,20 @@ async def test_a_pause_reaches_the_other_processes(database: Database):
             await other.acquire("b", longest_wait_seconds=30)
         async with await other.acquire("b", longest_wait_seconds=60):
             assert clock.seconds - began >= 40
+
+
+async def test_a_process_that_has_what_it_needs_renews_its_places_a_few_times_per_lease(sqlite_database: Database):
+    clock, policy, seen = VirtualTime(), rules(2), list[float]()
+    async with shared(sqlite_database, policy, clock) as found, await found.acquire("b", longest_wait_seconds=60):
+        began = clock.seconds
+        for _ in range(20):
+            clock.seconds += 0.5
+            await found._buckets["b"].pool.renew()
+            with sqlite_database.read() as connection:
+                query = select(LimiterRow.state).where(LimiterRow.name == "slots:b")
+                [[_held, at, _waits]] = connection.execute(query).scalar_one().values()
+            seen.append(at - began)
+    assert sorted(set(seen)) == [0, 2, 4, 6, 8, 10]
 
 
 async def test_one_place_goes_from_process_to_process(sqlite_database: Database):

@@ -23,6 +23,7 @@ from socialanalyzer_dagster.pipeline.rule_questions import ANSWER, open_question
 from socialanalyzer_dagster.pipeline.rule_run import apply_rules
 from socialanalyzer_dagster.pipeline.rule_watch import attend_rules
 from socialanalyzer_dagster.pipeline.summaries import summarize
+from socialanalyzer_dagster.simulation.people import Team
 from socialanalyzer_dagster.storage import decisions
 from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.database import Database
@@ -109,6 +110,13 @@ async def test_a_yes_launches_exactly_what_was_asked_about_and_is_written_down(w
         answer(world.workplace, question.number, NO)
     await through(world, key, Stage.SCREENED)
     assert (asked(world), len(others(world, key))) == ([], 1), "nobody is asked twice about one batch"
+
+
+async def test_a_simulated_team_says_yes_once(world: World) -> None:
+    key, team = await poor(world), Team()
+    assert [team.work(world.workplace), team.work(world.workplace)] == [True, False]
+    (child,) = others(world, key)
+    assert (team.answered, child.filters["keyword"]) == (1, "novels")
 
 
 async def test_a_no_is_kept_with_its_reason_and_nobody_asks_again_in_that_chain(world: World) -> None:
@@ -222,6 +230,7 @@ async def test_an_answer_that_comes_too_late_or_about_a_stopped_batch_is_none(wo
     stop(world.workplace, key, Deed(by="Mara"))
     with pytest.raises(ApprovalRefused, match="needs no answer any more: the batch was stopped"):
         answer(world.workplace, question.number, YES)
+    assert not Team().work(world.workplace), "a simulated team leaves it"
     assert "the batch was stopped" in attend_rules(world.workplace, None).reason
     assert asked(world) == []
 

@@ -3,9 +3,12 @@
 import pytest
 
 from socialanalyzer_dagster.domain.types import Stage
+from socialanalyzer_dagster.pipeline import run_ends
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, stop
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED, BatchStatus, Transition, transition
+from socialanalyzer_dagster.pipeline.run_ends import How, RunEnd, settle_ends
 from socialanalyzer_dagster.pipeline.run_outcomes import FailedRun, run_failed
+from socialanalyzer_dagster.pipeline.workplace import Workplace
 from tests.pipeline.batch_world import World, book_policy
 
 
@@ -88,3 +91,22 @@ async def test_a_run_that_did_a_part_of_its_batch_leaves_it_paused_and_one_that_
     stop(world.workplace, whole, Deed(by="Ben"))
     sentence = run_failed(world.workplace, whole, FailedRun(run_id="run-2", succeeded=True))
     assert sentence == f"Run run-2 is done; batch {whole} is stopped and was left as it is."
+
+
+async def test_an_end_that_cannot_be_written_holds_up_no_other_and_is_told(world: World, monkeypatch) -> None:
+    keys = [world.create().key for _ in range(2)]
+    for number, key in enumerate(keys):
+        world.vendor.names = [f"p{number}"]
+        await running(world, key, f"run-{number}")
+
+    def broken(workplace: Workplace, key: str, end: FailedRun) -> str:
+        if key == keys[0]:
+            raise ValueError("unreadable")
+        return run_failed(workplace, key, end)
+
+    monkeypatch.setattr(run_ends, "run_failed", broken)
+    ends = [RunEnd(run_id=f"run-{number}", how=How.FAILED, key=key, attempt=1) for number, key in enumerate(keys)]
+    with pytest.raises(ExceptionGroup) as told:
+        settle_ends(world.workplace, ends)
+    assert told.value.exceptions[0].__notes__ == [f"at the end of run run-0 of batch {keys[0]}"]
+    assert find_batch(world.workplace, keys[1]).status == BatchStatus.QUEUED

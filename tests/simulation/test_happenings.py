@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
-from socialanalyzer_dagster.sandbox.demo_searches import topic_searches
+from socialanalyzer_dagster.sandbox.demo_searches import team_searches
 from socialanalyzer_dagster.sandbox.happenings import GROWTH, Happenings
 from socialanalyzer_dagster.sandbox.state import SandboxState
 
@@ -76,7 +76,7 @@ def test_every_happening_is_told_in_the_order_of_time(month: Happenings) -> None
 
 
 def test_a_team_has_a_search_for_every_topic_on_every_platform() -> None:
-    searches = list(topic_searches())
+    searches = list(team_searches())
     platforms = {platform for platform, _, _ in searches}
     assert len(platforms) == 3
     assert len({(platform, name) for platform, name, _ in searches}) == len(searches) > 90

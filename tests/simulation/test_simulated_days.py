@@ -25,6 +25,10 @@ def test_three_days_meet_their_targets_and_lose_nothing(
     assert {"vendor_down", "prices_double", "yield_halves"} <= set(events)
     assert events["vendor_down"]["noticed"]
     assert any("R-8" in each for each in events["vendor_down"]["done"])
+    dearer = events["prices_double"]
+    assert any("price_changed: apify.patreon costs more" in each for each in dearer["noticed"])
+    assert any("price of apify.patreon confirmed at 0.02 USD" in each for each in dearer["done"])
+    assert report["team"]["prices"] >= 1
 
 
 def test_a_home_that_holds_something_is_refused_in_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

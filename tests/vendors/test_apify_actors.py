@@ -18,6 +18,7 @@ from socialanalyzer_dagster.vendors.apify_actors import (
     PatreonSearch,
     page_function,
 )
+from socialanalyzer_dagster.vendors.apify_bills import billed_units
 from socialanalyzer_dagster.vendors.apify_inputs import CheerioInput, GoogleSearchInput
 from socialanalyzer_dagster.vendors.apify_items import (
     crawled_pages,
@@ -70,6 +71,13 @@ def all_jobs() -> dict[str, Any]:
         "leads-finder": apify().leads_finder(["One.example"], fetch_count=5, limits=LIMITS),
         "patreon-scraper": apify().patreon(search, LIMITS),
     }
+
+
+def test_what_was_billed_is_read_from_the_rows_of_a_run_as_its_actor_bills() -> None:
+    rows: list[Any] = [{"name": "a"}, {"name": "b"}, {"error": "not_found"}, {"noResults": True}]
+    for job in all_jobs().values():
+        assert billed_units(job.operation, rows) == job.units(2)
+        assert billed_units(job.operation, rows[2:]) == {}
 
 
 @pytest.mark.parametrize("actor", sorted(all_jobs()))
