@@ -91,5 +91,6 @@ def _told_prices(workplace: Workplace) -> Iterator[ChangedPrice]:
         told = outbox.facts_of(connection, [Kind.PRICE_CHANGED], since)
     for facts in told:
         table = active_policy(workplace.database).prices
-        still = [each for each in PriceChanged.of_facts(facts, None).prices if table[each.key].usd == each.table_usd]
-        yield from still
+        for price in PriceChanged.of_facts(facts, None).prices:
+            if table[price.key].usd == price.table_usd != price.billed_usd:
+                yield price
