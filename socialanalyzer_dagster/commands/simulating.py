@@ -79,6 +79,6 @@ def _of_team(team: "Team") -> str:
     estimates, plans = counted(team.confirmed, "estimate"), counted(team.approved, "CRM plan")
     questions, prices = counted(team.answered, "question"), counted(team.prices, "price")
     return (
-        f"The team confirmed {estimates}, approved {plans}, said yes to {questions} of rules, and took over {prices} "
+        f"The team confirmed {estimates}, approved {plans}, answered {questions} of rules, and took over {prices} "
         "that a vendor had changed."
     )

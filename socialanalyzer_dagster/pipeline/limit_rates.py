@@ -85,7 +85,8 @@ class RateMeter:
         self._quota: tuple[Quota, float] | None = None
         self._alone = True
         self._touched = False
-        self._heard_at, self._hearing = float("-inf"), asyncio.Lock()
+        self._heard_at = float("-inf")
+        self._hearing: asyncio.Task[RateGrant] | None = None
 
     async def take(self, amount: int, longest_wait_seconds: float) -> RatePermit:
         """A permit; raises LimitTooFar instead of waiting longer, and what the database raises."""
@@ -150,9 +151,10 @@ class RateMeter:
 
     async def close(self) -> None:
         """Tell everything and leave; whoever still waits is cancelled."""
-        if self._serving is not None:
-            self._serving.cancel()
-            await asyncio.gather(self._serving, return_exceptions=True)
+        working = [task for task in (self._serving, self._hearing) if task is not None]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         for waiter in self._waiters:
             waiter.future.cancel()
         if self._touched:
@@ -173,10 +175,11 @@ class RateMeter:
         return RatePermit(self, amount, float("inf"))
 
     async def _break_left(self) -> float:
-        """Seconds until calls may go on, by what all processes know."""
-        async with self._hearing:
-            if self.has_passed(self._heard_at + _NEWS_SECONDS):
-                await self._ask(())
+        """Seconds until calls may go on, by what all processes know; all who wait for it share one question."""
+        if self.has_passed(self._heard_at + _NEWS_SECONDS):
+            if self._hearing is None or self._hearing.done():
+                self._hearing = asyncio.create_task(self._ask(()))
+            await asyncio.shield(self._hearing)
         return self._pause_until - self._parts.monotonic()
 
     async def _serve(self) -> None:
@@ -224,20 +227,24 @@ class RateMeter:
 
     async def _ask(self, amounts: Sequence[int], *, leaves: bool = False) -> RateGrant:
         now, self._touched = self._parts.monotonic(), True
-        quota, self._quota = self._quota, None
+        quota, is_pause_told = self._quota, self._pause_told
         ask = RateAsk(
             holder=self._parts.holder,
             amounts=tuple(amounts),
             used=self._used,
             used_ago=max(0.0, now - self._used_at),
             returned=self._returned,
-            pause_seconds=0.0 if self._pause_told else max(0.0, self._pause_until - now),
+            pause_seconds=0.0 if is_pause_told else max(0.0, self._pause_until - now),
             quota=quota[0] if quota else None,
             quota_ago=max(0.0, now - quota[1]) if quota else 0.0,
         )
-        self._used, self._returned, self._pause_told = 0, 0, True
-        grant = await self._parts.source.rate(self._bucket, self._limit, ask, leaves=leaves)
+        self._used, self._returned, self._pause_told, self._quota = 0, 0, True, None
+        try:
+            grant = await self._parts.source.rate(self._bucket, self._limit, ask, leaves=leaves)
+        except BaseException:  # a break and a quota may be told twice, uses may not: untold ones count as used later
+            self._pause_told, self._quota = self._pause_told and is_pause_told, self._quota or quota
+            raise
         self._alone, self._heard_at = grant.alone, now
         if self._is_open:
-            self._pause_until = max(self._pause_until, now + grant.wait_seconds)
+            self._pause_until = max(self._pause_until, self._parts.monotonic() + grant.wait_seconds)
         return grant

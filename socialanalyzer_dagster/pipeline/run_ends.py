@@ -39,10 +39,22 @@ class RunEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenEnds:
-    """The ends of one look, the oldest first, and the last record that it came to, whatever that was about."""
+    """The ends of one look, the oldest first, and the last record that it came to, whatever that was about.
+
+    `is_full` when there may be more than fit into one look.
+    """
 
     ends: Sequence[RunEnd]
     record_id: int
+    is_full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettledEnds:
+    """What was done, a sentence for each end, and why the others could not be written."""
+
+    told: str
+    errors: Sequence[Exception]
 
 
 def cursor_of(text: str | None) -> EndCursor | None:
@@ -62,22 +74,17 @@ def quiet(how: How, *, is_first: bool) -> str:
     return f"No run of a batch {how} since the last look."
 
 
-def settle_ends(workplace: Workplace, ends: Sequence[RunEnd]) -> str:
-    """Write each end into the state of its batch; what was done, a sentence each. Safe to repeat.
-
-    Raises an ExceptionGroup of what could not be written, when everything else is: one bad end holds up no other.
-    """
+def settle_ends(workplace: Workplace, ends: Sequence[RunEnd]) -> SettledEnds:
+    """Write each end into the state of its batch, whatever becomes of the others. Safe to repeat."""
     told: list[str] = []
     errors: list[Exception] = []
     for end in ends:
         try:
             told.append(_settled(workplace, end))
-        except Exception as error:  # noqa: BLE001 - raised below
+        except Exception as error:  # noqa: BLE001 - the caller raises or logs it
             error.add_note(f"at the end of run {end.run_id} of batch {end.key}")
             errors.append(error)
-    if errors:
-        raise ExceptionGroup("ends of runs could not be written", errors)
-    return " ".join(told)
+    return SettledEnds(" ".join(told), errors)
 
 
 def _settled(workplace: Workplace, end: RunEnd) -> str:

@@ -1,7 +1,8 @@
 """`run_failure_sensor`, `run_cancelled_sensor`, `run_success_sensor`: how a run ended is in the state of its batch.
 
 They are ordinary sensors: Dagster's own run status sensors say nothing of ours when nothing happened, take one run a
-tick, and pass over a run whose end they failed to write. These repeat such a look until it is written.
+tick, and pass over a run whose end they failed to write. These repeat such a look until it is written, or until it
+would keep them from the ends that came after it.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ _PARTITION_TAG = "dagster/partition"
 _EVERY_SECONDS = 30
 _MOST = 50
 """Ends of runs in one tick, which may take five minutes."""
+_TRIED_AGAIN = "it is tried again with the next look"
+_LEFT = "so many ends came after it that it is left to the sensor of stuck batches"
 _EVENTS: Mapping[How, RunStatusChangeEventType] = {
     How.FAILED: dg.DagsterEventType.RUN_FAILURE,
     How.CANCELLED: dg.DagsterEventType.RUN_CANCELED,
@@ -62,8 +65,13 @@ def _looked(context: dg.SensorEvaluationContext, pipeline: PipelineResource, how
     told = quiet(how, is_first=before is None)
     if seen.ends:
         with pipeline.workplace(context.instance) as workplace:
-            told = settle_ends(workplace, seen.ends)
+            settled = settle_ends(workplace, seen.ends)
+        told = settled.told or told
         context.log.info(told)
+        for error in settled.errors:
+            context.log.error(f"{error} {' '.join(error.__notes__)}; {_TRIED_AGAIN if not seen.is_full else _LEFT}")
+        if settled.errors and not seen.is_full:
+            raise ExceptionGroup("ends of runs could not be written", settled.errors)
     return dg.SensorResult(skip_reason=told, cursor=EndCursor(record_id=seen.record_id).model_dump_json())
 
 
@@ -80,6 +88,7 @@ def ends_after(instance: dg.DagsterInstance, how: How, before: EndCursor | None)
     return SeenEnds(
         ends=[_end(instance, runs[run_id], how) for run_id in run_ids if run_id in runs],
         record_id=records[-1].storage_id if records else before.record_id,
+        is_full=len(records) >= _MOST,
     )
 
 

@@ -1,6 +1,7 @@
 """Every end of a run of a batch is looked at once and in order; a quiet look says so in plain words."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dagster as dg
 import pytest
@@ -8,6 +9,7 @@ from dagster._core.definitions.run_status_sensor_definition import RunStatusSens
 from dagster._core.execution.plan.objects import StepFailureData
 
 from socialanalyzer_dagster.assets.stage_work import ATTEMPT_TAG
+from socialanalyzer_dagster.pipeline import run_ends
 from socialanalyzer_dagster.pipeline.run_ends import EndCursor, How, SeenEnds, cursor_of, quiet
 from socialanalyzer_dagster.sensors import run_outcomes
 from socialanalyzer_dagster.sensors.run_outcomes import ends_after
@@ -92,3 +94,42 @@ def test_a_quiet_look_is_told_in_plain_words() -> None:
     assert (
         quiet(How.SUCCEEDED, is_first=True) == "From now on this sensor looks at every run of a batch that succeeded."
     )
+
+
+class NoPipeline:
+    """A pipeline that nothing is read from."""
+
+    @contextmanager
+    def workplace(self, _instance: dg.DagsterInstance) -> Iterator[None]:
+        yield
+
+
+def test_an_end_that_cannot_be_written_is_tried_again_until_it_would_keep_others_back(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(_workplace: object, key: str, _end: object) -> str:
+        if key == "k1":
+            raise ValueError("its policy cannot be read")
+        return f"{key} is queued again."
+
+    monkeypatch.setattr(run_ends, "run_failed", write)
+    monkeypatch.setattr(run_outcomes, "_MOST", 3)
+    cursor = FROM_THE_FIRST.model_dump_json()
+
+    def look() -> dg.SensorResult:
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"pipeline": NoPipeline()}) as context:
+            result = run_outcomes.run_failure_sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        return result
+
+    for key in ("k1", "k2"):
+        ended(instance, "lead_batch_job", key)
+    for _ in range(2):
+        with pytest.raises(ExceptionGroup, match="could not be written"):
+            look()
+    ended(instance, "lead_batch_job", "k3")
+    full = look()
+    assert full.skip_reason is not None
+    assert full.skip_reason.skip_message == "k2 is queued again. k3 is queued again."
+    assert full.cursor is not None
+    assert ends_after(instance, How.FAILED, cursor_of(full.cursor)).ends == []

@@ -3,7 +3,9 @@
 import json
 import signal
 import time
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from io import StringIO
 
 import dagster as dg
 import pytest
@@ -62,25 +64,40 @@ def test_a_run_goes_up_to_the_plan_and_is_recorded_in_the_instance(shared, key):
     assert (run.job_name, run.tags["dagster/partition"], run.status.value) == ("lead_batch_job", key, "SUCCESS")
 
 
-def test_a_run_logs_its_stages_where_the_environment_says_and_dagster_keeps_its_sentences(shared, key, monkeypatch):
-    monkeypatch.setenv("LOG_FORMAT", "text")
-    answer = shared.run("batch", "run", key, "--to", "screened", "--json")
-    assert answer.code == 0
+@pytest.fixture(scope="module")
+def again(key):
+    """The batch run once more, logged as the environment says: its run, and what it was before and asked meanwhile."""
+    from socialanalyzer_dagster import cli
+
+    before, asked = stored(key), sum(bill()["requests"].values())
+    with pytest.MonkeyPatch.context() as environment, redirect_stdout(StringIO()) as printed:
+        environment.setenv("LOG_FORMAT", "text")
+        assert cli.run(["batch", "run", key, "--to", "scored", "--json"]) == 0
+    return json.loads(printed.getvalue())["run_id"], before, sum(bill()["requests"].values()) - asked
+
+
+def stored(key):
+    from socialanalyzer_dagster.pipeline.batch_view import batch_view
+
+    with open_office() as office:
+        return batch_view(office.workplace(), key)
+
+
+def test_a_run_logs_its_stages_where_the_environment_says_and_dagster_keeps_its_sentences(shared, key, again):
+    run_id, _, _ = again
     with dagster_instance(Settings.from_environment()) as instance:
-        told = [entry.user_message for entry in instance.all_logs(answer.json["run_id"])]
+        told = [entry.user_message for entry in instance.all_logs(run_id)]
     assert any("screened" in sentence and "leads" in sentence for sentence in told), told
     assert shared.json("batch", "show", key)["log"].keys() == {"kept", "newest"}
     assert shared.run("batch", "log", key, "--level", "error").code == 0
 
 
-def test_running_it_again_asks_no_vendor_and_changes_nothing(shared, key):
-    before, asked = shared.json("batch", "show", key), sum(bill()["requests"].values())
-    again = shared.run("batch", "run", key, "--to", "scored", "--json")
-    assert again.code == 0
-    after = shared.json("batch", "show", key)
+def test_running_it_again_asks_no_vendor_and_changes_nothing(key, again):
+    _, before, asked = again
+    after = stored(key)
     assert after["stages"] == before["stages"]
     assert after["spend_micros"] == before["spend_micros"]
-    assert sum(bill()["requests"].values()) == asked
+    assert asked == 0
 
 
 def test_the_ledger_is_the_vendors_bill(shared, key):
@@ -230,7 +247,7 @@ def test_a_capped_batch_says_so_and_a_raised_cap_finishes_the_rest(shared, key):
     assert view["spend_micros"] + view["held_micros"] <= 120_000
     assert "cap" in view["summary"]
     assert shared.json("batch", "set-cap", made, "--max-spend", "5")["status"] == "queued"
-    assert shared.run("batch", "run", made).code == 0
+    assert shared.run("batch", "run", made, "--to", "scored").code == 0
     left = shared.json("batch", "show", made)
     assert left["capped"] is False
     assert all("budget_stopped" not in counts["reasons"] for counts in left["stages"].values())
@@ -250,7 +267,7 @@ def test_a_canary_goes_ahead_and_the_others_follow_when_released(shared, key):
     assert synced.out.count("next:") == synced.out.count(f"next: socialanalyzer batch release {made}") == 1
     assert shared.json("batch", "show", made)["stages"]["screened"]["pending"] == 4
     assert shared.json("batch", "release", made)["status"] == "queued"
-    assert shared.run("batch", "run", made).code == 0
+    assert shared.run("batch", "run", made, "--to", "screened").code == 0
     assert shared.json("batch", "show", made)["stages"]["screened"]["pending"] == 0
 
 
@@ -264,7 +281,7 @@ def test_a_full_shared_cap_is_told_before_a_run_begins_and_in_lists(shared, key)
     sentence = "the spending cap of $200.00 per day is reached"
     assert f"not launched, because {sentence}" in shared.run("batch", "show", made).out
     assert sentence in shared.run("batch", "list", "--status", "queued").out
-    answer = shared.run("batch", "run", made)
+    answer = shared.run("batch", "run", made, "--to", "discovered")
     assert answer.err.startswith(f"warning: {sentence}")
     assert shared.json("batch", "show", made)["capped"] is True
     with open_office() as office, office.database.write() as connection:

@@ -15,6 +15,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "pipeline")]
 
 from batch_world import KEY, World, book_policy, quiet  # noqa: E402
 from crm_world import CrmWorld, crm_world  # noqa: E402
+from known_states import with_known_states  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
 from socialanalyzer_dagster.domain.leads import LeadRecord  # noqa: E402
@@ -251,11 +252,12 @@ def world(sqlite_database: Database, policy: Policy, clock: MovableClock, tmp_pa
 
 @pytest.fixture
 async def crm(
-    town: Town, server: SandboxServer, sqlite_database: Database, policy: Policy, clock: MovableClock, tmp_path: Path
-) -> AsyncIterator[CrmWorld]:
+    request: pytest.FixtureRequest, town: Town, server: SandboxServer, sqlite_database: Database, policy: Policy,
+    clock: MovableClock, tmp_path: Path,
+) -> AsyncIterator[CrmWorld]:  # fmt: skip
     """The tests' own platform before an empty CRM; made after the town has written down what it left in its own."""
     async with crm_world(sqlite_database, policy, clock, tmp_path, server) as made:
-        yield made
+        yield with_known_states(made, request)
 
 
 @pytest.fixture

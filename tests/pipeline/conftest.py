@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from crm_world import CrmWorld, crm_world
+from known_states import with_known_states
 
 from socialanalyzer_dagster.sandbox.config import SandboxConfig
 from socialanalyzer_dagster.sandbox.serve import SandboxServer
@@ -16,14 +17,14 @@ def crm_sandbox() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-async def world(sqlite_database, policy, clock, tmp_path, crm_sandbox) -> AsyncIterator[CrmWorld]:
+async def world(request, sqlite_database, policy, clock, tmp_path, crm_sandbox) -> AsyncIterator[CrmWorld]:
     """A workplace with a CRM that is ready."""
     async with crm_world(sqlite_database, policy, clock, tmp_path, crm_sandbox) as made:
-        yield made
+        yield with_known_states(made, request)
 
 
 @pytest.fixture
-async def world_on_each(database, policy, clock, tmp_path, crm_sandbox) -> AsyncIterator[CrmWorld]:
+async def world_on_each(request, database, policy, clock, tmp_path, crm_sandbox) -> AsyncIterator[CrmWorld]:
     """The same over each engine, for what transactions, locks and JSON columns decide."""
     async with crm_world(database, policy, clock, tmp_path, crm_sandbox) as made:
-        yield made
+        yield with_known_states(made, request)

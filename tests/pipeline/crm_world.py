@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from batch_world import KEY, BookVendor, World, book_policy, candidate, quiet
+from known_states import KnownStates
 from sqlalchemy import select
 
 from socialanalyzer_dagster.domain.crm_properties import UNIQUE_PROPERTY
@@ -88,6 +89,8 @@ class CrmWorld(World):
     when_asleep: Callable[[], object] | None = None
     """What happens once, the next time that somebody waits."""
     suppression_key: bytes = KEY
+    known: KnownStates | None = None
+    """States to take a shorter way to."""
 
     @property
     def parts(self) -> SessionParts:
@@ -164,23 +167,47 @@ class CrmWorld(World):
     async def approved(self, *names: str, **request: Any) -> str:
         """The key of a batch whose plan was approved; leads that were written before are looked at again."""
         self.clock.advance(days=200)
-        key = await self.scored(*names, **request)
-        await self.plan(key)
-        approve(self.workplace, key, by="Mara")
-        return key
+        return await self.ready(*names, **request)
 
     async def synced(self, *names: str, **request: Any) -> str:
-        """The key of a batch whose plan was written."""
-        key = await self.approved(*names, **request)
-        await self.sync(key)
-        return key
+        """The key of a batch whose plan was written, as with `approved`."""
+        self.clock.advance(days=200)
+        return await self.written(*names, **request)
+
+    async def written(self, *names: str, **request: Any) -> str:
+        """The key of a batch whose plan was written, at this moment."""
+
+        async def write() -> str:
+            key = await self.ready(*names, **request)
+            await self.sync(key)
+            return key
+
+        return await self._reach(f"written {names} {request}", write)
+
+    async def ready(self, *names: str, **request: Any) -> str:
+        """The key of a batch whose plan was approved, at this moment."""
+
+        async def decide() -> str:
+            key = await self.scored(*names, **request)
+            await self.plan(key)
+            approve(self.workplace, key, by="Mara")
+            return key
+
+        return await self._reach(f"approved {names} {request}", decide)
 
     async def scored(self, *names: str, **request: Any) -> str:
         """The key of a batch whose leads went through scored."""
-        self.vendor.names = list(names)
-        key = self.create(**request).key
-        await self.run_at_once(key)
-        return key
+
+        async def judge() -> str:
+            self.vendor.names = list(names)
+            key = self.create(**request).key
+            await self.run_at_once(key)
+            return key
+
+        return await self._reach(f"scored {names} {request}", judge)
+
+    async def _reach(self, step: str, make: Callable[[], Awaitable[str]]) -> str:
+        return await (make() if self.known is None else self.known.reach(self, step, make))
 
     async def plan(self, key: str) -> PlanReport:
         async with self.opened(key) as batch:

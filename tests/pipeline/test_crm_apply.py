@@ -31,10 +31,7 @@ BY = Deed(by="Mara")
 
 async def approved(world: CrmWorld, *names: str) -> str:
     """A batch whose plan was approved."""
-    key = await world.scored(*names)
-    await world.plan(key)
-    approve(world.workplace, key, by="Mara")
-    return key
+    return await world.ready(*names)
 
 
 async def test_an_approved_plan_is_written_and_the_batch_completed(world_on_each: CrmWorld) -> None:

@@ -43,11 +43,7 @@ OTHER = "beasummit"
 
 
 async def synced(world: CrmWorld, *names: str) -> str:
-    key = await world.scored(*(names or (CREATOR, OTHER)))
-    await world.plan(key)
-    approve(world.workplace, key, by="Mara")
-    await world.sync(key)
-    return key
+    return await world.written(*(names or (CREATOR, OTHER)))
 
 
 def rows(world: CrmWorld, model) -> list:
@@ -137,9 +133,7 @@ async def test_an_erased_person_on_a_list_leaves_nothing_but_the_count(world: Cr
 
 
 async def test_a_person_in_a_plan_that_waits_leaves_it_and_the_plan_is_made_again(world: CrmWorld) -> None:
-    key = await world.scored(CREATOR, OTHER)
-    await world.plan(key)
-    approve(world.workplace, key, by="Mara")
+    key = await world.ready(CREATOR, OTHER)
     await erased(world, handle(CREATOR))
     with world.database.read() as connection:
         plan = sync_plans.newest_plan(connection, find_batch(world.workplace, key).batch_id)
@@ -320,8 +314,7 @@ async def test_an_address_that_two_creators_share_does_not_shut_the_other_out(wo
     assert world.outcomes()["screened", OTHER] == [("passed", None)] * 2
 
 
-async def test_people_who_are_erased_together_leave_no_more_than_one_after_the_other(world_on_each: CrmWorld) -> None:
-    world = world_on_each
+async def test_people_who_are_erased_together_leave_no_more_than_one_after_the_other(world: CrmWorld) -> None:
     world.vendor.addresses = {CREATOR: "office@agency.example", OTHER: "office@agency.example"}
     await synced(world, CREATOR, OTHER, "caspeak", "dorahill")
     link(world, "caspeak", "dorahill")
@@ -366,8 +359,7 @@ async def test_media_that_cannot_be_deleted_keep_nobody_else(world: CrmWorld, mo
     assert places_of(world.database, CREATOR) == set()
 
 
-async def test_an_export_holds_what_is_stored_and_its_receipt_does_not(world_on_each: CrmWorld) -> None:
-    world = world_on_each
+async def test_an_export_holds_what_is_stored_and_its_receipt_does_not(world: CrmWorld) -> None:
     await synced(world)
     await keeper(FolderStore(world.home / "media"), uid_of(CREATOR))(b"picture", "image/jpeg")
     async with privacy_parts(world) as parts:

@@ -38,10 +38,10 @@ async def test_a_quiet_look_says_how_many_wait(gated: World) -> None:
 
 
 async def test_people_are_reminded_once_and_the_third_day_without_an_answer_is_a_no(
-    database, policy, clock, tmp_path
+    sqlite_database, policy, clock, tmp_path
 ) -> None:
     gates = {"requires_approval": {"synced": True, "enriched": True}}
-    world = World(database, book_policy(policy, gates=gates), clock, tmp_path)
+    world = World(sqlite_database, book_policy(policy, gates=gates), clock, tmp_path)
     key = world.create().key
     await world.run(key)
     clock.advance(hours=24)

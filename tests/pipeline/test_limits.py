@@ -9,12 +9,12 @@ from gate_world import VirtualTime
 from shared_limits import REST, rules, shared
 from sqlalchemy import select
 
-from socialanalyzer_dagster.domain.call_windows import RateAsk, RateLimit, RateState
+from socialanalyzer_dagster.domain.call_windows import RateAsk, RateGrant, RateLimit, RateState
 from socialanalyzer_dagster.domain.calls import Quota
 from socialanalyzer_dagster.domain.policy_money import LimitsPolicy, Window
 from socialanalyzer_dagster.domain.slot_leases import SlotAsk, SlotState
 from socialanalyzer_dagster.pipeline.limit_rates import LimitTooFar
-from socialanalyzer_dagster.pipeline.limit_source import SharedSource
+from socialanalyzer_dagster.pipeline.limit_source import OwnSource, SharedSource
 from socialanalyzer_dagster.pipeline.limits import Limits
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.storage.database import Database, shared_seconds
@@ -272,6 +272,43 @@ async def test_a_pause_reaches_the_other_processes(database: Database, windows: 
             await other.acquire("b", longest_wait_seconds=30)
         async with await other.acquire("b", longest_wait_seconds=60):
             assert clock.seconds - began >= 40
+
+
+class TroubledSource:
+    """Shared limits that answer late, and nothing of rates while `is_broken`."""
+
+    is_shared = False
+
+    def __init__(self, time: VirtualTime) -> None:
+        self._own = OwnSource(time.monotonic)
+        self.slots, self.free_slots = self._own.slots, self._own.free_slots
+        self.questions, self.is_broken = 0, False
+
+    async def rate(self, bucket: str, limit: RateLimit, ask: RateAsk, *, leaves: bool = False) -> RateGrant:
+        self.questions += 1
+        await asyncio.sleep(0.001)
+        if self.is_broken:
+            raise OSError("the database is away")
+        return await self._own.rate(bucket, limit, ask, leaves=leaves)
+
+
+async def test_calls_that_ask_for_breaks_at_the_same_time_share_one_question():
+    source = TroubledSource(VirtualTime())
+    found = Limits(rules(20), source)
+    for permit in await asyncio.gather(*(found.acquire("b", longest_wait_seconds=60) for _ in range(10))):
+        async with permit:
+            assert source.questions == 1
+
+
+async def test_a_break_that_could_not_be_told_is_told_again():
+    time = VirtualTime()
+    source = TroubledSource(time)
+    one, other = (Limits(rules(4), source, sleep=time.sleep, monotonic=time.monotonic) for _ in range(2))
+    one.pause("b", 40)
+    for source.is_broken in (True, False):
+        await one._renew(is_due=True)
+    with pytest.raises(LimitTooFar):
+        await other.acquire("b", longest_wait_seconds=30)
 
 
 async def test_a_process_that_has_what_it_needs_renews_its_places_a_few_times_per_lease(sqlite_database: Database):

@@ -26,8 +26,7 @@ def corrected(world: CrmWorld, field: str, value: str, **more: str) -> None:
     correct(world.database, world.suppression_key, Correction(field=field, value=value, at=world.clock.now(), **entry))
 
 
-async def test_a_correction_carries_the_provenance_person_and_is_verified_again(world_on_each: CrmWorld) -> None:
-    world = world_on_each
+async def test_a_correction_carries_the_provenance_person_and_is_verified_again(world: CrmWorld) -> None:
     await world.scored("walker1")
     corrected(world, "email", " New.Address@Example.org ")
     shown = view(world, "walker1")

@@ -15,7 +15,6 @@ from socialanalyzer_dagster.domain.outcomes import rejected
 from socialanalyzer_dagster.domain.policy import PolicyError, parse_policy, shipped_policy
 from socialanalyzer_dagster.domain.ports import LeadResult
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import Deed, find_batch, stop
 from socialanalyzer_dagster.pipeline.discovery import DiscoveryFailed
 from socialanalyzer_dagster.pipeline.retention import expired_left, purge
@@ -54,12 +53,9 @@ async def purged(world: CrmWorld, **periods: int) -> dict[str, int]:
 
 
 async def finished(world: CrmWorld, *names: str, sync: bool = False) -> str:
-    key = await world.scored(*names)
-    await world.plan(key)
-    approve(world.workplace, key, by="Mara")
     if sync:
-        await world.sync(key)
-        return key
+        return await world.written(*names)
+    key = await world.ready(*names)
     stop(world.workplace, key, Deed(by="Mara"))
     return key
 
@@ -100,8 +96,7 @@ async def test_raw_pages_and_answers_go_after_30_days_and_parsed_values_stay(wor
     assert (rows(world, LedgerEntryRow), rows(world, FilterHistoryRow)) == (ledger, history)
 
 
-async def test_logs_of_batches_go_after_90_days(world_on_each: CrmWorld) -> None:
-    world = world_on_each
+async def test_logs_of_batches_go_after_90_days(world: CrmWorld) -> None:
     key = await finished(world, "walker1")
     batch_id = find_batch(world.workplace, key).batch_id
     entry = LogEntry(at=world.clock.now(), level="WARNING", logger="x", message="hm", exception=None, fields={})
@@ -114,9 +109,8 @@ async def test_logs_of_batches_go_after_90_days(world_on_each: CrmWorld) -> None
 
 
 async def test_told_messages_go_after_90_days_unsent_ones_never_and_no_event_is_told_again(
-    world_on_each: CrmWorld,
+    world: CrmWorld,
 ) -> None:
-    world = world_on_each
     every = (*OutboxState,)
     events = [BreakerOpened(service=state, trip=1, code="http_503") for state in every]
 

@@ -37,13 +37,13 @@ _NUMBERS = itertools.count()
 )  # fmt: skip
 @given(history=st.lists(DAYS, min_size=1, max_size=2))
 def test_i_47_any_batches_at_once_are_dealt_evenly_among_any_active_people_and_keep_their_owner(
-    database: Database, policy: Any, clock: Any, crm_sandbox: SandboxServer, tmp_path: Path, history: list[Day]
-) -> None:
-    with database.write() as connection:  # a workplace of the tests brings its own people
+    sqlite_database: Database, policy: Any, clock: Any, crm_sandbox: SandboxServer, tmp_path: Path, history: list[Day]
+) -> None:  # on each engine: `test_i_47_leads_are_dealt_evenly_per_tier_under_concurrency_and_keep_their_owner`
+    with sqlite_database.write() as connection:  # a workplace of the tests brings its own people
         connection.execute(delete(BdrRow))
 
     async def play() -> None:
-        async with crm_world(database, policy, clock, tmp_path, crm_sandbox) as world:
+        async with crm_world(sqlite_database, policy, clock, tmp_path, crm_sandbox) as world:
             for active, batches in history:
                 await _day(world, active, batches)
 

@@ -112,11 +112,16 @@ async def test_a_yes_launches_exactly_what_was_asked_about_and_is_written_down(w
     assert (asked(world), len(others(world, key))) == ([], 1), "nobody is asked twice about one batch"
 
 
-async def test_a_simulated_team_says_yes_once(world: World) -> None:
+@pytest.mark.parametrize(("target", "children"), [(100, ["novels"]), (0, [])])
+async def test_a_simulated_team_says_yes_once_while_the_day_is_short_of_its_target(
+    sqlite_database: Database, policy: Any, clock: Any, tmp_path: Any, target: int, children: list[str]
+) -> None:
+    targets = {"scored_leads": {"testbook": {clock.now().strftime("%A").lower(): target}}}
+    world = world_with(sqlite_database, policy, clock, tmp_path, targets=targets)
     key, team = await poor(world), Team()
     assert [team.work(world.workplace), team.work(world.workplace)] == [True, False]
-    (child,) = others(world, key)
-    assert (team.answered, child.filters["keyword"]) == (1, "novels")
+    assert [child.filters["keyword"] for child in others(world, key)] == children
+    assert (team.answered, asked(world)) == (1, [])
 
 
 async def test_a_no_is_kept_with_its_reason_and_nobody_asks_again_in_that_chain(world: World) -> None:

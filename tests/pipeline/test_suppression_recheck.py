@@ -11,7 +11,6 @@ from sqlalchemy import select
 from socialanalyzer_dagster.domain.calls import ErrorClass, Reply, VendorCall, VendorError
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.pipeline.approvals import approve
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.crm_admission import SyncRefused
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader, Known, Wanted
@@ -36,17 +35,9 @@ async def rechecked(world: CrmWorld) -> dict[str, int]:
         return dict(+await recheck(parts))
 
 
-async def synced(world: CrmWorld, *names: str) -> str:
-    key = await world.scored(*names)
-    await world.plan(key)
-    approve(world.workplace, key, by="Mara")
-    await world.sync(key)
-    return key
-
-
 async def test_a_synced_person_who_objects_is_marked_in_the_crm_and_nothing_is_deleted(world_on_each: CrmWorld) -> None:
     world = world_on_each
-    await synced(world, "walker1", "walker2")
+    await world.written("walker1", "walker2")
     suppress(world, email("Walker1@Example.org"))
     assert await rechecked(world) == {"leads_listed": 1}
     contact, other = world.contact("walker1"), world.contact("walker2")
@@ -60,10 +51,10 @@ async def test_a_synced_person_who_objects_is_marked_in_the_crm_and_nothing_is_d
 
 
 async def test_a_contact_that_the_crm_refuses_stops_no_other_objection(
-    world_on_each: CrmWorld, monkeypatch: pytest.MonkeyPatch
+    world: CrmWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, names = world_on_each, ("walker1", "walker2", "walker3")
-    await synced(world, *names)
+    names = ("walker1", "walker2", "walker3")
+    await world.written(*names)
     contacts = {name: contact for name in names if (contact := world.contact(name)) is not None}
     for name in names:
         suppress(world, email(f"{name}@example.org"))
@@ -79,7 +70,7 @@ async def test_a_contact_that_the_crm_refuses_stops_no_other_objection(
 
 
 async def test_a_crm_that_is_not_where_it_was_marks_nobody(world: CrmWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    await synced(world, "walker1", "walker2")
+    await world.written("walker1", "walker2")
     for name in ("walker1", "walker2"):
         suppress(world, email(f"{name}@example.org"))
     moved = VendorError("hubspot", ErrorClass.PERMANENT_ITEM, "http_404", status=404)
@@ -150,7 +141,7 @@ async def test_an_objection_after_a_part_was_written_leaves_written_leads_with_t
 
 
 async def test_a_crm_that_does_not_answer_is_asked_again_the_next_day(world: CrmWorld) -> None:
-    await synced(world, "walker1")
+    await world.written("walker1")
     suppress(world, handle("walker1"))
     world.faults(Fault("hubspot", "*", "error_500"))
     assert await rechecked(world) == {"leads_listed": 1, "crm_waiting": 1}
@@ -163,7 +154,7 @@ async def test_a_crm_that_does_not_answer_is_asked_again_the_next_day(world: Crm
 
 
 async def test_somebody_erased_who_is_stored_again_all_the_same_is_erased_again(world: CrmWorld) -> None:
-    await synced(world, "walker1", "walker2")
+    await world.written("walker1", "walker2")
     with world.database.read() as connection:
         record = load_records(connection, [uid_of("walker1")])[uid_of("walker1")]
     await erased(world, handle("walker1"))
@@ -176,7 +167,7 @@ async def test_somebody_erased_who_is_stored_again_all_the_same_is_erased_again(
 
 
 async def test_nobody_listed_is_nothing_to_do(world: CrmWorld) -> None:
-    await synced(world, "walker1")
+    await world.written("walker1")
     assert await rechecked(world) == {}
     with world.database.read() as connection:
         assert connection.execute(select(LeadRow.suppressed_at)).scalars().all() == [None]

@@ -23,21 +23,21 @@ def scores(world: CrmWorld) -> list[tuple[str, str | None]]:
         return [tuple(row) for row in connection.execute(query.order_by(ScoreRow.lead_uid))]
 
 
-async def test_an_override_decides_the_tier_and_the_queue_and_no_score(world_on_each: CrmWorld) -> None:
-    key = await world_on_each.scored("p1", "p2")
-    before = scores(world_on_each)
-    assert override(world_on_each, "auto_enroll") == uid_of("p1")
-    await world_on_each.plan(key)
-    row = world_on_each.rows(key)["p1"].planned
+async def test_an_override_decides_the_tier_and_the_queue_and_no_score(world: CrmWorld) -> None:
+    key = await world.scored("p1", "p2")
+    before = scores(world)
+    assert override(world, "auto_enroll") == uid_of("p1")
+    await world.plan(key)
+    row = world.rows(key)["p1"].planned
     assert (row.tier, row.bdr, row.notes) == ("auto_enroll", None, ("tier_overridden",))
     assert row.changes["priority_tier"].new == "auto_enroll"
     assert row.changes["manual_score"].new == "0.8000"
-    assert world_on_each.rows(key)["p2"].planned.tier == "standard_review"
-    shown = next(each for each in plan_view(world_on_each.workplace, key)["rows"] if each["handle"] == "p1")
+    assert world.rows(key)["p2"].planned.tier == "standard_review"
+    shown = next(each for each in plan_view(world.workplace, key)["rows"] if each["handle"] == "p1")
     assert shown["override"] == {"tier": "auto_enroll", "reason": "known from a fair", "by": "Mara"}
-    rescore(world_on_each.database, world_on_each.policy, batch_id=None, now=world_on_each.clock.now())
-    assert scores(world_on_each) == before
-    with world_on_each.database.read() as connection:
+    rescore(world.database, world.policy, batch_id=None, now=world.clock.now())
+    assert scores(world) == before
+    with world.database.read() as connection:
         assert lead_view(connection, "p1")["override"]["by"] == "Mara"
         audit = connection.execute(select(AuditEntryRow.actor).where(AuditEntryRow.action == "lead.override_tier"))
         assert audit.scalars().all() == ["Mara"]

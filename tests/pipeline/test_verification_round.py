@@ -100,9 +100,8 @@ async def test_an_address_without_a_verdict_is_verified_when_the_plan_is_made(
 
 
 async def test_while_the_verifier_is_away_the_lead_is_held_and_verified_when_it_is_back(
-    world_on_each: CrmWorld, mailboxes: Mailboxes
+    world: CrmWorld, mailboxes: Mailboxes
 ) -> None:
-    world = world_on_each
     world.vendor.statuses, mailboxes.is_down = {"p1": "unverified"}, True
     key = await world.scored("p1", "p2")
     report = await world.plan(key)
@@ -213,9 +212,8 @@ async def test_a_cap_reached_amid_the_round_keeps_and_books_the_verdicts_that_we
 
 
 async def test_a_verdict_paid_for_before_the_verifier_fell_silent_is_booked(
-    world_on_each: CrmWorld, mailboxes: Mailboxes
+    world: CrmWorld, mailboxes: Mailboxes
 ) -> None:
-    world = world_on_each
     world.vendor.emails = {"p1": "second@example.org"}
     world.vendor.statuses = {"p1": "unverified"}
     mailboxes.known, mailboxes.silent_about = {"p1@example.org": "invalid"}, {"second@example.org"}

@@ -1,6 +1,9 @@
 """One Patreon batch from its search to the CRM through real Dagster jobs, and what must never happen on the way."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 import httpx
@@ -22,6 +25,7 @@ from socialanalyzer_dagster.storage.models_control import BudgetScopeRow, Provid
 from socialanalyzer_dagster.storage.models_results import EvidenceRow, StageOutcomeRow
 from tests.scenarios.house import STAGE_ASSETS, House, failures, open_house, set_up_crm
 
+ON_ONE_BATCH = pytest.mark.xdist_group("planned-batch")  # it is made once, not in every test process
 SEARCH = {"search_keywords": ["travel", "hiking"], "max_results": 20}
 
 
@@ -29,6 +33,42 @@ SEARCH = {"search_keywords": ["travel", "hiking"], "max_results": 20}
 def house(tmp_path, monkeypatch: pytest.MonkeyPatch, sqlite_template) -> Iterator[House]:
     with open_house(tmp_path / "home", monkeypatch, sqlite_template) as made:
         yield made
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An installation with a batch that waits for its approval, and the run that brought it there."""
+
+    house: House
+    key: str
+    run: dg.ExecuteInProcessResult
+    copy: Path
+    """Its database at that moment."""
+
+
+@pytest.fixture(scope="module")
+def planned_once(tmp_path_factory: pytest.TempPathFactory, sqlite_template) -> Iterator[Planned]:
+    folder = tmp_path_factory.mktemp("planned")
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        open_house(folder / "home", environment, sqlite_template) as house,
+    ):
+        set_up_crm(house)
+        key = house.create("patreon", SEARCH).key
+        run = house.run("lead_batch_job", key)
+        assert run.success, failures(run)
+        house.office.database.dispose()
+        shutil.copyfile(house.office.database.url.database or "", folder / "copy.db")
+        yield Planned(house, key, run, folder / "copy.db")
+
+
+@pytest.fixture
+def planned(planned_once: Planned) -> Planned:
+    """The same for each test: whatever the one before did to the database is gone."""
+    database = planned_once.house.office.database
+    database.dispose()
+    shutil.copyfile(planned_once.copy, database.url.database or "")
+    return planned_once
 
 
 def materialized(house: House, key: str) -> set[str]:
@@ -39,11 +79,9 @@ def materialized(house: House, key: str) -> set[str]:
     }
 
 
-def test_a_batch_is_found_scored_approved_synced_and_summarised(house: House) -> None:
-    set_up_crm(house)
-    key = house.create("patreon", SEARCH).key
-    first = house.run("lead_batch_job", key)
-    assert first.success, failures(first)
+@ON_ONE_BATCH
+def test_a_batch_is_found_scored_approved_synced_and_summarised(planned: Planned) -> None:
+    house, key, first = planned.house, planned.key, planned.run
     assert house.view(key)["status"] == "awaiting_approval"
     assert house.view(key)["stages"]["scored"]["passed"] > 0
     planned = next(
@@ -87,20 +125,18 @@ def _attend_plans_and_read_back(house: House, *, contacts: int) -> None:
     assert (schedule.default_status, schedule.cron_schedule) == (dg.DefaultScheduleStatus.STOPPED, "0 4 * * *")
 
 
-def test_the_sync_refuses_a_batch_that_nobody_approved(house: House) -> None:
-    set_up_crm(house)
-    key = house.create("patreon", SEARCH).key
-    assert house.run("lead_batch_job", key).success
+@ON_ONE_BATCH
+def test_the_sync_refuses_a_batch_that_nobody_approved(planned: Planned) -> None:
+    house, key = planned.house, planned.key
     refused = house.run("crm_sync_job", key)
     assert not refused.success
     assert "approve" in failures(refused)
     assert house.view(key)["stages"]["synced"]["passed"] == 0
 
 
-def test_a_missing_outcome_fails_its_check_and_blocks_the_sync(house: House) -> None:
-    set_up_crm(house)
-    key = house.create("patreon", SEARCH).key
-    assert house.run("lead_batch_job", key).success
+@ON_ONE_BATCH
+def test_a_missing_outcome_fails_its_check_and_blocks_the_sync(planned: Planned) -> None:
+    house, key = planned.house, planned.key
     approve(house.workplace, key, by="demo-approver")
     with house.office.database.write() as connection:
         lost = connection.execute(
@@ -120,12 +156,11 @@ def test_a_missing_outcome_fails_its_check_and_blocks_the_sync(house: House) -> 
     assert "synced_leads" not in {step.key for step in blocked.get_asset_materialization_events() if step}
 
 
+@ON_ONE_BATCH
 def test_evidence_that_does_not_conform_blocks_the_sync_although_its_check_stands_on_an_earlier_asset(
-    house: House,
+    planned: Planned,
 ) -> None:
-    set_up_crm(house)
-    key = house.create("patreon", SEARCH).key
-    assert house.run("lead_batch_job", key).success
+    house, key = planned.house, planned.key
     approve(house.workplace, key, by="demo-approver")
     with house.office.database.write() as connection:
         spoiled = select(EvidenceRow.evidence_id).where(EvidenceRow.kind == SCORE_ANSWERS).limit(1).scalar_subquery()
