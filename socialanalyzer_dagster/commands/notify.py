@@ -1,6 +1,6 @@
 """`notify ...`: which channels there are, what was told and what became of it, a test message, sending once more."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,7 +16,9 @@ from socialanalyzer_dagster.pipeline.notifying import TEST_MESSAGE, send_due
 from socialanalyzer_dagster.pipeline.policies import active_policy
 from socialanalyzer_dagster.storage.outbox import OutboxQuestion, OutboxState
 from socialanalyzer_dagster.vendors.connect import connect_notifier
-from socialanalyzer_dagster.vendors.notifier import Notifier
+
+if TYPE_CHECKING:
+    from socialanalyzer_dagster.vendors.notifier import Notifier
 
 app = typer.Typer(help="What people are told, and through which channels.", no_args_is_help=True)
 
@@ -129,7 +131,7 @@ def _named(message: int | None, number: int, one: str, many: str) -> str:
     return f"{counted(number, 'held message')} {one if number == 1 else many}"
 
 
-def _notifier(office: Office) -> Notifier:
+def _notifier(office: Office) -> "Notifier":
     return connect_notifier(office.settings)
 
 

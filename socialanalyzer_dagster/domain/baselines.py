@@ -7,8 +7,6 @@ from enum import StrEnum
 from itertools import combinations
 from statistics import median
 
-from scipy.special import ndtr, stdtr
-
 from socialanalyzer_dagster.domain.policy_metrics import MetricsPolicy
 
 _MAD_TO_SIGMA = 1.4826
@@ -183,7 +181,7 @@ def drift_of(values: Sequence[float], policy: MetricsPolicy) -> Drift | None:
     steps = [(values[later] - values[earlier]) / (later - earlier) for earlier, later in pairs]
     rises = sum((step > 0) - (step < 0) for step in steps)
     variance = count * (count - 1) * (2 * count + 5) / 18
-    chance = float(2 * ndtr(-max(abs(rises) - 1, 0) / math.sqrt(variance)))
+    chance = math.erfc(max(abs(rises) - 1, 0) / math.sqrt(2 * variance))
     slope = median(steps)
     start = median(value - slope * at for at, value in enumerate(values))
     if chance >= policy.chance_below or start == 0:
@@ -205,6 +203,8 @@ def _chance(figure: Figure, baseline: Baseline) -> float:
 
     The degrees of freedom are Welch and Satterthwaite's, with the sampling error taken as known.
     """
+    from scipy.special import stdtr  # a sixth of a command's start, and most commands compare nothing
+
     sampling = figure.sampling_variance(baseline.middle)
     between = (_MAD_TO_SIGMA * baseline.deviation) ** 2 * (1 + _MEDIAN_VARIANCE / baseline.batches)
     total = sampling + between

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from socialanalyzer_dagster.domain.creator_lists import AnyRow, Check, ListSummary, UnusableRow, make_row, summarise
 from socialanalyzer_dagster.domain.list_columns import ColumnUse, ListRefused, is_known_header, map_columns
 from socialanalyzer_dagster.domain.list_csv import Record, read_csv
@@ -127,6 +124,8 @@ def _is_identity(cell: str) -> bool:
 
 def _xlsx_records(path: Path) -> Iterator[Record]:
     """Rows of the first sheet that has any, with their row numbers."""
+    from openpyxl.utils.exceptions import InvalidFileException  # takes long to load, and few lists are workbooks
+
     try:
         with path.open("rb") as file:
             yield from _sheet_records(file)
@@ -137,12 +136,14 @@ def _xlsx_records(path: Path) -> Iterator[Record]:
 
 
 def _sheet_records(file: BinaryIO) -> Iterator[Record]:
+    from openpyxl import load_workbook
+
     with zipfile.ZipFile(file) as archive:
         if sum(item.file_size for item in archive.infolist()) > MAX_UNPACKED_BYTES:
             raise ListRefused("the workbook is too large when unpacked; save the list as CSV")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns about styles and extensions, which a list has no use for
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        book = load_workbook(file, read_only=True, data_only=True)
     for sheet in book.worksheets:
         sheet.reset_dimensions()
         numbered = (Record(number, tuple(row)) for number, row in enumerate(sheet.iter_rows(values_only=True), start=1))
