@@ -25,6 +25,7 @@ from socialanalyzer_dagster.storage.batches import Batch
 from socialanalyzer_dagster.storage.breakers import load_breakers
 from socialanalyzer_dagster.storage.daily_figures import DayOf
 from socialanalyzer_dagster.storage.database import shared_seconds
+from socialanalyzer_dagster.storage.decisions import StoredDecision
 
 PLAN, TOP_UP = "search_plan", "top_up"
 RUN = "run_search"
@@ -62,6 +63,8 @@ def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: P
         batch for batch in batches.batches_with_status(connection, _ON_ITS_WAY) if batch.platform == of.platform
     ]
     totals = totals_of(connection, [batch.batch_id for batch in open_batches])
+    choices = planned(connection, of)
+    planned_for = {str((each.result_detail or {}).get("batch")): each for each in choices}
     name, left = _tightest(connection, workplace, of, policy)
     promised = sum(max(0, batch.estimate_micros - totals[batch.batch_id].cost_micros) for batch in open_batches)
     return DayFacts(
@@ -70,10 +73,13 @@ def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: P
         weekday=weekday_of(of.day, policy.targets),
         target=target_of(of.day, of.platform, policy.targets),
         scored=daily_figures.passed_in(connection, of).get(Stage.SCORED, 0),
-        expected=sum(expected_of(batch, totals[batch.batch_id], rates) for batch in open_batches),
+        expected=sum(
+            expected_of(batch, totals[batch.batch_id], rates, planned_for.get(batch.partition_key))
+            for batch in open_batches
+        ),
         budget_micros=left - promised,
         budget_name=name,
-        batches=len(planned(connection, of)),
+        batches=len(choices),
         most_results=most_results(workplace, of, policy),
         away=_away(connection, workplace, of),
     )
@@ -97,7 +103,7 @@ def most_results(workplace: Workplace, of: DayOf, policy: Policy) -> int:
     return policy.targets.most_results if own is None else min(own, policy.targets.most_results)
 
 
-def planned(connection: Connection, of: DayOf) -> Sequence[decisions.StoredDecision]:
+def planned(connection: Connection, of: DayOf) -> Sequence[StoredDecision]:
     """The choices to run a search that were made for the day."""
     found = (
         each
@@ -107,9 +113,15 @@ def planned(connection: Connection, of: DayOf) -> Sequence[decisions.StoredDecis
     return [each for each in found if each.day == of.day and each.action == RUN]
 
 
-def expected_of(batch: Batch, totals: BatchTotals, rates: SearchRates) -> float:
-    """Scored leads that an open batch will probably still bring, from where its leads stand."""
+def expected_of(batch: Batch, totals: BatchTotals, rates: SearchRates, choice: StoredDecision | None) -> float:
+    """Scored leads that an open batch will probably still bring, from where its leads stand.
+
+    Before it has found any: what it was planned for, which is reckoned with the rates of its own search, else its
+    estimate.
+    """
     if not totals.of(Stage.DISCOVERED).judged:
+        if choice is not None:
+            return float(str(choice.parameters["scored_leads"]))
         stages: Mapping[str, Mapping[str, float]] = batch.estimate["stages"]
         return stages[Stage.SCORED]["leads"] * rates.passing[Stage.SCORED]
     waiting = {stage: max(0, totals.of(before).passed - totals.of(stage).judged) for stage, before in _BEFORE.items()}

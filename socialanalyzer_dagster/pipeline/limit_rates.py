@@ -144,9 +144,14 @@ class RateMeter:
             self._returned += amount
             self._parts.tell_soon()
 
+    @property
+    def has_news(self) -> bool:
+        """True when something has to be told."""
+        return bool(self._used or self._returned or self._quota) or not self._pause_told
+
     async def report(self) -> None:
         """Tell what has to be told."""
-        if self._used or self._returned or self._quota or not self._pause_told:
+        if self.has_news:
             await self._ask(())
 
     async def close(self) -> None:

@@ -74,9 +74,14 @@ class SlotPool:
         """True when this process holds places that it does not need and others wait for."""
         return self._grant.contended and self._needed < self._grant.held
 
+    @property
+    def is_in_use(self) -> bool:
+        """True while this process holds places."""
+        return bool(self._grant.held or self._busy)
+
     async def renew(self) -> None:
         """Give back the places that were idle since the last time; when it is time, tell that this process lives."""
-        if not self._grant.held and not self._busy:
+        if not self.is_in_use:
             return
         spare, self._peak = self._peak, self._busy
         wanted = self._needed if self._grant.contended else max(self._needed, spare)

@@ -177,8 +177,10 @@ class Limits:
     async def _renew(self, is_due: bool) -> None:
         """A renewal that fails is made up for by the next one, or by the next question, which then fails visibly."""
         buckets = self._buckets.values()
-        reports = [each.report() for each in (*self._tokens.values(), *(bucket.meter for bucket in buckets))]
-        renewals = [bucket.pool.renew() for bucket in buckets if is_due or bucket.pool.is_wanted]
+        meters = (*self._tokens.values(), *(bucket.meter for bucket in buckets))
+        reports = [each.report() for each in meters if each.has_news]
+        pools = (bucket.pool for bucket in buckets if bucket.pool.is_in_use)
+        renewals = [each.renew() for each in pools if is_due or each.is_wanted]
         for error in await asyncio.gather(*reports, *renewals, return_exceptions=True):
             if isinstance(error, Exception):
                 _LOG.warning("shared limits could not be renewed: %s", type(error).__name__)

@@ -100,6 +100,20 @@ def test_planning_again_plans_nothing_that_is_on_its_way(world: World) -> None:
     assert "searches for it already" in again.plan.passed_over[0][1] or "Nothing to plan" in again.plan.why
 
 
+async def test_a_planned_batch_counts_as_what_it_was_planned_for_until_it_has_found_somebody(world: World) -> None:
+    saved(world, "Hikers", "Sailors")
+    for day in range(3):  # one search brings far more than the platform is thought to
+        planned = plan_day(world.workplace, today(world))
+        every = {name: people(f"{name}{day}", 10) for name in ("Hikers", "Sailors")}
+        await completed(world, planned, every)
+        world.clock.advance(days=1 if day < 2 else 3)
+    planned = plan_day(world.workplace, today(world))
+    assert planned.batches
+    again = plan_day(world.workplace, today(world))
+    assert again.plan.facts.expected == pytest.approx(planned.plan.expected, abs=0.1)
+    assert not again.batches
+
+
 def test_a_plan_that_was_cut_off_before_its_batches_is_carried_out_once_by_the_next_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
