@@ -31,7 +31,7 @@ def plan_markdown(plan: SearchPlan, batches: Mapping[str, str]) -> str:
 
 def _known(candidate: Candidate) -> str:
     novelty = "never ran" if candidate.novelty is None else f"{candidate.novelty:.0%}"
-    per_usd = candidate.scored_per_usd
+    per_usd = candidate.scored_per_usd()
     cost = "unknown" if per_usd == 0 else usd_text(0 if math.isinf(per_usd) else round(MICROS_PER_USD / per_usd))
     return f"{novelty} | {100 * candidate.rates.scored_per_result:.1f} | {cost}"
 

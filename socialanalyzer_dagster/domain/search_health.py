@@ -17,11 +17,12 @@ _HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class PastNovelty:
-    """One complete run of a search: its batch, its day and the share of new leads among those found."""
+    """One complete run of a search: its batch, its day, the share of new leads among those found, and their number."""
 
     batch_id: str
     day: date
     novelty: float
+    found: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,18 @@ class SearchHealth:
     def novelty(self) -> float | None:
         """The share of new leads in the newest complete run; None when there is none."""
         return self.runs[0].novelty if self.runs else None
+
+    def seen(self, since: date, *, stale_below: float) -> int:
+        """Results that a run would bring again before others: as many as the largest run since a day found.
+
+        0 where a run that was no larger than one before it brought others all the same.
+        """
+        recent = [run for run in self.runs if run.day >= since]
+        if not recent:
+            return 0
+        before = max((run.found for run in recent[1:]), default=0)
+        brings_others = recent[0].found <= before and recent[0].novelty >= stale_below
+        return 0 if brings_others else max(before, recent[0].found)
 
     @property
     def state(self) -> str:

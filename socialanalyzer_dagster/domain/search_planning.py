@@ -9,7 +9,9 @@ from socialanalyzer_dagster.domain.money import MICROS_PER_USD, usd_text
 from socialanalyzer_dagster.domain.policy_metrics import TargetsPolicy, Weekday
 from socialanalyzer_dagster.domain.search_rates import SearchRates
 from socialanalyzer_dagster.domain.sentences import joined, leads
-from socialanalyzer_dagster.domain.types import PlatformKey
+from socialanalyzer_dagster.domain.types import PlatformKey, Stage
+
+_MOST = "the most that one batch may ask for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +19,8 @@ class Candidate:
     """A saved search that could run.
 
     `novelty` is the share of new leads in its newest complete run, None when it never ran; `left` how many leads nobody
-    has seen the search seems to hold still, None when that is not known; `barred` says in words why it cannot run now,
-    `advice` what would make it worth running.
+    has seen the search seems to hold still, None when that is not known; `seen` how many results a run would bring
+    again before any other; `barred` says in words why it cannot run now, `advice` what would make it worth running.
     """
 
     preset_id: str
@@ -26,14 +28,30 @@ class Candidate:
     rates: SearchRates
     novelty: float | None = None
     left: int | None = None
+    seen: int = 0
     barred: str | None = None
     advice: str = ""
 
-    @property
-    def scored_per_usd(self) -> float:
-        """Scored leads expected for a dollar; infinite for a search that costs nothing."""
-        cost = self.rates.usd_per_result
-        return math.inf if cost == 0 else self.rates.scored_per_result / cost
+    def scored_of(self, size: int) -> float:
+        """Scored leads that so many results are expected to bring."""
+        return max(0, size - self.seen) * self.rates.scored_per_result
+
+    def usd_of(self, size: int) -> float:
+        """What so many results are expected to cost; those that come again are bought again, and go no further."""
+        again = min(size, self.seen)
+        return again * self.rates.usd[Stage.DISCOVERED] + (size - again) * self.rates.usd_per_result
+
+    def size_for(self, scored: float) -> int:
+        """Results to ask for to get so many scored leads, one more lead at least."""
+        return self.seen + max(1, math.ceil(scored / self.rates.scored_per_result))
+
+    def scored_per_usd(self, wanted: float = 1.0) -> float:
+        """Scored leads expected for a dollar when so many are wanted; infinite for a search that costs nothing."""
+        if self.rates.scored_per_result <= 0:
+            return 0.0
+        size = self.size_for(wanted)
+        cost = self.usd_of(size)
+        return math.inf if cost == 0 else self.scored_of(size) / cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +117,7 @@ def plan_searches(facts: DayFacts, candidates: Sequence[Candidate], targets: Tar
     choices: list[Choice] = []
     passed_over: list[tuple[Candidate, str]] = []
     now = facts
-    for candidate in sorted(candidates, key=lambda each: (-each.scored_per_usd, each.name)):
+    for candidate in sorted(candidates, key=lambda each: (-each.scored_per_usd(facts.missing), each.name)):
         found = _considered(candidate, now, targets)
         if isinstance(found, Choice):
             choices.append(found)
@@ -129,32 +147,33 @@ def _considered(candidate: Candidate, now: DayFacts, targets: TargetsPolicy) -> 
 
 def _sized(candidate: Candidate, now: DayFacts, targets: TargetsPolicy) -> Choice | str:
     """As many results as the target needs, bounded by what the search holds, a batch may ask for and money allows."""
-    per_result, usd = candidate.rates.scored_per_result, candidate.rates.usd_per_result
-    if per_result <= 0:
+    seen, usd = candidate.seen, candidate.rates.usd_per_result
+    if candidate.rates.scored_per_result <= 0:
         return "it is expected to bring no scored lead"
-    bounds = {
-        "what the target needs": math.ceil(now.missing / per_result),
-        "the most that one batch may ask for": now.most_results,
-    }
+    bounds = {"what the target needs": candidate.size_for(now.missing), _MOST: now.most_results}
     if candidate.left is not None:
-        bounds["what this search seems to hold still"] = math.ceil(candidate.left / _new_share(candidate))
+        bounds["what this search seems to hold still"] = seen + math.ceil(candidate.left / _new_share(candidate))
     if usd > 0:
-        bounds[f"what {now.budget_name} leaves"] = int(max(now.budget_micros, 0) / (usd * MICROS_PER_USD))
+        room = now.budget_micros / MICROS_PER_USD - candidate.usd_of(seen)
+        bounds[f"what {now.budget_name} leaves"] = seen + math.floor(room / usd)
     by, size = min(bounds.items(), key=lambda bound: bound[1])
-    if size < targets.least_results and by != "what the target needs":
-        return f"{by} allows {size} results, and a batch asks for {targets.least_results} or more"
-    size = max(size, targets.least_results)
+    if seen and size <= seen:
+        return f"its first {seen} results were seen before, and {by} allows {max(size, 0)}"
+    if size - seen < targets.least_results and by != "what the target needs":
+        return f"{by} allows {max(size, 0)} results, and a batch asks for {seen + targets.least_results} or more"
+    size = max(size, seen + targets.least_results)
     return Choice(
         candidate=candidate,
         max_results=size,
-        scored=size * per_result,
-        micros=math.ceil(size * usd * MICROS_PER_USD),
-        reason=f"{size} results: {by}",
+        scored=candidate.scored_of(size),
+        micros=math.ceil(candidate.usd_of(size) * MICROS_PER_USD),
+        reason=f"{size} results: {by}" + (f", beyond the {seen} that were seen before" if seen else ""),
     )
 
 
 def _new_share(candidate: Candidate) -> float:
-    return max(candidate.novelty or 1.0, 0.01)
+    known = candidate.rates.passing[Stage.DISCOVERED] if candidate.seen else candidate.novelty
+    return max(known or 1.0, 0.01)
 
 
 def _summed_up(plan: SearchPlan, after: DayFacts) -> str:

@@ -83,7 +83,7 @@ def health_of(
 def _runs(past: Sequence[searches.PastRun]) -> tuple[PastNovelty, ...]:
     complete = [run for run in past if not run.partial and run.novelty_rate is not None]
     return tuple(
-        PastNovelty(run.batch_id, run.ran_at.date(), float(Decimal(run.novelty_rate or 0)))
+        PastNovelty(run.batch_id, run.ran_at.date(), float(Decimal(run.novelty_rate or 0)), run.total_found)
         for run in complete[:_SHOWN_RUNS]
     )
 

@@ -44,13 +44,17 @@ def candidates(
 
 
 def _candidate(looks: _Looks, health: SearchHealth, every: Sequence[SearchHealth]) -> Candidate:
-    totals = looks.totals.get(health.preset_id)
+    policy, totals = looks.policy, looks.totals.get(health.preset_id)
+    known_since = looks.of.day - timedelta(days=policy.search.recheck_days)
+    seen = health.seen(known_since, stale_below=float(policy.novelty.stale_below))
+    novelty = None if seen else health.novelty  # what lies beyond is as new as elsewhere
     return Candidate(
         preset_id=health.preset_id,
         name=health.name,
-        rates=shrunk(totals, health.novelty, looks.rates, trusted_from=looks.policy.targets.trusted_from),
+        rates=shrunk(totals, novelty, looks.rates, trusted_from=policy.targets.trusted_from),
         novelty=health.novelty,
         left=health.left,
+        seen=seen,
         barred=_barred(looks, health),
         advice=advice(health, every),
     )

@@ -131,7 +131,8 @@ def _decisions(plan: SearchPlan, workplace: Workplace, policy: Policy, kind: str
 
 
 def _expected(choice: Choice) -> dict[str, float]:
-    return {"scored_leads": round(choice.scored, 1), "scored_per_usd": round(choice.candidate.scored_per_usd, 2)}
+    per_usd = choice.candidate.scored_per_usd(choice.scored)
+    return {"scored_leads": round(choice.scored, 1), "scored_per_usd": round(per_usd, 2)}
 
 
 def _alternative(candidate: Candidate, why: str) -> dict[str, Any]:

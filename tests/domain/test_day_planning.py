@@ -211,6 +211,32 @@ def test_without_saved_searches_the_plan_says_what_to_do(targets: TargetsPolicy)
     assert "save one with `socialanalyzer presets save`" in plan_searches(facts(), [], targets).why
 
 
+def test_what_was_seen_before_is_paid_for_again_and_brings_nobody(targets: TargetsPolicy) -> None:
+    plan = plan_searches(facts(), [search("ran", seen=300)], targets)
+    (choice,) = plan.choices
+    assert (choice.max_results, choice.scored) == (700, 100)
+    assert choice.micros == 300 * 10_000 + 400 * 20_000
+    assert choice.reason == "700 results: what the target needs, beyond the 300 that were seen before"
+
+
+def test_a_new_search_is_preferred_to_one_that_brings_the_same_again(targets: TargetsPolicy) -> None:
+    plan = plan_searches(facts(), [search("ran", seen=300, per_usd=1.2), search("new")], targets)
+    assert [choice.candidate.name for choice in plan.choices] == ["new"]
+
+
+def test_a_search_that_was_seen_as_far_as_a_batch_may_ask_is_passed_over(targets: TargetsPolicy) -> None:
+    plan = plan_searches(facts(), [search("ran", seen=1000)], targets)
+    assert plan.passed_over[0][1] == (
+        "its first 1000 results were seen before, and the most that one batch may ask for allows 1000"
+    )
+
+
+def test_money_that_does_not_reach_beyond_what_was_seen_buys_nothing(targets: TargetsPolicy) -> None:
+    for usd, size in ((3, None), (5, 400)):
+        plan = plan_searches(facts(budget_micros=usd * 1_000_000), [search("ran", seen=300)], targets)
+        assert [choice.max_results for choice in plan.choices] == ([] if size is None else [size])
+
+
 def test_a_free_search_comes_first(targets: TargetsPolicy) -> None:
     free = Candidate(preset_id="f", name="free", rates=SearchRates(passing=PASSING, usd=dict.fromkeys(PASSING, 0.0)))
     plan = plan_searches(facts(), [search("dear"), free], targets)

@@ -1,6 +1,6 @@
 """What is told about a saved search that is used up, and when all are looked at again."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ RAN = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
 def health(name: str, *novelties: float, platform: str = "instagram", **changes: Any) -> SearchHealth:
-    runs = tuple(PastNovelty(f"{name}{number}", DAY, novelty) for number, novelty in enumerate(novelties))
+    runs = tuple(PastNovelty(f"{name}{number}", DAY, novelty, 100) for number, novelty in enumerate(novelties))
     stale = bool(novelties) and novelties[0] < 0.2
     return SearchHealth(preset_id=name, name=name, platform=PlatformKey(platform), runs=runs, is_stale=stale, **changes)
 
@@ -67,3 +67,22 @@ def test_the_searches_are_looked_at_once_after_every_run(
     look = decide_look(cursor, newest)
     assert (look.run_key, look.reason) == (key, reason)
     assert look.cursor == (key.removeprefix("searches:") if key else cursor)
+
+
+@pytest.mark.parametrize(
+    ("runs", "seen"),
+    [
+        ((), 0),
+        (((0, 1.0, 200),), 200),  # the newest first: days ago, novelty, results
+        (((0, 0.5, 400), (3, 1.0, 200)), 400),  # went deeper
+        (((0, 0.1, 200), (3, 1.0, 200)), 200),  # brought the same again
+        (((0, 0.6, 200), (3, 1.0, 200)), 0),  # brought others all the same
+        (((91, 1.0, 200),), 0),  # long ago: whoever was found then may be looked at again
+    ],
+)
+def test_results_come_again_unless_a_repeated_run_brought_others(
+    runs: tuple[tuple[int, float, int], ...], seen: int
+) -> None:
+    past = tuple(PastNovelty("b", DAY - timedelta(days=ago), novelty, found) for ago, novelty, found in runs)
+    health = SearchHealth(preset_id="p", name="p", platform=PlatformKey("instagram"), runs=past)
+    assert health.seen(DAY - timedelta(days=90), stale_below=0.2) == seen
