@@ -203,8 +203,12 @@ async def test_leads_for_whom_nobody_could_look_wait_for_that_vendor_and_none_fa
 async def test_a_cap_reached_later_in_the_stage_does_not_hide_that_leads_wait_for_a_vendor(
     sqlite_database, policy, clock, tmp_path
 ):
-    in_pairs = policy.model_copy(update={"enrichment": policy.enrichment.model_copy(update={"chunk_size": 2})})
-    world = world_with(sqlite_database, in_pairs, clock, tmp_path)
+    in_pairs = policy.enrichment.model_copy(update={"chunk_size": 2})
+    one_pair = policy.limits.model_copy(
+        update={"leads_in_work": {**policy.limits.leads_in_work, Stage.ENRICHED: 2}}
+    )  # of pairs at work together any may come to the money first
+    changed = policy.model_copy(update={"enrichment": in_pairs, "limits": one_pair})
+    world = world_with(sqlite_database, changed, clock, tmp_path)
     world.vendor.unseen = {"p1", "p2"}
     key = world.create().key
     await world.run(key, Stage.DISCOVERED, Stage.SCREENED)
