@@ -1,41 +1,14 @@
 """The event that a vendor bills other prices than the price table says (spec 12.3, 16)."""
 
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-
-from pydantic import BaseModel, ConfigDict
 
 from socialanalyzer_dagster.domain.money import MICROS_PER_USD
 from socialanalyzer_dagster.domain.notification_events import Event, Kind
-from socialanalyzer_dagster.domain.price_drift import JudgedBill, confirmation, usd_of
+from socialanalyzer_dagster.domain.price_drift import BilledPrice, JudgedBill, confirmation, usd_of
 from socialanalyzer_dagster.domain.sentences import joined, percent
 
 _CENTS_AND_LESS = Decimal("0.0001")
 _WHICH = "One bill does not tell which of the prices changed; if all did alike,"
-
-
-class ChangedPrice(BaseModel):
-    """A price of the table and what a bill suggests, as it is stored."""
-
-    model_config = ConfigDict(frozen=True, from_attributes=True)
-
-    key: str
-    unit: str
-    count: int
-    per: int
-    table_usd: Decimal
-    billed_usd: Decimal
-    confirmed_on: date | None = None
-
-    @property
-    def what(self) -> str:
-        """What it is the price of."""
-        return f"{self.per:,} x {self.unit}"
-
-    @property
-    def before(self) -> str:
-        """Which price of the table it was, and since when: the same one confirmed anew is another."""
-        return f"{self.key}={usd_of(self.table_usd)} {self.confirmed_on or ''}".strip()
 
 
 class PriceChanged(Event):
@@ -45,7 +18,7 @@ class PriceChanged(Event):
     operation: str
     billed_micros: int
     table_micros: int
-    prices: tuple[ChangedPrice, ...]
+    prices: tuple[BilledPrice, ...]
 
     @classmethod
     def of_bill(cls, judged: JudgedBill, batch_id: str | None) -> "PriceChanged":
@@ -55,7 +28,7 @@ class PriceChanged(Event):
             operation=judged.bill.operation,
             billed_micros=judged.bill.reported_micros,
             table_micros=-(-judged.table_micros // 1),
-            prices=tuple(map(ChangedPrice.model_validate, judged.prices)),
+            prices=judged.prices,
         )
 
     @property

@@ -18,20 +18,21 @@ def plan_markdown(plan: SearchPlan, batches: Mapping[str, str]) -> str:
     """Every saved search with its figures: first those that run, then the others with the reason."""
     rows = [
         f"| {cell(choice.candidate.name)} | {choice.max_results} | {choice.scored:.0f} | {usd_text(choice.micros)} "
-        f"| {cell(choice.reason)}{_batch(batches.get(choice.candidate.name))} | {_known(choice.candidate)} |"
+        f"| {cell(choice.reason)}{_batch(batches.get(choice.candidate.name))} "
+        f"| {_known(choice.candidate, choice.scored)} |"
         for choice in plan.choices
     ]
     rows += [
         f"| {cell(candidate.name)} |  |  |  | {cell(why)}{cell(candidate.advice and f'. {candidate.advice}')} "
-        f"| {_known(candidate)} |"
+        f"| {_known(candidate, plan.facts.missing)} |"
         for candidate, why in plan.passed_over
     ]
     return "\n".join([plan.why, "", _HEAD, *rows]) if rows else plan.why
 
 
-def _known(candidate: Candidate) -> str:
+def _known(candidate: Candidate, wanted: float) -> str:
     novelty = "never ran" if candidate.novelty is None else f"{candidate.novelty:.0%}"
-    per_usd = candidate.scored_per_usd()
+    per_usd = candidate.scored_per_usd(wanted)
     cost = "unknown" if per_usd == 0 else usd_text(0 if math.isinf(per_usd) else round(MICROS_PER_USD / per_usd))
     return f"{novelty} | {100 * candidate.rates.scored_per_result:.1f} | {cost}"
 

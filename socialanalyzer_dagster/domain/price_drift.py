@@ -6,6 +6,8 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
+from pydantic import BaseModel, ConfigDict
+
 from socialanalyzer_dagster.domain.calls import Units
 from socialanalyzer_dagster.domain.money import MICROS_PER_USD, micros_from_usd
 from socialanalyzer_dagster.domain.policy_money import Price, PriceDriftPolicy
@@ -23,9 +25,10 @@ class Bill:
     reported_micros: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BilledPrice:
+class BilledPrice(BaseModel):
     """A price of the table beside the one that a bill for `count` units suggests, both in USD for `per` units."""
+
+    model_config = ConfigDict(frozen=True)
 
     key: str
     unit: str
@@ -33,7 +36,17 @@ class BilledPrice:
     per: int
     table_usd: Decimal
     billed_usd: Decimal
-    confirmed_on: date | None
+    confirmed_on: date | None = None
+
+    @property
+    def what(self) -> str:
+        """What it is the price of."""
+        return f"{self.per:,} x {self.unit}"
+
+    @property
+    def before(self) -> str:
+        """Which price of the table it was, and since when: the same one confirmed anew is another."""
+        return f"{self.key}={usd_of(self.table_usd)} {self.confirmed_on or ''}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

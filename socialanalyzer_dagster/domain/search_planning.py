@@ -11,8 +11,6 @@ from socialanalyzer_dagster.domain.search_rates import SearchRates
 from socialanalyzer_dagster.domain.sentences import joined, leads
 from socialanalyzer_dagster.domain.types import PlatformKey, Stage
 
-_MOST = "the most that one batch may ask for"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
@@ -45,7 +43,7 @@ class Candidate:
         """Results to ask for to get so many scored leads, one more lead at least."""
         return self.seen + max(1, math.ceil(scored / self.rates.scored_per_result))
 
-    def scored_per_usd(self, wanted: float = 1.0) -> float:
+    def scored_per_usd(self, wanted: float) -> float:
         """Scored leads expected for a dollar when so many are wanted; infinite for a search that costs nothing."""
         if self.rates.scored_per_result <= 0:
             return 0.0
@@ -150,18 +148,18 @@ def _sized(candidate: Candidate, now: DayFacts, targets: TargetsPolicy) -> Choic
     seen, usd = candidate.seen, candidate.rates.usd_per_result
     if candidate.rates.scored_per_result <= 0:
         return "it is expected to bring no scored lead"
-    bounds = {"what the target needs": candidate.size_for(now.missing), _MOST: now.most_results}
+    bounds = {"the most that one batch may ask for": now.most_results}
     if candidate.left is not None:
         bounds["what this search seems to hold still"] = seen + math.ceil(candidate.left / _new_share(candidate))
     if usd > 0:
         room = now.budget_micros / MICROS_PER_USD - candidate.usd_of(seen)
         bounds[f"what {now.budget_name} leaves"] = seen + math.floor(room / usd)
-    by, size = min(bounds.items(), key=lambda bound: bound[1])
-    if seen and size <= seen:
-        return f"its first {seen} results were seen before, and {by} allows {max(size, 0)}"
-    if size - seen < targets.least_results and by != "what the target needs":
-        return f"{by} allows {max(size, 0)} results, and a batch asks for {seen + targets.least_results} or more"
-    size = max(size, seen + targets.least_results)
+    by, most = min(bounds.items(), key=lambda bound: bound[1])
+    least, needed = seen + targets.least_results, candidate.size_for(now.missing)
+    if most < least:
+        known = f" (its first {seen} results were seen before)" if seen else ""
+        return f"{by} allows {max(most, 0)} results, and a batch asks for {least} or more{known}"
+    size, by = (most, by) if most < needed else (max(needed, least), "what the target needs")
     return Choice(
         candidate=candidate,
         max_results=size,

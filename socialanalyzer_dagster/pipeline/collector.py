@@ -3,7 +3,7 @@
 import gc
 from functools import cache
 
-_NEW_OBJECTS = 50_000
+_NEW_OBJECTS = 20_000
 _YOUNG, _OLD = 20, 20
 
 

@@ -64,7 +64,7 @@ def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: P
     ]
     totals = totals_of(connection, [batch.batch_id for batch in open_batches])
     choices = planned(connection, of)
-    planned_for = {str((each.result_detail or {}).get("batch")): each for each in choices}
+    choice_of = {str(each.result_detail.get("batch")): each for each in choices if each.result_detail}
     name, left = _tightest(connection, workplace, of, policy)
     promised = sum(max(0, batch.estimate_micros - totals[batch.batch_id].cost_micros) for batch in open_batches)
     return DayFacts(
@@ -74,7 +74,7 @@ def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: P
         target=target_of(of.day, of.platform, policy.targets),
         scored=daily_figures.passed_in(connection, of).get(Stage.SCORED, 0),
         expected=sum(
-            expected_of(batch, totals[batch.batch_id], rates, planned_for.get(batch.partition_key))
+            expected_of(batch, totals[batch.batch_id], rates, choice_of.get(batch.partition_key))
             for batch in open_batches
         ),
         budget_micros=left - promised,

@@ -151,8 +151,7 @@ class RateMeter:
 
     async def report(self) -> None:
         """Tell what has to be told."""
-        if self.has_news:
-            await self._ask(())
+        await self._ask(())
 
     async def close(self) -> None:
         """Tell everything and leave; whoever still waits is cancelled."""

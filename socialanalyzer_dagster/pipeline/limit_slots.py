@@ -81,8 +81,6 @@ class SlotPool:
 
     async def renew(self) -> None:
         """Give back the places that were idle since the last time; when it is time, tell that this process lives."""
-        if not self.is_in_use:
-            return
         spare, self._peak = self._peak, self._busy
         wanted = self._needed if self._grant.contended else max(self._needed, spare)
         if wanted != self._grant.held or self._grant.contended or self._is_time:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.notification_events import Kind
-from socialanalyzer_dagster.domain.notification_prices import ChangedPrice, PriceChanged
+from socialanalyzer_dagster.domain.notification_prices import PriceChanged
+from socialanalyzer_dagster.domain.price_drift import BilledPrice
 from socialanalyzer_dagster.domain.rule_questions import Reply, RuleAnswer, RuleQuestion
 from socialanalyzer_dagster.pipeline import approvals, batch_actions, rule_answers
 from socialanalyzer_dagster.pipeline.batch_actions import Deed
@@ -84,7 +85,7 @@ def _is_short(workplace: Workplace, question: RuleQuestion) -> bool:
     return look_ahead(workplace, today, only_if_missing=True).facts.missing > 0
 
 
-def _told_prices(workplace: Workplace) -> Iterator[ChangedPrice]:
+def _told_prices(workplace: Workplace) -> Iterator[BilledPrice]:
     """Prices that messages say are others, while the table still says what the message found there."""
     since = workplace.clock.now() - _READS_BACK
     with workplace.database.read() as connection:

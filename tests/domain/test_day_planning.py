@@ -227,8 +227,18 @@ def test_a_new_search_is_preferred_to_one_that_brings_the_same_again(targets: Ta
 def test_a_search_that_was_seen_as_far_as_a_batch_may_ask_is_passed_over(targets: TargetsPolicy) -> None:
     plan = plan_searches(facts(), [search("ran", seen=1000)], targets)
     assert plan.passed_over[0][1] == (
-        "its first 1000 results were seen before, and the most that one batch may ask for allows 1000"
+        "the most that one batch may ask for allows 1000 results, and a batch asks for 1020 or more "
+        "(its first 1000 results were seen before)"
     )
+
+
+def test_a_batch_that_needs_little_never_asks_for_more_than_it_may(targets: TargetsPolicy) -> None:
+    plan = plan_searches(facts(target=1), [search("ran", seen=990)], targets)
+    assert not plan.choices
+    poor = plan_searches(facts(target=1, budget_micros=10_000_000), [search("ran", seen=990)], targets)
+    assert not poor.choices
+    room = plan_searches(facts(target=1), [search("ran", seen=900)], targets)
+    assert [choice.max_results for choice in room.choices] == [920]
 
 
 def test_money_that_does_not_reach_beyond_what_was_seen_buys_nothing(targets: TargetsPolicy) -> None:

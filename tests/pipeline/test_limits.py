@@ -275,29 +275,44 @@ async def test_a_pause_reaches_the_other_processes(database: Database, windows: 
 
 
 class TroubledSource:
-    """Shared limits that answer late, and nothing of rates while `is_broken`."""
+    """Shared limits that answer after `seconds`, and nothing of rates while `is_broken`."""
 
     is_shared = False
 
-    def __init__(self, time: VirtualTime) -> None:
-        self._own = OwnSource(time.monotonic)
-        self.slots, self.free_slots = self._own.slots, self._own.free_slots
+    def __init__(self, time: VirtualTime, seconds: float = 0.0) -> None:
+        self.own = OwnSource(time.monotonic)
+        self.slots, self.free_slots = self.own.slots, self.own.free_slots
         self.questions, self.is_broken = 0, False
+        self._time, self._half = time, seconds / 2
 
     async def rate(self, bucket: str, limit: RateLimit, ask: RateAsk, *, leaves: bool = False) -> RateGrant:
         self.questions += 1
-        await asyncio.sleep(0.001)
+        self._time.seconds += self._half
+        await asyncio.sleep(0)
         if self.is_broken:
             raise OSError("the database is away")
-        return await self._own.rate(bucket, limit, ask, leaves=leaves)
+        grant = await self.own.rate(bucket, limit, ask, leaves=leaves)
+        self._time.seconds += self._half
+        return grant
 
 
-async def test_calls_that_ask_for_breaks_at_the_same_time_share_one_question():
-    source = TroubledSource(VirtualTime())
-    found = Limits(rules(20), source)
+async def test_calls_that_ask_for_breaks_at_the_same_time_share_one_question_however_slow():
+    time = VirtualTime()
+    source = TroubledSource(time, seconds=0.6)
+    found = Limits(rules(20), source, sleep=time.sleep, monotonic=time.monotonic)
     for permit in await asyncio.gather(*(found.acquire("b", longest_wait_seconds=60) for _ in range(10))):
         async with permit:
             assert source.questions == 1
+
+
+async def test_a_short_break_lasts_to_its_end_though_the_answer_about_it_was_late():
+    time = VirtualTime()
+    source = TroubledSource(time, seconds=0.4)
+    one, other = (Limits(rules(4), source, sleep=time.sleep, monotonic=time.monotonic) for _ in range(2))
+    one.pause("b", 0.8)
+    await one._renew(is_due=True)
+    async with await other.acquire("b", longest_wait_seconds=60):
+        assert time.seconds >= source.own._rates["b"].not_before
 
 
 async def test_a_break_that_could_not_be_told_is_told_again():
