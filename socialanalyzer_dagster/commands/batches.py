@@ -27,6 +27,7 @@ from socialanalyzer_dagster.pipeline.launch_queue import held_batches
 from socialanalyzer_dagster.pipeline.launching import Stretch
 from socialanalyzer_dagster.pipeline.ledger_view import ledger_view
 from socialanalyzer_dagster.pipeline.policies import policy_of_hash
+from socialanalyzer_dagster.pipeline.session import refuse_if_held
 from socialanalyzer_dagster.storage.batches import Batch, BatchPage
 
 app = typer.Typer(help="Lead batches: make, run, look at, approve.", no_args_is_help=True)
@@ -132,6 +133,7 @@ def run(
 
 def _run(office: Office, batch: Batch, steps: tuple[Step, ...]) -> Ended:
     workplace = office.workplace()
+    refuse_if_held(workplace, batch.batch_id, batch.partition_key)
     if steps != (Step.SYNCED,):
         warn(held_batches(workplace, [batch]).values())
     furnish_sandbox_crm(office, batch, steps)

@@ -13,6 +13,8 @@ def is_equal(kind: ValueKind, old: str | None, new: str) -> bool:
     """Whether the CRM already holds this value, written in its own way (case of an address, 0.5 for 0.5000, dashes)."""
     if old is None:
         return False
+    if old == new:
+        return True
     if kind is ValueKind.EMAIL:
         return old.casefold() == new.casefold()
     if kind is ValueKind.NUMBER:

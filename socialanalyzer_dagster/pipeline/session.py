@@ -58,6 +58,14 @@ def session_parts(workplace: Workplace, vendors: Vendors, settings: Settings) ->
     )
 
 
+def refuse_if_held(workplace: Workplace, batch_id: str, key: BatchKey) -> None:
+    """Raises BatchLocked, naming the holder, while a run works on the batch: asked before a run is made at all."""
+    lock = batch_lock(workplace.database, workplace.home, batch_id)
+    if not lock.acquire():
+        raise BatchLocked(key, _holder_of(workplace, key))
+    lock.release()
+
+
 class PipelineSession:
     """`async with PipelineSession(parts) as session, session.open_batch(key, run_id=...) as batch: ...`"""
 

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from socialanalyzer_dagster.domain.refusals import BatchStopped
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 
 FRESH_SECONDS = 1.0
+_FLAG = select(LeadBatchRow.stop_requested).where(LeadBatchRow.batch_id == bindparam("of_batch"))
 
 
 class StopFlags:
@@ -43,9 +44,7 @@ class StopFlags:
 
     def _read(self, batch_id: str) -> bool:
         with self._database.read() as connection:
-            found = connection.execute(
-                select(LeadBatchRow.stop_requested).where(LeadBatchRow.batch_id == batch_id)
-            ).scalar_one_or_none()
+            found = connection.execute(_FLAG, {"of_batch": batch_id}).scalar_one_or_none()
         if found is None:
             raise LookupError(f"there is no batch {batch_id}")
         return bool(found)

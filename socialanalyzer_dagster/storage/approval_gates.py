@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from socialanalyzer_dagster.domain.approval import Question, QuestionKind
 from socialanalyzer_dagster.storage.database import table_of, upsert
@@ -62,45 +62,54 @@ class GateDecision:
 def insert_gate(connection: Connection, gate: GateDecision) -> None:
     """Ask for a decision about a subject, or note that none is needed; once per subject."""
     values = {name: getattr(gate, name) for name in GateDecision.__dataclass_fields__}
-    statement = upsert(connection, GateRow).values(**values)
-    connection.execute(statement.on_conflict_do_nothing(index_elements=["batch_id", "stage", "subject_hash"]))
+    statement = upsert(connection, GateRow).on_conflict_do_nothing(index_elements=["batch_id", "stage", "subject_hash"])
+    connection.execute(statement, values)
 
 
-_COLUMNS = [table_of(GateRow).c[name] for name in GateDecision.__dataclass_fields__]
+_GATES = table_of(GateRow)
+_COLUMNS = [_GATES.c[name] for name in GateDecision.__dataclass_fields__]
+_OF_BATCH = select(*_COLUMNS).where(_GATES.c.batch_id == bindparam("of_batch"))
+_OF_SUBJECT = _OF_BATCH.where(_GATES.c.stage == bindparam("of_stage"), _GATES.c.subject_hash == bindparam("of_subject"))
+_OF_OPEN_BATCHES = (
+    select(*_COLUMNS)
+    .join(LeadBatchRow, LeadBatchRow.batch_id == _GATES.c.batch_id)
+    .where(LeadBatchRow.status.in_(bindparam("statuses", expanding=True)))
+)
+_OPEN = select(_GATES.c.gate_id).where(
+    _GATES.c.batch_id == bindparam("of_batch"),
+    _GATES.c.state == GateState.OPEN,
+    _GATES.c.subject["kind"].as_string().in_(bindparam("kinds", expanding=True)),
+)
+_ANSWER = update(_GATES).where(_GATES.c.gate_id == bindparam("answered"), _GATES.c.state == GateState.OPEN)
+_WITHDRAW = (
+    update(_GATES)
+    .where(_GATES.c.gate_id.in_(bindparam("gates", expanding=True)), _GATES.c.state == GateState.OPEN)
+    .values(state=GateState.WITHDRAWN)
+)
 
 
 def gate_of(connection: Connection, batch_id: str, stage: str, subject_hash: str) -> GateDecision | None:
     """The gate of exactly this subject."""
-    is_it = (GateRow.batch_id == batch_id, GateRow.stage == stage, GateRow.subject_hash == subject_hash)
-    row = connection.execute(select(*_COLUMNS).where(*is_it)).mappings().one_or_none()
+    subject = {"of_batch": batch_id, "of_stage": stage, "of_subject": subject_hash}
+    row = connection.execute(_OF_SUBJECT, subject).mappings().one_or_none()
     return None if row is None else GateDecision(**row)
 
 
 def decide_gate(connection: Connection, decision: GateDecision) -> bool:
     """Write a decision into an open gate; False when somebody decided before (compare-and-set, I-44)."""
-    changed = connection.execute(
-        update(GateRow)
-        .where(GateRow.gate_id == decision.gate_id, GateRow.state == GateState.OPEN)
-        .values(
-            state=decision.state,
-            decided_by=decision.decided_by,
-            decided_at=decision.decided_at,
-            comment=decision.comment,
-        )
-    )
-    return changed.rowcount == 1
+    answer = {name: getattr(decision, name) for name in ("state", "decided_by", "decided_at", "comment")}
+    return connection.execute(_ANSWER, {"answered": decision.gate_id, **answer}).rowcount == 1
 
 
 def gates_of(connection: Connection, batch_id: str) -> list[GateDecision]:
     """All questions ever asked about a batch, in the order they were asked."""
-    rows = connection.execute(select(*_COLUMNS).where(GateRow.batch_id == batch_id)).mappings()
+    rows = connection.execute(_OF_BATCH, {"of_batch": batch_id}).mappings()
     return sorted((GateDecision(**row) for row in rows), key=_order)
 
 
 def gates_by_batch(connection: Connection, statuses: Collection[str]) -> dict[str, list[GateDecision]]:
     """Batch id -> all its questions in order, of batches in one of the statuses; one query."""
-    query = select(*_COLUMNS).join(LeadBatchRow, LeadBatchRow.batch_id == GateRow.batch_id)
-    rows = connection.execute(query.where(LeadBatchRow.status.in_(statuses))).mappings()
+    rows = connection.execute(_OF_OPEN_BATCHES, {"statuses": list(statuses)}).mappings()
     found: dict[str, list[GateDecision]] = {}
     for gate in sorted((GateDecision(**row) for row in rows), key=_order):
         found.setdefault(gate.batch_id, []).append(gate)
@@ -113,10 +122,8 @@ def _order(gate: GateDecision) -> tuple[datetime, int]:
 
 def withdraw(connection: Connection, batch_id: str, kinds: Sequence[QuestionKind]) -> list[str]:
     """The open questions of these kinds need no answer any more; their ids."""
-    kind = GateRow.subject["kind"].as_string()
-    these = (GateRow.batch_id == batch_id, GateRow.state == GateState.OPEN, kind.in_([str(each) for each in kinds]))
-    ids = list(connection.execute(select(GateRow.gate_id).where(*these)).scalars())
+    these = {"of_batch": batch_id, "kinds": [str(each) for each in kinds]}
+    ids = list(connection.execute(_OPEN, these).scalars())
     if ids:
-        is_open = (GateRow.gate_id.in_(ids), GateRow.state == GateState.OPEN)
-        connection.execute(update(GateRow).where(*is_open).values(state=GateState.WITHDRAWN))
+        connection.execute(_WITHDRAW, {"gates": ids})
     return ids

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select, update
 
 from socialanalyzer_dagster.domain.types import JsonValue
 from socialanalyzer_dagster.storage.database import table_of
@@ -65,10 +65,22 @@ class Attempt:
     scopes: tuple[str, ...] = ()
 
 
-def load_attempts(connection: Connection, condition: ColumnElement[bool]) -> list[Attempt]:
-    """The stored sendings that fulfil a condition."""
-    rows = connection.execute(select(_ATTEMPTS).where(condition).order_by(_ATTEMPTS.c.attempt_key))
-    return [_attempt(dict(row)) for row in rows.mappings()]
+def attempts_where(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """The query of the sendings that fulfil conditions, for `find_attempts`; made once where it is asked often."""
+    return select(_ATTEMPTS).where(*conditions).order_by(_ATTEMPTS.c.attempt_key)
+
+
+def find_attempts(connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Attempt]:
+    """The stored sendings that a query of `attempts_where` finds, in the order of their keys."""
+    return [_attempt(dict(row)) for row in connection.execute(query, values).mappings()]
+
+
+_OF_KEYS = attempts_where(_ATTEMPTS.c.attempt_key.in_(bindparam("keys", expanding=True)))
+
+
+def load_attempts(connection: Connection, keys: Iterable[str]) -> list[Attempt]:
+    """The stored sendings of some keys, in the order of the keys."""
+    return find_attempts(connection, _OF_KEYS, {"keys": sorted(keys)})
 
 
 def _attempt(row: dict[str, Any]) -> Attempt:

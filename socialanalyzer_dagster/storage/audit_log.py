@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow
+
+_NEW = insert(AuditEntryRow)
+_LAST_AT = select(func.max(AuditEntryRow.at)).where(
+    AuditEntryRow.action == bindparam("action"), AuditEntryRow.subject == bindparam("subject")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Deed:
 def record(connection: Connection, *, at: datetime, actor: str, action: str, subject: str, **detail: Any) -> None:  # noqa: ANN401
     """One entry in the caller's transaction; `detail` holds values and people's words, which an erasure searches."""
     entry: Mapping[str, Any] = {"at": at, "actor": actor, "action": action, "subject": subject, "detail": detail}
-    connection.execute(insert(AuditEntryRow).values(**entry))
+    connection.execute(_NEW, entry)
 
 
 def last_subject(connection: Connection, *, actor: str, action: str) -> str | None:
@@ -33,8 +38,7 @@ def last_subject(connection: Connection, *, actor: str, action: str) -> str | No
 
 def last_at(connection: Connection, *, action: str, subject: str) -> datetime | None:
     """When somebody did this to the subject last; None when nobody did."""
-    found = select(func.max(AuditEntryRow.at)).where(AuditEntryRow.action == action, AuditEntryRow.subject == subject)
-    return connection.execute(found).scalar_one()
+    return connection.execute(_LAST_AT, {"action": action, "subject": subject}).scalar_one()
 
 
 def last_of_each(connection: Connection, *, action: str) -> dict[str, Deed]:

@@ -6,10 +6,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, exists, func, literal, not_, or_, select
+from sqlalchemy import Connection, Select, bindparam, case, exists, func, literal, not_, or_, select
 
 from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
+from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_control import LedgerEntryRow, ProviderAttemptRow, SuppressionRow
 from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow, SyncPlanRow
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadRow
@@ -76,18 +77,28 @@ def stage_count(connection: Connection, batch_id: str, stage: Stage) -> StageCou
     return StageCount(reached=total, accounted=int(accounted), foreign=int(foreign))
 
 
+_IDENTITY = LeadRow.platform + literal(":") + LeadRow.platform_id
+_DOUBLED = (
+    select(_IDENTITY)
+    .join(BatchLeadRow, BatchLeadRow.lead_uid == LeadRow.lead_uid)
+    .where(BatchLeadRow.batch_id == OF_BATCH)
+    .group_by(_IDENTITY)
+    .having(func.count() > 1)
+    .limit(EXAMPLES)
+)
+
+
 def doubled_identities(connection: Connection, batch_id: str) -> list[str]:
     """Identities that two leads of a batch share, as `platform:platform_id` (I-43)."""
-    identity = LeadRow.platform + literal(":") + LeadRow.platform_id
-    rows = connection.execute(
-        select(identity)
-        .join(BatchLeadRow, BatchLeadRow.lead_uid == LeadRow.lead_uid)
-        .where(BatchLeadRow.batch_id == batch_id)
-        .group_by(identity)
-        .having(func.count() > 1)
-        .limit(EXAMPLES)
-    )
-    return [row[0] for row in rows]
+    return list(connection.execute(_DOUBLED, {"of_batch": batch_id}).scalars())
+
+
+_OUTCOME_EVIDENCE = select(StageOutcomeRow.lead_uid, StageOutcomeRow.evidence_ids).where(
+    StageOutcomeRow.batch_id == OF_BATCH, StageOutcomeRow.stage == bindparam("of_stage"), StageOutcomeRow.is_current
+)
+_BODIES = select(EvidenceRow.evidence_id, EvidenceRow.lead_uid, EvidenceRow.kind, EvidenceRow.body).where(
+    EvidenceRow.evidence_id.in_(bindparam("ids", expanding=True))
+)
 
 
 def evidence_of_batch(connection: Connection, batch_id: str, stage: Stage) -> Sequence[Any]:
@@ -95,19 +106,11 @@ def evidence_of_batch(connection: Connection, batch_id: str, stage: Stage) -> Se
 
     `owner` is the lead the evidence belongs to; None when the evidence is missing.
     """
-    outcomes = connection.execute(
-        select(StageOutcomeRow.lead_uid, StageOutcomeRow.evidence_ids).where(
-            StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.stage == stage, StageOutcomeRow.is_current
-        )
-    ).all()
+    outcomes = connection.execute(_OUTCOME_EVIDENCE, {"of_batch": batch_id, "of_stage": stage})
     wanted = {evidence_id: lead for lead, ids in outcomes for evidence_id in ids}
     found: dict[str, Any] = {}
-    ids = list(wanted)
-    for start in range(0, len(ids), 500):
-        part = ids[start : start + 500]
-        columns = (EvidenceRow.evidence_id, EvidenceRow.lead_uid, EvidenceRow.kind, EvidenceRow.body)
-        for row in connection.execute(select(*columns).where(EvidenceRow.evidence_id.in_(part))):
-            found[row.evidence_id] = row
+    for part in parts(wanted):
+        found |= {row.evidence_id: row for row in connection.execute(_BODIES, {"ids": part})}
     return [
         (evidence_id, lead, found[evidence_id].lead_uid, found[evidence_id].kind, found[evidence_id].body)
         if evidence_id in found
@@ -128,27 +131,26 @@ class LedgerCount:
     open_attempts: int
 
 
+_AMOUNT = LedgerEntryRow.amount_micros
+_BOOKED = select(
+    func.coalesce(func.sum(case((LedgerEntryRow.lead_uid.is_not(None), _AMOUNT), else_=0)), 0),
+    func.coalesce(func.sum(case((LedgerEntryRow.lead_uid.is_(None), _AMOUNT), else_=0)), 0),
+).where(LedgerEntryRow.batch_id == OF_BATCH)
+_STATED = select(func.coalesce(func.sum(StageOutcomeRow.cost_micros), 0)).where(StageOutcomeRow.batch_id == OF_BATCH)
+_LOST = case((ProviderAttemptRow.state == "unknown", ProviderAttemptRow.reserved_micros), else_=0)
+_SENT = select(
+    func.coalesce(func.sum(ProviderAttemptRow.settled_micros), 0),
+    func.coalesce(func.sum(_LOST), 0),
+    func.coalesce(func.sum(case((ProviderAttemptRow.state == "reserved", 1), else_=0)), 0),
+).where(ProviderAttemptRow.batch_id == OF_BATCH)
+
+
 def ledger_count(connection: Connection, batch_id: str) -> LedgerCount:
     """The three sums that must agree (I-29): outcomes = ledger rows with a lead; all ledger rows = attempts."""
-    amount = LedgerEntryRow.amount_micros
-    by_owner = connection.execute(
-        select(
-            func.coalesce(func.sum(case((LedgerEntryRow.lead_uid.is_not(None), amount), else_=0)), 0),
-            func.coalesce(func.sum(case((LedgerEntryRow.lead_uid.is_(None), amount), else_=0)), 0),
-        ).where(LedgerEntryRow.batch_id == batch_id)
-    ).one()
-    outcomes = connection.execute(
-        select(func.coalesce(func.sum(StageOutcomeRow.cost_micros), 0)).where(StageOutcomeRow.batch_id == batch_id)
-    ).scalar_one()
-    attempts = connection.execute(
-        select(
-            func.coalesce(func.sum(ProviderAttemptRow.settled_micros), 0),
-            func.coalesce(
-                func.sum(case((ProviderAttemptRow.state == "unknown", ProviderAttemptRow.reserved_micros), else_=0)), 0
-            ),
-            func.coalesce(func.sum(case((ProviderAttemptRow.state == "reserved", 1), else_=0)), 0),
-        ).where(ProviderAttemptRow.batch_id == batch_id)
-    ).one()
+    names = {"of_batch": batch_id}
+    by_owner = connection.execute(_BOOKED, names).one()
+    outcomes = connection.execute(_STATED, names).scalar_one()
+    attempts = connection.execute(_SENT, names).one()
     return LedgerCount(
         int(outcomes), int(by_owner[0]), int(by_owner[1]), int(attempts[0]), int(attempts[1]), int(attempts[2])
     )
@@ -212,13 +214,18 @@ def plan_row_counts(connection: Connection, batch_id: str) -> dict[str, int]:
     return {state: count for state, count in rows}  # noqa: C416
 
 
+_RESULTS = (
+    select(StageOutcomeRow.result, func.count())
+    .where(
+        StageOutcomeRow.batch_id == OF_BATCH, StageOutcomeRow.stage == bindparam("of_stage"), StageOutcomeRow.is_current
+    )
+    .group_by(StageOutcomeRow.result)
+)
+
+
 def yield_counts(connection: Connection, batch_id: str, stage: Stage) -> tuple[int, int]:
     """Leads that entered a stage, and those of them that passed; a skipped lead was not attempted (spec 1.3)."""
-    rows = connection.execute(
-        select(StageOutcomeRow.result, func.count())
-        .where(StageOutcomeRow.batch_id == batch_id, StageOutcomeRow.stage == stage, StageOutcomeRow.is_current)
-        .group_by(StageOutcomeRow.result)
-    )
+    rows = connection.execute(_RESULTS, {"of_batch": batch_id, "of_stage": stage})
     counts = {Result(result): count for result, count in rows}
     passed = counts.get(Result.PASSED, 0)
     return sum(counts.values()) - counts.get(Result.SKIPPED, 0), passed

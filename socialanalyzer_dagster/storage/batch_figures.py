@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, case, func, select
+from sqlalchemy import Connection, String, bindparam, case, func, select
 
 from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import Stage
@@ -14,27 +14,59 @@ from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
 StageCounts = Mapping[Stage, int]
 
+_BATCHES = bindparam("batches", expanding=True, type_=String())
+_BY_RESULT = (
+    select(StageOutcomeRow.batch_id, StageOutcomeRow.stage, func.count())
+    .where(
+        StageOutcomeRow.batch_id.in_(_BATCHES),
+        StageOutcomeRow.is_current,
+        StageOutcomeRow.result.in_(bindparam("results", expanding=True)),
+    )
+    .group_by(StageOutcomeRow.batch_id, StageOutcomeRow.stage)
+)
+_COSTS = (
+    select(LedgerEntryRow.batch_id, LedgerEntryRow.stage, func.sum(LedgerEntryRow.amount_micros))
+    .where(LedgerEntryRow.batch_id.in_(_BATCHES))
+    .group_by(LedgerEntryRow.batch_id, LedgerEntryRow.stage)
+)
+_IS_UNKNOWN = ProviderAttemptRow.state == "unknown"
+_ATTEMPTS = (
+    select(
+        ProviderAttemptRow.batch_id,
+        func.sum(ProviderAttemptRow.settled_micros),
+        func.sum(case((ProviderAttemptRow.state == "reserved", ProviderAttemptRow.reserved_micros), else_=0)),
+        func.sum(case((_IS_UNKNOWN, ProviderAttemptRow.reserved_micros), else_=0)),
+        func.sum(case((_IS_UNKNOWN, 1), else_=0)),
+    )
+    .where(ProviderAttemptRow.batch_id.in_(_BATCHES))
+    .group_by(ProviderAttemptRow.batch_id)
+)
+_SAVED = (
+    select(LedgerEntryRow.batch_id, func.sum(LedgerEntryRow.saved_micros))
+    .where(LedgerEntryRow.batch_id.in_(_BATCHES))
+    .group_by(LedgerEntryRow.batch_id)
+)
+
 
 def passed_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
     """Leads passed per stage, by batch."""
-    return _counts(connection, batch_ids, only_passed=True)
+    return _counts(connection, batch_ids, [Result.PASSED])
 
 
 def judged_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
     """Leads that a stage really worked on (passed, rejected or failed), by batch."""
-    return _counts(connection, batch_ids, only_passed=False)
+    return _counts(connection, batch_ids, [Result.PASSED, Result.REJECTED, Result.FAILED])
 
 
-def _counts(connection: Connection, batch_ids: Sequence[str], *, only_passed: bool) -> dict[str, StageCounts]:
-    results = (Result.PASSED,) if only_passed else (Result.PASSED, Result.REJECTED, Result.FAILED)
+def failed_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
+    """Leads failed per stage, by batch."""
+    return _counts(connection, batch_ids, [Result.FAILED])
+
+
+def _counts(connection: Connection, batch_ids: Sequence[str], results: Sequence[Result]) -> dict[str, StageCounts]:
     found: dict[str, dict[Stage, int]] = defaultdict(dict)
     for part in parts(batch_ids):
-        rows = connection.execute(
-            select(StageOutcomeRow.batch_id, StageOutcomeRow.stage, func.count())
-            .where(StageOutcomeRow.batch_id.in_(part), StageOutcomeRow.is_current, StageOutcomeRow.result.in_(results))
-            .group_by(StageOutcomeRow.batch_id, StageOutcomeRow.stage)
-        )
-        for batch_id, stage, count in rows:
+        for batch_id, stage, count in connection.execute(_BY_RESULT, {"batches": part, "results": list(results)}):
             found[batch_id][Stage(stage)] = count
     return dict(found)
 
@@ -43,11 +75,7 @@ def costs(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCo
     """Micro-USD of the ledger per stage, by batch; leads' shares and the batch's own together."""
     found: dict[str, dict[Stage, int]] = defaultdict(dict)
     for part in parts(batch_ids):
-        rows = connection.execute(
-            select(LedgerEntryRow.batch_id, LedgerEntryRow.stage, func.sum(LedgerEntryRow.amount_micros))
-            .where(LedgerEntryRow.batch_id.in_(part))
-            .group_by(LedgerEntryRow.batch_id, LedgerEntryRow.stage)
-        )
+        rows = connection.execute(_COSTS, {"batches": part})
         for batch_id, stage, amount in rows:
             if batch_id is None or stage is None:
                 continue  # of no batch, which nobody asked for
@@ -70,23 +98,9 @@ def money(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Money]:
     """The money of batches; every id has an entry."""
     found: dict[str, Money] = {}
     for part in parts(batch_ids):
-        attempts = connection.execute(
-            select(
-                ProviderAttemptRow.batch_id,
-                func.sum(ProviderAttemptRow.settled_micros),
-                func.sum(case((ProviderAttemptRow.state == "reserved", ProviderAttemptRow.reserved_micros), else_=0)),
-                func.sum(case((ProviderAttemptRow.state == "unknown", ProviderAttemptRow.reserved_micros), else_=0)),
-                func.sum(case((ProviderAttemptRow.state == "unknown", 1), else_=0)),
-            )
-            .where(ProviderAttemptRow.batch_id.in_(part))
-            .group_by(ProviderAttemptRow.batch_id)
-        )
+        attempts = connection.execute(_ATTEMPTS, {"batches": part})
         by_batch = {batch_id: amounts for batch_id, *amounts in attempts}
-        saved = connection.execute(
-            select(LedgerEntryRow.batch_id, func.sum(LedgerEntryRow.saved_micros))
-            .where(LedgerEntryRow.batch_id.in_(part))
-            .group_by(LedgerEntryRow.batch_id)
-        )
+        saved = connection.execute(_SAVED, {"batches": part})
         reused = {batch_id: int(amount) for batch_id, amount in saved}
         for batch_id in part:
             spend, held, unknown, lost = by_batch.get(batch_id, (0, 0, 0, 0))

@@ -7,16 +7,46 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Float, cast, func, select
+from sqlalchemy import Connection, Float, String, bindparam, cast, func, select
 
 from socialanalyzer_dagster.domain.batch_metrics import BatchTotals, StageTotals
-from socialanalyzer_dagster.domain.outcomes import Result
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.storage import batch_figures, searches
 from socialanalyzer_dagster.storage.batches import COMPLETED
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
-from socialanalyzer_dagster.storage.models_results import ScoreRow, StageOutcomeRow
+from socialanalyzer_dagster.storage.models_results import ScoreRow
+
+_BATCHES = bindparam("batches", expanding=True, type_=String())
+_COMPLETED = (
+    select(LeadBatchRow.batch_id, LeadBatchRow.preset_id, LeadBatchRow.finished_at)
+    .where(
+        LeadBatchRow.platform == bindparam("platform"),
+        LeadBatchRow.status.in_(COMPLETED),
+        LeadBatchRow.capped.is_(False),
+        LeadBatchRow.canary.is_(None),
+        LeadBatchRow.finished_at >= bindparam("since"),
+        LeadBatchRow.finished_at < bindparam("until"),
+    )
+    .order_by(LeadBatchRow.finished_at, LeadBatchRow.batch_id)
+)
+_BUSY = select(BatchStageRow.batch_id, BatchStageRow.stage, BatchStageRow.busy_milliseconds).where(
+    BatchStageRow.batch_id.in_(_BATCHES)
+)
+_SCORE = cast(func.nullif(ScoreRow.lead_score, ""), Float)
+_SCORES = (
+    select(
+        ScoreRow.batch_id,
+        ScoreRow.tier,
+        func.count(),
+        func.count(_SCORE),
+        func.coalesce(func.sum(_SCORE), 0.0),
+        func.coalesce(func.sum(_SCORE * _SCORE), 0.0),
+    )
+    .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
+    .where(ScoreRow.batch_id.in_(_BATCHES), ScoreRow.policy_hash == LeadBatchRow.policy_hash)
+    .group_by(ScoreRow.batch_id, ScoreRow.tier)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +62,7 @@ def completed_between(
     connection: Connection, platform: PlatformKey, since: datetime, until: datetime
 ) -> list[EarlierBatch]:
     """The platform's batches that completed in [since, until), the oldest first, without capped and canary ones."""
-    rows = connection.execute(
-        select(LeadBatchRow.batch_id, LeadBatchRow.preset_id, LeadBatchRow.finished_at)
-        .where(
-            LeadBatchRow.platform == platform,
-            LeadBatchRow.status.in_(COMPLETED),
-            LeadBatchRow.capped.is_(False),
-            LeadBatchRow.canary.is_(None),
-            LeadBatchRow.finished_at >= since,
-            LeadBatchRow.finished_at < until,
-        )
-        .order_by(LeadBatchRow.finished_at, LeadBatchRow.batch_id)
-    )
+    rows = connection.execute(_COMPLETED, {"platform": platform, "since": since, "until": until})
     return [
         EarlierBatch(batch_id=batch_id, preset_id=preset_id, finished_at=finished_at)
         for batch_id, preset_id, finished_at in rows
@@ -56,7 +75,7 @@ def totals_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Bat
     runs = searches.runs_of(connection, batch_ids)
     passed = batch_figures.passed_counts(connection, batch_ids)
     judged = batch_figures.judged_counts(connection, batch_ids)
-    failed = _failed(connection, batch_ids)
+    failed = batch_figures.failed_counts(connection, batch_ids)
     busy = busy_seconds(connection, batch_ids)
     costs = batch_figures.costs(connection, batch_ids)
     scores = _scores(connection, batch_ids)
@@ -82,32 +101,11 @@ def totals_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Bat
     }
 
 
-def _failed(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[Stage, int]]:
-    found: dict[str, dict[Stage, int]] = defaultdict(dict)
-    for part in parts(batch_ids):
-        rows = connection.execute(
-            select(StageOutcomeRow.batch_id, StageOutcomeRow.stage, func.count())
-            .where(
-                StageOutcomeRow.batch_id.in_(part),
-                StageOutcomeRow.is_current,
-                StageOutcomeRow.result == Result.FAILED,
-            )
-            .group_by(StageOutcomeRow.batch_id, StageOutcomeRow.stage)
-        )
-        for batch_id, stage, count in rows:
-            found[batch_id][Stage(stage)] = count
-    return found
-
-
 def busy_seconds(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[Stage, float]]:
     """Seconds of work on leads by batch and stage, all leads of the stage together."""
     found: dict[str, dict[Stage, float]] = defaultdict(dict)
     for part in parts(batch_ids):
-        rows = connection.execute(
-            select(BatchStageRow.batch_id, BatchStageRow.stage, BatchStageRow.busy_milliseconds).where(
-                BatchStageRow.batch_id.in_(part)
-            )
-        )
+        rows = connection.execute(_BUSY, {"batches": part})
         for batch_id, stage, milliseconds in rows:
             found[batch_id][Stage(stage)] = milliseconds / 1000
     return found
@@ -130,21 +128,8 @@ class _Scores(NamedTuple):
 def _scores(connection: Connection, batch_ids: Sequence[str]) -> dict[str, _Scores]:
     """Mean, standard deviation and tiers of the scores that decided; what a person's erasure left has a tier alone."""
     groups: dict[str, list[_OfTier]] = defaultdict(list)
-    score = cast(func.nullif(ScoreRow.lead_score, ""), Float)
     for part in parts(batch_ids):
-        rows = connection.execute(
-            select(
-                ScoreRow.batch_id,
-                ScoreRow.tier,
-                func.count(),
-                func.count(score),
-                func.coalesce(func.sum(score), 0.0),
-                func.coalesce(func.sum(score * score), 0.0),
-            )
-            .join(LeadBatchRow, LeadBatchRow.batch_id == ScoreRow.batch_id)
-            .where(ScoreRow.batch_id.in_(part), ScoreRow.policy_hash == LeadBatchRow.policy_hash)
-            .group_by(ScoreRow.batch_id, ScoreRow.tier)
-        )
+        rows = connection.execute(_SCORES, {"batches": part})
         for batch_id, *facts in rows:
             groups[batch_id].append(_OfTier(*facts))
     return {batch_id: _summed(rows) for batch_id, rows in groups.items()}

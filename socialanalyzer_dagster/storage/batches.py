@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from socialanalyzer_dagster.domain.types import BatchKey, PlatformKey, Stage
-from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.database import Upsert, table_of, upsert
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
 
 COMPLETED = ("completed", "completed_empty")
@@ -92,14 +93,23 @@ _NEWEST_OF_SEARCH = (
     .order_by(_BATCHES.c.created_at.desc(), _BATCHES.c.batch_id)
     .limit(1)
 )
-_OF_BATCH = _BATCHES.c.batch_id == bindparam("of_batch")
-_UNCHANGED = update(_BATCHES).where(_OF_BATCH, _BATCHES.c.version == bindparam("as_read"))
-_TAKE_HOLD = (
-    update(_BATCHES)
-    .where(_OF_BATCH)
-    .values(run_id=bindparam("new_run"), holder=bindparam("new_holder"), heartbeat_at=bindparam("now"))
+_OPEN_OF_SEARCH = (
+    select(*_COLUMNS)
+    .where(
+        _BATCHES.c.platform == bindparam("platform"),
+        _BATCHES.c.search_fingerprint == bindparam("fingerprint"),
+        _BATCHES.c.status.not_in(TERMINAL),
+    )
+    .order_by(_BATCHES.c.created_at)
+    .limit(1)
 )
-_LET_GO = update(_BATCHES).where(_OF_BATCH, _BATCHES.c.run_id == bindparam("of_run")).values(holder=None)
+_IN_USE = select(_BATCHES.c.batch_id).where(_BATCHES.c.status.not_in(TERMINAL)).limit(1)
+_NEW = insert(_BATCHES)
+_OF_BATCH = _BATCHES.c.batch_id == bindparam("of_batch")
+_CHANGE = update(_BATCHES).where(_OF_BATCH)
+"""Sets the columns that its parameters name, as SQLAlchemy's UPDATE and INSERT do."""
+_UNCHANGED = _CHANGE.where(_BATCHES.c.version == bindparam("as_read"))
+_LET_GO = _CHANGE.where(_BATCHES.c.run_id == bindparam("of_run")).values(holder=None)
 _PROGRESS = select(
     _STAGES.c.stage,
     _STAGES.c.total,
@@ -122,7 +132,7 @@ def _batch(row: Row[Any] | None) -> Batch | None:
 
 def insert_batch(connection: Connection, batch: Batch) -> None:
     """A new row; raises IntegrityError when its partition key or idempotency key is taken."""
-    connection.execute(insert(LeadBatchRow).values({each.name: getattr(batch, each.name) for each in fields(Batch)}))
+    connection.execute(_NEW, {each.name: getattr(batch, each.name) for each in fields(Batch)})
 
 
 def batch_by_key(connection: Connection, key: str) -> Batch | None:
@@ -155,40 +165,31 @@ def taken_keys(connection: Connection, stem: str) -> frozenset[str]:
 
 def running_with_fingerprint(connection: Connection, platform: PlatformKey, fingerprint: str) -> Batch | None:
     """A batch of the same search that has not ended (I-45)."""
-    found = connection.execute(
-        select(*_COLUMNS)
-        .where(
-            LeadBatchRow.platform == platform,
-            LeadBatchRow.search_fingerprint == fingerprint,
-            LeadBatchRow.status.not_in(TERMINAL),
-        )
-        .order_by(LeadBatchRow.created_at)
-        .limit(1)
-    )
-    return _batch(found.one_or_none())
+    names = {"platform": platform, "fingerprint": fingerprint}
+    return _batch(connection.execute(_OPEN_OF_SEARCH, names).one_or_none())
 
 
 def compare_and_set(connection: Connection, batch: Batch, values: Mapping[str, Any]) -> bool:
     """Change a batch that is still the version read; False when somebody else changed it first (I-44)."""
     names = {"of_batch": batch.batch_id, "as_read": batch.version}
-    changed = connection.execute(_UNCHANGED.values(**values, version=batch.version + 1), names)
+    changed = connection.execute(_UNCHANGED, {**values, "version": batch.version + 1, **names})
     return changed.rowcount == 1
 
 
 def touch(connection: Connection, batch_id: str, now: datetime) -> None:
     """Write the heartbeat; it is no decision and leaves the version alone."""
-    connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(heartbeat_at=now))
+    connection.execute(_CHANGE, {"of_batch": batch_id, "heartbeat_at": now})
 
 
 def take_hold(connection: Connection, batch_id: str, *, run_id: str, holder: Mapping[str, Any], now: datetime) -> None:
     """Note who works on the batch; only the holder of its lock may."""
-    taken = {"of_batch": batch_id, "new_run": run_id, "new_holder": dict(holder), "now": now}
-    connection.execute(_TAKE_HOLD, taken)
+    taken = {"run_id": run_id, "holder": dict(holder), "heartbeat_at": now}
+    connection.execute(_CHANGE, {"of_batch": batch_id, **taken})
 
 
 def halt_run(connection: Connection, batch_id: str, run_id: str) -> None:
     """Note that the stages this run still has to come must do nothing."""
-    connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(halted_run_id=run_id))
+    connection.execute(_CHANGE, {"of_batch": batch_id, "halted_run_id": run_id})
 
 
 def let_go(connection: Connection, batch_id: str, run_id: str) -> None:
@@ -198,13 +199,12 @@ def let_go(connection: Connection, batch_id: str, run_id: str) -> None:
 
 def write_summary(connection: Connection, batch_id: str, text: str) -> None:
     """Store the plain-language summary."""
-    connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(summary=text))
+    connection.execute(_CHANGE, {"of_batch": batch_id, "summary": text})
 
 
 def write_polished(connection: Connection, batch_id: str, polished: Mapping[str, Any]) -> None:
     """Store what a model made of it."""
-    values = {"polished_summary": dict(polished)}
-    connection.execute(update(LeadBatchRow).where(LeadBatchRow.batch_id == batch_id).values(values))
+    connection.execute(_CHANGE, {"of_batch": batch_id, "polished_summary": dict(polished)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,8 +240,7 @@ def newest_of_search(connection: Connection, fingerprint: str) -> Batch | None:
 
 def has_open(connection: Connection) -> bool:
     """True while a batch has not ended."""
-    query = select(LeadBatchRow.batch_id).where(LeadBatchRow.status.not_in(TERMINAL)).limit(1)
-    return connection.execute(query).first() is not None
+    return connection.execute(_IN_USE).first() is not None
 
 
 def batches_with_status(connection: Connection, statuses: Sequence[str]) -> list[Batch]:
@@ -271,14 +270,13 @@ def stage_progress(connection: Connection, batch_id: str) -> dict[Stage, StagePr
 def begin_stage(connection: Connection, batch_id: str, stage: Stage, *, total: int, now: datetime) -> None:
     """Open a stage for `total` leads more; a stage that is begun again keeps its first start."""
     row = {"batch_id": batch_id, "stage": stage, "total": total, "done": 0, "started_at": now, "busy_milliseconds": 0}
-    connection.execute(
-        upsert(connection, BatchStageRow)
-        .values(row)
-        .on_conflict_do_update(
-            index_elements=["batch_id", "stage"],
-            set_={"total": BatchStageRow.done + total, "finished_at": None},
-        )
-    )
+    connection.execute(_begin_again(upsert(connection, BatchStageRow)), row)
+
+
+@cache
+def _begin_again(into: Upsert) -> Upsert:
+    more = {"total": _STAGES.c.done + into.excluded.total, "finished_at": None}
+    return into.on_conflict_do_update(index_elements=["batch_id", "stage"], set_=more)
 
 
 def count_done(connection: Connection, batch_id: str, stage: Stage, *, leads: int, busy_milliseconds: int) -> None:

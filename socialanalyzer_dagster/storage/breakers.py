@@ -5,13 +5,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar, TypeAlias
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from socialanalyzer_dagster.domain.breaker import BreakerPhase, BreakerState, CallResult, Rules
-from socialanalyzer_dagster.storage.database import SharedTime, shared_seconds, upsert
+from socialanalyzer_dagster.storage.database import SharedTime, insert_new, shared_seconds
 from socialanalyzer_dagster.storage.models_health import BreakerStateRow
 from socialanalyzer_dagster.storage.writes import Results, Write
 
+_ALL = select(BreakerStateRow.service, BreakerStateRow.version, BreakerStateRow.document)
+_OF_SERVICE = BreakerStateRow.service == bindparam("of_service")
+_LOCKED = _ALL.where(_OF_SERVICE).with_for_update()
+_UNCHANGED = update(BreakerStateRow).where(_OF_SERVICE, BreakerStateRow.version == bindparam("as_read"))
+_OPEN = (
+    select(BreakerStateRow.service)
+    .where(BreakerStateRow.state == BreakerPhase.OPEN.value)
+    .order_by(BreakerStateRow.service)
+)
 Change: TypeAlias = Callable[[BreakerState, float], BreakerState]
 
 
@@ -29,7 +38,7 @@ class StoredBreaker:
 
 def load_breakers(connection: Connection) -> Mapping[str, StoredBreaker]:
     """Every breaker that ever changed, by vendor; a vendor that is missing is closed."""
-    rows = connection.execute(select(BreakerStateRow.service, BreakerStateRow.version, BreakerStateRow.document))
+    rows = connection.execute(_ALL)
     return {row.service: StoredBreaker(row.version, BreakerState.from_json(row.document)) for row in rows}
 
 
@@ -42,25 +51,17 @@ def store_breaker(connection: Connection, service: str, read: StoredBreaker, sta
         "changed_at": datetime.fromtimestamp(now, UTC),
     }
     if read.version == 0:
-        statement = upsert(connection, BreakerStateRow).values(service=service, **values).on_conflict_do_nothing()
-        changed = connection.execute(statement).rowcount
+        changed = connection.execute(insert_new(connection, BreakerStateRow), {"service": service, **values}).rowcount
     else:
-        changed = connection.execute(
-            update(BreakerStateRow)
-            .where(BreakerStateRow.service == service, BreakerStateRow.version == read.version)
-            .values(**values)
-        ).rowcount
+        names = {"of_service": service, "as_read": read.version}
+        changed = connection.execute(_UNCHANGED, {**names, **values}).rowcount
     if changed != 1:
         raise BreakerChanged(f"the breaker of {service} was changed by somebody else meanwhile")
 
 
 def change_breaker(connection: Connection, service: str, change: Change, now: float) -> BreakerState:
     """The breaker after a change, its row locked meanwhile; nothing is written when nothing changed."""
-    locked = connection.execute(
-        select(BreakerStateRow.version, BreakerStateRow.document)
-        .where(BreakerStateRow.service == service)
-        .with_for_update()
-    ).one_or_none()
+    locked = connection.execute(_LOCKED, {"of_service": service}).one_or_none()
     read = StoredBreaker(0, BreakerState())
     if locked is not None:
         read = StoredBreaker(locked.version, BreakerState.from_json(locked.document))
@@ -106,6 +107,5 @@ class ChangeBreaker(Write[BreakerState]):
 def resume_breakers(connection: Connection, time: SharedTime = shared_seconds) -> None:
     """A person starts work again: vendors that refused their service may be tried by one call."""
     now = time(connection)
-    waiting = select(BreakerStateRow.service).where(BreakerStateRow.state == BreakerPhase.OPEN.value)
-    for service in connection.execute(waiting.order_by(BreakerStateRow.service)).scalars().all():
+    for service in connection.execute(_OPEN).scalars().all():
         change_breaker(connection, service, BreakerState.resumed, now)

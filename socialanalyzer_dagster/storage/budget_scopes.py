@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from socialanalyzer_dagster.domain.money import micros_from_usd
 from socialanalyzer_dagster.domain.policy_money import BudgetsPolicy
 from socialanalyzer_dagster.domain.types import Micros
-from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.database import insert_new, table_of
 from socialanalyzer_dagster.storage.models_control import BudgetScopeRow, PolicyRow
 
 _SCOPES = table_of(BudgetScopeRow)
@@ -130,9 +130,9 @@ def lock_scopes(connection: Connection, caps: Mapping[str, int]) -> dict[str, Sc
     """The rows of these scopes, locked in the order of their names, made where they are missing, with these caps."""
     found = _locked(connection, caps)
     if missing := [scope for scope in sorted(caps) if scope not in found]:
-        statement = upsert(connection, BudgetScopeRow).on_conflict_do_nothing()
         zeros = {"settled_micros": 0, "held_micros": 0, "unknown_micros": 0}
-        connection.execute(statement, [{"scope": scope, "cap_micros": caps[scope], **zeros} for scope in missing])
+        rows = [{"scope": scope, "cap_micros": caps[scope], **zeros} for scope in missing]
+        connection.execute(insert_new(connection, BudgetScopeRow), rows)
         found = _locked(connection, caps)
     for scope, room in found.items():
         if room.cap_micros != caps[scope]:

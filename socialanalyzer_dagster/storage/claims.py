@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, and_, delete, exists, func, literal, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, Select, String, and_, bindparam, delete, exists, func, or_, select
 
 from socialanalyzer_dagster.domain.outcomes import OF_FILTERS, Result
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
 from socialanalyzer_dagster.storage.batches import TERMINAL
-from socialanalyzer_dagster.storage.database import insert_new, table_of, unindexed, upsert
+from socialanalyzer_dagster.storage.database import Upsert, insert_new, table_of, unindexed
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchLeadRow, LeadBatchRow, LeadClaimRow
 from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
+from socialanalyzer_dagster.storage.outcome_sets import OF_BATCH
 
 NO_JUDGEMENT = ("known_recent", "claimed_by_other_batch")
 """Codes of outcomes that say nothing about a lead itself (spec 6.6)."""
@@ -31,68 +32,104 @@ class Recheck:
     """Batches that this one widens: whom only their filters rejected is looked at again (15.1)."""
 
 
-def known_recent(connection: Connection, batch_id: str, recheck: Recheck, *, after: int) -> frozenset[LeadUid]:
-    """Leads of the batch after a position whose newest judgement in another batch still stands: one query for all."""
-    outcome = aliased(StageOutcomeRow)
+_OF_ANCESTORS = bindparam("ancestors", expanding=True, type_=String())
+
+
+def _known_recent() -> Select[str]:
     newest = (
         select(
-            outcome.lead_uid,
-            outcome.stage,
-            outcome.result,
-            outcome.code,
-            outcome.batch_id,
-            outcome.finished_at,
+            StageOutcomeRow.lead_uid,
+            StageOutcomeRow.stage,
+            StageOutcomeRow.result,
+            StageOutcomeRow.code,
+            StageOutcomeRow.batch_id,
+            StageOutcomeRow.finished_at,
             func.row_number()
-            .over(partition_by=outcome.lead_uid, order_by=(outcome.finished_at.desc(), outcome.id.desc()))
+            .over(
+                partition_by=StageOutcomeRow.lead_uid,
+                order_by=(StageOutcomeRow.finished_at.desc(), StageOutcomeRow.id.desc()),
+            )
             .label("age_rank"),
         )
-        .join(BatchLeadRow, and_(BatchLeadRow.lead_uid == outcome.lead_uid, BatchLeadRow.batch_id == batch_id))
+        .join(BatchLeadRow, and_(BatchLeadRow.lead_uid == StageOutcomeRow.lead_uid, BatchLeadRow.batch_id == OF_BATCH))
         .where(
-            BatchLeadRow.position > after,
-            outcome.batch_id != batch_id,
-            outcome.is_current,
-            outcome.result != Result.SKIPPED,
-            func.coalesce(outcome.code, "").not_in(NO_JUDGEMENT),
+            BatchLeadRow.position > bindparam("after"),
+            StageOutcomeRow.batch_id != OF_BATCH,
+            StageOutcomeRow.is_current,
+            StageOutcomeRow.result != Result.SKIPPED,
+            func.coalesce(StageOutcomeRow.code, "").not_in(NO_JUDGEMENT),
         )
         .subquery()
     )
-    by_filters = and_(newest.c.batch_id.in_(recheck.ancestors), func.coalesce(newest.c.code, "").in_(OF_FILTERS))
+    widened = newest.c.batch_id.in_(_OF_ANCESTORS)
+    by_filters = and_(widened, func.coalesce(newest.c.code, "").in_(OF_FILTERS))
     judged = and_(
         newest.c.result.in_((Result.REJECTED, Result.FAILED)),
-        newest.c.finished_at >= recheck.judged_since,
+        newest.c.finished_at >= bindparam("judged_since"),
         ~by_filters,
     )
     scored = and_(
         newest.c.result == Result.PASSED,
         newest.c.stage.in_((Stage.SCORED, Stage.SYNCED)),
-        newest.c.finished_at >= recheck.scored_since,
+        newest.c.finished_at >= bindparam("scored_since"),
     )
-    found = connection.execute(select(newest.c.lead_uid).where(newest.c.age_rank == 1, or_(judged, scored)))
-    return frozenset(LeadUid(uid) for uid in found.scalars())
+    return select(newest.c.lead_uid).where(newest.c.age_rank == 1, or_(judged, scored))
+
+
+_KNOWN_RECENT = _known_recent()
+
+
+def known_recent(connection: Connection, batch_id: str, recheck: Recheck, *, after: int) -> frozenset[LeadUid]:
+    """Leads of the batch after a position whose newest judgement in another batch still stands: one query for all."""
+    bounds = {
+        "of_batch": batch_id,
+        "after": after,
+        "ancestors": list(recheck.ancestors),
+        "judged_since": recheck.judged_since,
+        "scored_since": recheck.scored_since,
+    }
+    return frozenset(LeadUid(uid) for uid in connection.execute(_KNOWN_RECENT, bounds).scalars())
+
+
+_DROP_DEAD = delete(LeadClaimRow).where(
+    LeadClaimRow.batch_id.in_(
+        select(LeadBatchRow.batch_id).where(
+            LeadBatchRow.batch_id != OF_BATCH,
+            or_(
+                LeadBatchRow.status.in_(TERMINAL),
+                func.coalesce(LeadBatchRow.heartbeat_at, LeadBatchRow.created_at) < bindparam("silent_since"),
+            ),
+        )
+    )
+)
 
 
 def drop_dead_claims(connection: Connection, batch_id: str, silent_since: datetime) -> None:
     """End claims of other batches that are over, or that gave no sign of life since an instant (spec 6.6 rule 3)."""
-    dead = select(LeadBatchRow.batch_id).where(
-        LeadBatchRow.batch_id != batch_id,
-        or_(
-            LeadBatchRow.status.in_(TERMINAL),
-            func.coalesce(LeadBatchRow.heartbeat_at, LeadBatchRow.created_at) < silent_since,
-        ),
-    )
-    connection.execute(delete(LeadClaimRow).where(LeadClaimRow.batch_id.in_(dead)))
+    connection.execute(_DROP_DEAD, {"of_batch": batch_id, "silent_since": silent_since})
+
+
+_HAND_DOWN = delete(LeadClaimRow).where(
+    LeadClaimRow.batch_id.in_(_OF_ANCESTORS),
+    LeadClaimRow.lead_uid.in_(
+        select(StageOutcomeRow.lead_uid).where(
+            StageOutcomeRow.batch_id.in_(_OF_ANCESTORS),
+            StageOutcomeRow.is_current,
+            StageOutcomeRow.code.in_(OF_FILTERS),
+        )
+    ),
+)
 
 
 def hand_down_claims(connection: Connection, ancestors: Sequence[str]) -> None:
     """End the claims of batches on leads that only their filters rejected: a batch that widens them may take those."""
-    if not ancestors:
-        return
-    rejected = select(StageOutcomeRow.lead_uid).where(
-        StageOutcomeRow.batch_id.in_(ancestors), StageOutcomeRow.is_current, StageOutcomeRow.code.in_(OF_FILTERS)
-    )
-    connection.execute(
-        delete(LeadClaimRow).where(LeadClaimRow.batch_id.in_(ancestors), LeadClaimRow.lead_uid.in_(rejected))
-    )
+    if ancestors:
+        connection.execute(_HAND_DOWN, {"ancestors": list(ancestors)})
+
+
+_MINE = select(LeadClaimRow.lead_uid).where(
+    unindexed(LeadClaimRow.batch_id) == OF_BATCH, LeadClaimRow.lead_uid.in_(bindparam("leads", expanding=True))
+)
 
 
 def claim(connection: Connection, batch_id: str, leads: list[LeadUid], now: datetime) -> frozenset[LeadUid]:
@@ -104,11 +141,7 @@ def claim(connection: Connection, batch_id: str, leads: list[LeadUid], now: date
         return frozenset()
     rows = [{"lead_uid": uid, "batch_id": batch_id, "claimed_at": now} for uid in sorted(leads)]
     connection.execute(insert_new(connection, LeadClaimRow), rows)
-    mine = connection.execute(
-        select(LeadClaimRow.lead_uid).where(
-            unindexed(LeadClaimRow.batch_id) == batch_id, LeadClaimRow.lead_uid.in_(leads)
-        )
-    )
+    mine = connection.execute(_MINE, {"of_batch": batch_id, "leads": leads})
     return frozenset(LeadUid(uid) for uid in mine.scalars())
 
 
@@ -117,37 +150,41 @@ def claimed(connection: Connection, batch_id: str, leads: Iterable[LeadUid]) -> 
     return [
         LeadUid(uid)
         for part in parts(leads)
-        for uid in connection.execute(
-            select(LeadClaimRow.lead_uid).where(
-                unindexed(LeadClaimRow.batch_id) == batch_id, LeadClaimRow.lead_uid.in_(part)
-            )
-        ).scalars()
+        for uid in connection.execute(_MINE, {"of_batch": batch_id, "leads": part}).scalars()
     ]
 
 
-def claim_again(connection: Connection, batch_id: str, now: datetime) -> None:
-    """Claim every lead that the batch passed at discovered and nobody else works on now (a retry)."""
-    table = table_of(LeadClaimRow)
+@cache
+def _claim_passed(into: Upsert) -> Upsert:
     passed = select(
         StageOutcomeRow.lead_uid,
-        literal(batch_id).label("batch_id"),
-        literal(now, table.c.claimed_at.type).label("claimed_at"),
+        OF_BATCH.label("batch_id"),
+        bindparam("now", type_=table_of(LeadClaimRow).c.claimed_at.type).label("claimed_at"),
     ).where(
-        StageOutcomeRow.batch_id == batch_id,
+        StageOutcomeRow.batch_id == OF_BATCH,
         StageOutcomeRow.stage == Stage.DISCOVERED,
         StageOutcomeRow.is_current,
         StageOutcomeRow.result == Result.PASSED,
         ~exists(select(LeadClaimRow.lead_uid).where(LeadClaimRow.lead_uid == StageOutcomeRow.lead_uid)),
     )
-    statement = upsert(connection, LeadClaimRow).from_select(["lead_uid", "batch_id", "claimed_at"], passed)
-    connection.execute(statement.on_conflict_do_nothing())
+    return into.from_select(["lead_uid", "batch_id", "claimed_at"], passed)
+
+
+def claim_again(connection: Connection, batch_id: str, now: datetime) -> None:
+    """Claim every lead that the batch passed at discovered and nobody else works on now (a retry)."""
+    statement = _claim_passed(insert_new(connection, LeadClaimRow))
+    connection.execute(statement, {"of_batch": batch_id, "now": now})
+
+
+_RELEASE = delete(LeadClaimRow).where(LeadClaimRow.batch_id == OF_BATCH)
+_DROP = _RELEASE.where(LeadClaimRow.lead_uid.in_(bindparam("leads", expanding=True)))
 
 
 def drop_claims(connection: Connection, batch_id: str, leads: Sequence[LeadUid]) -> None:
     """End the batch's claims on some leads."""
-    connection.execute(delete(LeadClaimRow).where(LeadClaimRow.batch_id == batch_id, LeadClaimRow.lead_uid.in_(leads)))
+    connection.execute(_DROP, {"of_batch": batch_id, "leads": list(leads)})
 
 
 def release_claims(connection: Connection, batch_id: str) -> None:
     """End the claims of a batch."""
-    connection.execute(delete(LeadClaimRow).where(LeadClaimRow.batch_id == batch_id))
+    connection.execute(_RELEASE, {"of_batch": batch_id})

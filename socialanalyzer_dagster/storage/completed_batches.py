@@ -5,10 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from socialanalyzer_dagster.domain.types import PlatformKey
+from socialanalyzer_dagster.storage.batches import COMPLETED
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow, SearchRow
+
+_OF_PLATFORM = (LeadBatchRow.platform == bindparam("platform"), LeadBatchRow.status.in_(COMPLETED))
+_SINCE = (
+    select(LeadBatchRow.batch_id, LeadBatchRow.finished_at, SearchRow.kind)
+    .join(SearchRow, SearchRow.fingerprint == LeadBatchRow.search_fingerprint)
+    .where(*_OF_PLATFORM, LeadBatchRow.capped.is_(False), LeadBatchRow.finished_at >= bindparam("since"))
+    .order_by(LeadBatchRow.finished_at)
+)
+_NEWEST = (
+    select(LeadBatchRow.batch_id, LeadBatchRow.partition_key, LeadBatchRow.filters, LeadBatchRow.finished_at)
+    .where(*_OF_PLATFORM)
+    .order_by(LeadBatchRow.finished_at.desc(), LeadBatchRow.batch_id)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,17 +37,7 @@ class Completed:
 
 def completed_since(connection: Connection, platform: PlatformKey, since: datetime) -> list[Completed]:
     """The platform's batches completed after an instant, capped ones left out: their drop-out is not the search's."""
-    rows = connection.execute(
-        select(LeadBatchRow.batch_id, LeadBatchRow.finished_at, SearchRow.kind)
-        .join(SearchRow, SearchRow.fingerprint == LeadBatchRow.search_fingerprint)
-        .where(
-            LeadBatchRow.platform == platform,
-            LeadBatchRow.status.in_(("completed", "completed_empty")),
-            LeadBatchRow.capped.is_(False),
-            LeadBatchRow.finished_at >= since,
-        )
-        .order_by(LeadBatchRow.finished_at)
-    )
+    rows = connection.execute(_SINCE, {"platform": platform, "since": since})
     return [
         Completed(batch_id=batch_id, finished_at=finished_at, is_list=kind == "list")
         for batch_id, finished_at, kind in rows
@@ -42,9 +47,4 @@ def completed_since(connection: Connection, platform: PlatformKey, since: dateti
 
 def newest_completed(connection: Connection, platform: PlatformKey, limit: int) -> Sequence[Row[Any]]:
     """Rows (batch_id, partition_key, filters, finished_at), newest first: filter columns only (spec 5.8, I-54)."""
-    return connection.execute(
-        select(LeadBatchRow.batch_id, LeadBatchRow.partition_key, LeadBatchRow.filters, LeadBatchRow.finished_at)
-        .where(LeadBatchRow.platform == platform, LeadBatchRow.status.in_(("completed", "completed_empty")))
-        .order_by(LeadBatchRow.finished_at.desc(), LeadBatchRow.batch_id)
-        .limit(limit)
-    ).all()
+    return connection.execute(_NEWEST, {"platform": platform, "most": limit}).all()

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, load_attempts
+from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, attempts_where, find_attempts, load_attempts
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow, VendorJobRow
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
@@ -138,7 +138,7 @@ def sent_jobs(connection: Connection, batch_id: str | None, since: datetime) -> 
     if batch_id is not None:
         query = query.where(VendorJobRow.batch_id == batch_id)
     ids: dict[str, Any] = {row.attempt_key: row.job_id for row in connection.execute(query)}
-    attempts = load_attempts(connection, _ATTEMPTS.c.attempt_key.in_(sorted(ids)))
+    attempts = load_attempts(connection, ids)
     return [(each, ids[each.attempt_key]) for each in sorted(attempts, key=lambda each: each.reserved_at)]
 
 
@@ -167,14 +167,14 @@ def costs_read_once(
         for row in connection.execute(query)
         if row.polled_at is None or row.polled_at < row.finished_at + again_after
     }
-    attempts = load_attempts(connection, _ATTEMPTS.c.attempt_key.in_(sorted(ids)))
+    attempts = load_attempts(connection, ids)
     return [(each, ids[each.attempt_key]) for each in sorted(attempts, key=lambda each: each.reserved_at)]
 
 
 def sendings_like(connection: Connection, prefix: str) -> list[tuple[Attempt, AttemptState]]:
     """The sendings whose key begins so, at most two: more than one is not clear enough."""
     condition = _ATTEMPTS.c.attempt_key.startswith(prefix, autoescape=True)
-    found = load_attempts(connection, condition)[:2]
+    found = find_attempts(connection, attempts_where(condition))[:2]
     states = connection.execute(select(_ATTEMPTS.c.attempt_key, _ATTEMPTS.c.state).where(condition))
     by_key = {row.attempt_key: AttemptState(row.state) for row in states}
     return [(each, by_key[each.attempt_key]) for each in found]

@@ -8,9 +8,18 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, select, tuple_, update
 
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.database import insert_or_update, table_of
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_crm import CrmLinkRow
+
+_LINKS = table_of(CrmLinkRow)
+_OF_LEADS = select(_LINKS).where(_LINKS.c.lead_uid.in_(bindparam("leads", expanding=True))).order_by(_LINKS.c.lead_uid)
+_LOCKED = _OF_LEADS.with_for_update()
+_OF_CONTACTS = select(_LINKS).where(_LINKS.c.crm_object_id.in_(bindparam("contacts", expanding=True)))
+_PAGE = (
+    select(_LINKS).where(_LINKS.c.lead_uid > bindparam("after")).order_by(_LINKS.c.lead_uid).limit(bindparam("most"))
+)
+_FOLLOW = update(_LINKS).where(_LINKS.c.lead_uid == bindparam("lead"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +74,14 @@ def links_of(connection: Connection, leads: Sequence[LeadUid], *, to_change: boo
     """The links of the leads that have one; nobody else changes them until the transaction ends with `to_change`."""
     found: dict[LeadUid, Link] = {}
     for part in parts(leads):
-        query = select(CrmLinkRow.__table__).where(CrmLinkRow.lead_uid.in_(part)).order_by(CrmLinkRow.lead_uid)
-        rows = connection.execute(query.with_for_update() if to_change else query)
+        rows = connection.execute(_LOCKED if to_change else _OF_LEADS, {"leads": part})
         found |= {link.lead: link for link in map(_link, rows.mappings())}
     return found
 
 
 def link_pages(connection: Connection, *, after: str, limit: int) -> list[Link]:
     """Links in the order of their leads, so many at a time, behind a lead."""
-    query = select(CrmLinkRow.__table__).where(CrmLinkRow.lead_uid > after).order_by(CrmLinkRow.lead_uid).limit(limit)
-    return [_link(row) for row in connection.execute(query).mappings()]
+    return [_link(row) for row in connection.execute(_PAGE, {"after": after, "most": limit}).mappings()]
 
 
 def save_links(connection: Connection, links: Sequence[Link], now: datetime) -> None:
@@ -143,7 +150,7 @@ def _note(connection: Connection, before: dict[LeadUid, Link], sightings: Sequen
 def _holders(connection: Connection, contacts: Sequence[str]) -> dict[str, Link]:
     found: dict[str, Link] = {}
     for part in parts(contacts):
-        rows = connection.execute(select(CrmLinkRow.__table__).where(CrmLinkRow.crm_object_id.in_(part)))
+        rows = connection.execute(_OF_CONTACTS, {"contacts": part})
         found |= {link.contact_id: link for link in map(_link, rows.mappings())}
     return found
 
@@ -151,27 +158,16 @@ def _holders(connection: Connection, contacts: Sequence[str]) -> dict[str, Link]
 def _store(connection: Connection, links: Sequence[Link], now: datetime) -> None:
     if not links:
         return
-    statement = upsert(connection, CrmLinkRow)
     stated = ("crm_object_id", "written", "aliases", "released", "written_at")
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["lead_uid"], set_={name: statement.excluded[name] for name in stated}
-        ),
+        insert_or_update(connection, CrmLinkRow, keys=("lead_uid",), changed=stated),
         [{**_columns(link), "lead_uid": link.lead, "written_at": now} for link in links],
     )
 
 
 def _follow(connection: Connection, links: Sequence[Link]) -> None:
-    if not links:
-        return
-    table = table_of(CrmLinkRow)
-    names = ("crm_object_id", "written", "aliases", "released")
-    connection.execute(
-        update(table)
-        .where(table.c.lead_uid == bindparam("lead"))
-        .values({name: bindparam(f"to_{name}") for name in names}),
-        [{"lead": link.lead, **{f"to_{name}": _columns(link)[name] for name in names}} for link in links],
-    )
+    if links:
+        connection.execute(_FOLLOW, [{"lead": link.lead, **_columns(link)} for link in links])
 
 
 def _columns(link: Link) -> dict[str, Any]:

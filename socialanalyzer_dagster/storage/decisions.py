@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from socialanalyzer_dagster.domain.types import JsonValue
 from socialanalyzer_dagster.storage.database import insert_new, table_of
@@ -57,6 +57,10 @@ class StoredDecision(Decision):
 
 
 _COLUMNS = tuple(each.name for each in fields(Decision))
+_TABLE = table_of(DecisionRow)
+_FINISH = update(_TABLE).where(_TABLE.c.dedup_key == bindparam("of_key"), _TABLE.c.result.is_(None))
+_STORED = select(_TABLE).order_by(_TABLE.c.id)
+_MADE = select(_TABLE.c.dedup_key).where(_TABLE.c.dedup_key.in_(bindparam("keys", expanding=True)))
 
 
 def record(connection: Connection, decision: Decision) -> bool:
@@ -69,65 +73,59 @@ def record(connection: Connection, decision: Decision) -> bool:
 
 def finish(connection: Connection, dedup_key: str, ended: DecisionResult) -> bool:
     """Say once what became of a choice; False when that was said already."""
-    table = table_of(DecisionRow)
     values = {
+        "of_key": dedup_key,
         "result": ended.result,
         "result_at": ended.at,
         "actual_micros": ended.actual_micros,
         "result_detail": dict(ended.detail),
     }
-    open_row = (table.c.dedup_key == dedup_key, table.c.result.is_(None))
-    return connection.execute(update(table).where(*open_row).values(**values)).rowcount == 1
+    return connection.execute(_FINISH, values).rowcount == 1
 
 
 def decision(connection: Connection, dedup_key: str) -> StoredDecision | None:
     """One choice; None when it was not made."""
-    return next(iter(_all(connection, _stored().where(DecisionRow.dedup_key == dedup_key))), None)
+    return next(iter(_all(connection, _STORED.where(_TABLE.c.dedup_key == dedup_key))), None)
 
 
 def by_number(connection: Connection, number: int) -> StoredDecision | None:
     """The choice with this id; None when there is none."""
-    return next(iter(_all(connection, _stored().where(DecisionRow.id == number))), None)
+    return next(iter(_all(connection, _STORED.where(_TABLE.c.id == number))), None)
 
 
 def of_lineage(connection: Connection, lineage: str) -> list[StoredDecision]:
     """All choices about a chain of batches, the oldest first."""
-    return _all(connection, _stored().where(DecisionRow.lineage == lineage))
+    return _all(connection, _STORED.where(_TABLE.c.lineage == lineage))
 
 
 def of_batch(connection: Connection, batch_id: str) -> list[StoredDecision]:
     """All choices about one batch, the oldest first."""
-    return _all(connection, _stored().where(DecisionRow.batch_id == batch_id))
+    return _all(connection, _STORED.where(_TABLE.c.batch_id == batch_id))
 
 
 def of_kind(connection: Connection, kind: str, *, since: datetime, platform: str | None = None) -> list[StoredDecision]:
     """The choices of one kind since a moment, the oldest first; of one platform when it is named."""
-    wanted = _stored().where(DecisionRow.kind == kind, DecisionRow.at >= since)
-    return _all(connection, wanted if platform is None else wanted.where(DecisionRow.platform == platform))
+    wanted = _STORED.where(_TABLE.c.kind == kind, _TABLE.c.at >= since)
+    return _all(connection, wanted if platform is None else wanted.where(_TABLE.c.platform == platform))
 
 
 def since(connection: Connection, moment: datetime) -> list[StoredDecision]:
     """The choices of all kinds since a moment, the oldest first."""
-    return _all(connection, _stored().where(DecisionRow.at >= moment))
+    return _all(connection, _STORED.where(_TABLE.c.at >= moment))
 
 
 def open_of_kind(connection: Connection, kind: str) -> list[StoredDecision]:
     """The choices of one kind of which nobody said yet what became of them, the oldest first."""
-    return _all(connection, _stored().where(DecisionRow.kind == kind, DecisionRow.result.is_(None)))
+    return _all(connection, _STORED.where(_TABLE.c.kind == kind, _TABLE.c.result.is_(None)))
 
 
 def made_before(connection: Connection, dedup_keys: Sequence[str]) -> frozenset[str]:
     """Those of the keys under which a choice is stored."""
-    table = table_of(DecisionRow)
     found: set[str] = set()
     for part in parts(dedup_keys):
-        found |= set(connection.execute(select(table.c.dedup_key).where(table.c.dedup_key.in_(part))).scalars())
+        found |= set(connection.execute(_MADE, {"keys": part}).scalars())
     return frozenset(found)
 
 
-def _stored() -> Select[Any]:
-    return select(table_of(DecisionRow))
-
-
 def _all(connection: Connection, wanted: Select[Any]) -> list[StoredDecision]:
-    return [StoredDecision(**row) for row in connection.execute(wanted.order_by(DecisionRow.id)).mappings()]
+    return [StoredDecision(**row) for row in connection.execute(wanted).mappings()]

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from socialanalyzer_dagster.domain.outcomes import ItemResult
 from socialanalyzer_dagster.domain.types import JsonValue, LeadUid
 from socialanalyzer_dagster.storage.models_leads import FoundItemRow
+from socialanalyzer_dagster.storage.outcome_sets import OF_BATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +38,27 @@ def insert_items(connection: Connection, batch_id: str, items: Sequence[StoredIt
         for item in items
     ]
     if rows:
-        connection.execute(insert(FoundItemRow), rows)
+        connection.execute(_NEW, rows)
+
+
+_NEW = insert(FoundItemRow)
+_RESULTS = select(FoundItemRow.item_no, FoundItemRow.result, FoundItemRow.lead_uid).where(
+    FoundItemRow.batch_id == OF_BATCH, FoundItemRow.item_no.between(bindparam("first"), bindparam("last"))
+)
+_COUNTS = (
+    select(FoundItemRow.result, func.count()).where(FoundItemRow.batch_id == OF_BATCH).group_by(FoundItemRow.result)
+)
 
 
 def stored_results(
     connection: Connection, batch_id: str, *, first: int, last: int
 ) -> dict[int, tuple[ItemResult, LeadUid | None]]:
     """Results of the items stored so far, by item number, from the first to the last number."""
-    rows = connection.execute(
-        select(FoundItemRow.item_no, FoundItemRow.result, FoundItemRow.lead_uid).where(
-            FoundItemRow.batch_id == batch_id, FoundItemRow.item_no.between(first, last)
-        )
-    )
+    rows = connection.execute(_RESULTS, {"of_batch": batch_id, "first": first, "last": last})
     return {number: (ItemResult(result), LeadUid(uid) if uid else None) for number, result, uid in rows}
 
 
 def item_counts(connection: Connection, batch_id: str) -> dict[ItemResult, int]:
     """Items by result."""
-    rows = connection.execute(
-        select(FoundItemRow.result, func.count()).where(FoundItemRow.batch_id == batch_id).group_by(FoundItemRow.result)
-    )
+    rows = connection.execute(_COUNTS, {"of_batch": batch_id})
     return {ItemResult(result): count for result, count in rows}

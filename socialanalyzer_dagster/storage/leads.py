@@ -18,6 +18,21 @@ IN_LIST = 500
 """Values per IN list: both engines take it in one statement."""
 _LEADS = table_of(LeadRow)
 _RECORDS = select(_LEADS.c.lead_uid, _LEADS.c.record).where(_LEADS.c.lead_uid.in_(bindparam("leads", expanding=True)))
+_ALIASED = (
+    select(LeadAliasRow.alias, LeadRow.lead_uid, LeadRow.platform_id)
+    .join(LeadRow, LeadRow.lead_uid == LeadAliasRow.lead_uid)
+    .where(LeadAliasRow.platform == bindparam("platform"), LeadAliasRow.alias.in_(bindparam("names", expanding=True)))
+)
+_NAMED = select(_LEADS.c.platform_id, _LEADS.c.lead_uid, _LEADS.c.platform_id.label("first_id")).where(
+    _LEADS.c.platform == bindparam("platform"), _LEADS.c.platform_id.in_(bindparam("names", expanding=True))
+)
+_PLACED = select(BatchLeadRow.lead_uid).where(
+    BatchLeadRow.batch_id == bindparam("of_batch"),
+    BatchLeadRow.position <= bindparam("up_to"),
+    BatchLeadRow.lead_uid.in_(bindparam("leads", expanding=True)),
+)
+_REVIVE = update(_LEADS).where(_LEADS.c.lead_uid == bindparam("uid"), _LEADS.c.reduced_at.is_not(None))
+_PLACE = insert(BatchLeadRow)
 _UPDATE_RECORD = (
     update(_LEADS)
     .where(_LEADS.c.lead_uid == bindparam("uid"))
@@ -44,17 +59,9 @@ def known_accounts(connection: Connection, platform: PlatformKey, names: Sequenc
     """Stored accounts by any of their ids: the first one or an alias."""
     found: dict[str, Account] = {}
     for part in parts(dict.fromkeys(names)):
-        aliases = connection.execute(
-            select(LeadAliasRow.alias, LeadRow.lead_uid, LeadRow.platform_id)
-            .join(LeadRow, LeadRow.lead_uid == LeadAliasRow.lead_uid)
-            .where(LeadAliasRow.platform == platform, LeadAliasRow.alias.in_(part))
-        )
-        leads = connection.execute(
-            select(LeadRow.platform_id, LeadRow.lead_uid, LeadRow.platform_id.label("first_id")).where(
-                LeadRow.platform == platform, LeadRow.platform_id.in_(part)
-            )
-        )
-        for name, uid, platform_id in (*aliases, *leads):
+        wanted = {"platform": platform, "names": part}
+        rows = (*connection.execute(_ALIASED, wanted), *connection.execute(_NAMED, wanted))
+        for name, uid, platform_id in rows:
             found[name] = Account(LeadUid(uid), platform_id)
     return found
 
@@ -100,15 +107,15 @@ def insert_batch_leads(connection: Connection, batch_id: str, positions: Mapping
     """Leads of a batch in provider order."""
     rows = [{"batch_id": batch_id, "lead_uid": uid, "position": at} for uid, at in positions.items()]
     if rows:
-        connection.execute(insert(BatchLeadRow), rows)
+        connection.execute(_PLACE, rows)
 
 
 def placed_leads(connection: Connection, batch_id: str, uids: Iterable[LeadUid], *, up_to: int) -> frozenset[LeadUid]:
     """Those of the leads that have a place in the batch, up to a position."""
     found: set[LeadUid] = set()
     for part in parts(uids):
-        query = select(BatchLeadRow.lead_uid).where(BatchLeadRow.batch_id == batch_id, BatchLeadRow.position <= up_to)
-        found |= {LeadUid(uid) for uid in connection.execute(query.where(BatchLeadRow.lead_uid.in_(part))).scalars()}
+        wanted = {"of_batch": batch_id, "up_to": up_to, "leads": part}
+        found |= {LeadUid(uid) for uid in connection.execute(_PLACED, wanted).scalars()}
     return frozenset(found)
 
 
@@ -124,36 +131,28 @@ def update_records(connection: Connection, records: Mapping[LeadUid, LeadRecord]
 
 def revive(connection: Connection, records: Mapping[LeadUid, LeadRecord], collection: Collection) -> None:
     """Give reduced leads that are processed again their names back: their data is collected anew (spec 19.1)."""
-    table = table_of(LeadRow)
-    rows = [{"uid": uid, "first_id": record.platform_id} for uid, record in records.items()]
+    anew = {
+        "collected_at": collection.at,
+        "notice_due_at": collection.notice_due_at,
+        "lawful_basis": collection.lawful_basis,
+        "reduced_at": None,
+        "erased_at": None,
+        "suppressed_at": None,
+    }
+    rows = [{"uid": uid, "platform_id": record.platform_id, **anew} for uid, record in records.items()]
     if rows:
-        connection.execute(
-            update(table)
-            .where(table.c.lead_uid == bindparam("uid"), table.c.reduced_at.is_not(None))
-            .values(
-                platform_id=bindparam("first_id"),
-                collected_at=collection.at,
-                notice_due_at=collection.notice_due_at,
-                lawful_basis=collection.lawful_basis,
-                reduced_at=None,
-                erased_at=None,
-                suppressed_at=None,
-            ),
-            rows,
-        )
+        connection.execute(_REVIVE, rows)
 
 
 def set_subscriber_kind(connection: Connection, uid: LeadUid, kind: str) -> None:
     """Say who a lead's address belongs to (spec 19.1)."""
-    table = table_of(LeadRow)
-    connection.execute(update(table).where(table.c.lead_uid == uid).values(subscriber_kind=kind))
+    connection.execute(update(_LEADS).where(_LEADS.c.lead_uid == uid).values(subscriber_kind=kind))
 
 
 def set_email(connection: Connection, uid: LeadUid, *, keyed_hash: str | None, status: str) -> None:
     """The state of another address of a lead."""
-    table = table_of(LeadRow)
     connection.execute(
-        update(table).where(table.c.lead_uid == uid).values(email_hash=keyed_hash, email_status=str(status))
+        update(_LEADS).where(_LEADS.c.lead_uid == uid).values(email_hash=keyed_hash, email_status=str(status))
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from socialanalyzer_dagster.domain.call_windows import RateAsk, RateGrant, RateLimit, RateState
 from socialanalyzer_dagster.domain.slot_leases import SlotAsk, SlotGrant, SlotState
-from socialanalyzer_dagster.storage.database import SharedTime, shared_seconds, table_of, upsert
+from socialanalyzer_dagster.storage.database import SharedTime, insert_new, shared_seconds, table_of
 from socialanalyzer_dagster.storage.models_health import LimiterRow
 from socialanalyzer_dagster.storage.writes import Results, Write
 
@@ -21,6 +21,7 @@ _LOCK = (
 )
 _CHANGE = update(_LIMITERS).where(_LIMITERS.c.name == bindparam("of_name")).values(state=bindparam("new_state"))
 _RATE, _SLOTS = "rate:", "slots:"
+_WITH_SLOTS = select(_LIMITERS.c.name).where(_LIMITERS.c.name.startswith(_SLOTS))
 
 
 class _State(Protocol):
@@ -95,8 +96,7 @@ class FreeSlots(Write[None]):
     @classmethod
     def apply(cls, connection: Connection, writes: Sequence["FreeSlots"]) -> Results:
         """Every bucket with places."""
-        names = connection.execute(select(_LIMITERS.c.name).where(_LIMITERS.c.name.startswith(_SLOTS))).scalars()
-        states = _locked(connection, list(names), SlotState.from_json)
+        states = _locked(connection, list(connection.execute(_WITH_SLOTS).scalars()), SlotState.from_json)
         for write in writes:
             for state in states.values():
                 dead = [each for each in state.leases if each.startswith(write.prefix) and each != write.keep]
@@ -111,8 +111,7 @@ def _locked(connection: Connection, names: Sequence[str], read: Callable[[Mappin
     wanted = sorted(set(names))
     found = _documents(connection, wanted)
     if missing := [name for name in wanted if name not in found]:
-        statement = upsert(connection, LimiterRow).on_conflict_do_nothing()
-        connection.execute(statement, [{"name": name, "state": {}} for name in missing])
+        connection.execute(insert_new(connection, LimiterRow), [{"name": name, "state": {}} for name in missing])
         found = _documents(connection, wanted)
     return {name: read(found[name]) for name in wanted}
 

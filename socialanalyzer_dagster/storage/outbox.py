@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 
 from socialanalyzer_dagster.domain.notification_events import Event
 from socialanalyzer_dagster.domain.notifications import BADGE
@@ -141,11 +141,31 @@ def _dedup_key(event: Event, channel: str) -> str:
     return key if len(key) <= _LONGEST_KEY else f"{event.kind}:{channel}:{sha256_of(event.occasion)}"
 
 
+_LOSE = (
+    update(_TABLE)
+    .where(_TABLE.c.state == OutboxState.SENDING, _TABLE.c.due_at <= bindparam("now"))
+    .values(state=OutboxState.UNKNOWN, error_code=_SENDER_ENDED)
+    .returning(_TABLE.c.id)
+)
+
+
 def lose(connection: Connection, *, now: datetime) -> list[int]:
     """Give up messages whose sender ended without a word: whether they arrived is not known. Returns their ids."""
-    lost = (_TABLE.c.state == OutboxState.SENDING, _TABLE.c.due_at <= now)
-    values = {"state": OutboxState.UNKNOWN, "error_code": _SENDER_ENDED}
-    return [*connection.execute(update(_TABLE).where(*lost).values(**values).returning(_TABLE.c.id)).scalars()]
+    return list(connection.execute(_LOSE, {"now": now}).scalars())
+
+
+_DUE = (
+    select(_TABLE, _BATCHES.c.partition_key)
+    .outerjoin(_BATCHES, _BATCHES.c.batch_id == _TABLE.c.batch_id)
+    .where(
+        _TABLE.c.state == OutboxState.WAITING,
+        _TABLE.c.due_at <= bindparam("now"),
+        _TABLE.c.channel.not_in(bindparam("without", expanding=True)),
+    )
+    .order_by(_TABLE.c.due_at, _TABLE.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True, of=_TABLE)
+)
 
 
 def take(connection: Connection, *, now: datetime, lease_seconds: int, without: Collection[str] = ()) -> Taken | None:
@@ -153,15 +173,7 @@ def take(connection: Connection, *, now: datetime, lease_seconds: int, without: 
 
     `without` are channels to leave alone. Rows that another sender is taking just now are passed over.
     """
-    due = (
-        select(_TABLE, _BATCHES.c.partition_key)
-        .outerjoin(_BATCHES, _BATCHES.c.batch_id == _TABLE.c.batch_id)
-        .where(_TABLE.c.state == OutboxState.WAITING, _TABLE.c.due_at <= now, _TABLE.c.channel.not_in(without))
-        .order_by(_TABLE.c.due_at, _TABLE.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=_TABLE)
-    )
-    row = connection.execute(due).one_or_none()
+    row = connection.execute(_DUE, {"now": now, "without": list(without)}).one_or_none()
     if row is None:
         return None
     values = {
@@ -216,8 +228,10 @@ def messages(connection: Connection, question: OutboxQuestion) -> list[dict[str,
     return [dict(row) for row in found]
 
 
+_NEXT_DUE = select(func.min(_TABLE.c.due_at)).where(_TABLE.c.state == OutboxState.WAITING)
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When the next message is due; None when none waits."""
-    waiting = _TABLE.c.state == OutboxState.WAITING
-    found: datetime | None = connection.execute(select(func.min(_TABLE.c.due_at)).where(waiting)).scalar_one()
+    found: datetime | None = connection.execute(_NEXT_DUE).scalar_one()
     return found

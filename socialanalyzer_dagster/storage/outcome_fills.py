@@ -46,12 +46,12 @@ def fill(connection: Connection, wanted: Fill) -> int:
 @cache
 def _filling(stage: Stage, with_email: bool | None) -> Insert:
     """The statement of every fill of a stage, put together once."""
-    arrived = reached(OF_BATCH, stage).subquery()
+    arrived = reached(stage).subquery()
     code = bindparam("code_of_all", type_=String())
     source = select(arrived.c.lead_uid, code.label("code")).where(
         arrived.c.position > bindparam("after"),
         arrived.c.position <= bindparam("up_to"),
-        ~exists(current(OF_BATCH, stage, arrived.c.lead_uid)),
+        ~exists(current(stage, arrived.c.lead_uid)),
     )
     if with_email is not None:
         has_email = exists(
@@ -85,7 +85,7 @@ def _filling_upstream(stage: Stage, previous: Stage) -> Insert:
         before.stage == previous,
         before.is_current,
         ~goes_on(before, previous),
-        ~exists(current(OF_BATCH, stage, before.lead_uid)),
+        ~exists(current(stage, before.lead_uid)),
     )
     return _inserting(source)
 

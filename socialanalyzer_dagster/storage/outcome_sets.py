@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Integer,
@@ -31,8 +30,8 @@ from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 
 UPSTREAM = "upstream_"
 LATEST_POSITION = 10**9
-_Text: TypeAlias = str | BindParameter[str]
 OF_BATCH = bindparam("of_batch", type_=String())
+"""The batch that a statement is about: statements are put together once, which takes as long as running them."""
 
 
 def goes_on(row: type[StageOutcomeRow], stage: Stage) -> ColumnElement[bool]:
@@ -47,9 +46,9 @@ def is_upstream(row: type[StageOutcomeRow]) -> ColumnElement[bool]:
     return and_(row.result == Result.SKIPPED, row.code.startswith(UPSTREAM, autoescape=True))
 
 
-def reached(batch_id: _Text, stage: Stage) -> Select[str, int]:
-    """Rows (lead_uid, position) of the leads that reached a stage: all of them, or those that went on before it."""
-    query = select(BatchLeadRow.lead_uid, BatchLeadRow.position).where(BatchLeadRow.batch_id == batch_id)
+def reached(stage: Stage) -> Select[str, int]:
+    """Rows (lead_uid, position) of the leads of `OF_BATCH` that reached a stage: all, or those that went on before."""
+    query = select(BatchLeadRow.lead_uid, BatchLeadRow.position).where(BatchLeadRow.batch_id == OF_BATCH)
     previous = stage.previous
     if previous is None:
         return query
@@ -66,10 +65,10 @@ def reached(batch_id: _Text, stage: Stage) -> Select[str, int]:
     )
 
 
-def current(batch_id: _Text, stage: Stage, lead: Any) -> Select[int]:  # noqa: ANN401 - a column of any select
-    """The outcome that a lead has at a stage now."""
+def current(stage: Stage, lead: Any) -> Select[int]:  # noqa: ANN401 - a column of any select
+    """The outcome that a lead of `OF_BATCH` has at a stage now."""
     return select(StageOutcomeRow.id).where(
-        StageOutcomeRow.batch_id == batch_id,
+        StageOutcomeRow.batch_id == OF_BATCH,
         StageOutcomeRow.stage == stage,
         StageOutcomeRow.lead_uid == lead,
         StageOutcomeRow.is_current,
@@ -91,10 +90,8 @@ class Pending:
 def _pending(stage: Stage) -> Select[str, int]:
     """Rows (lead_uid, position): not claimed by another batch, and not judged by the next stage already."""
     within = bindparam("within", type_=Integer())
-    arrived = reached(OF_BATCH, stage).subquery()
-    final = current(OF_BATCH, stage, arrived.c.lead_uid).where(
-        ~StageOutcomeRow.retryable, ~is_upstream(StageOutcomeRow)
-    )
+    arrived = reached(stage).subquery()
+    final = current(stage, arrived.c.lead_uid).where(~StageOutcomeRow.retryable, ~is_upstream(StageOutcomeRow))
     foreign = select(LeadClaimRow.lead_uid).where(
         LeadClaimRow.lead_uid == arrived.c.lead_uid, LeadClaimRow.batch_id != OF_BATCH
     )
@@ -104,7 +101,7 @@ def _pending(stage: Stage) -> Select[str, int]:
     following = STAGES[STAGES.index(stage) + 1 :][:1]
     if not following:
         return query
-    further = current(OF_BATCH, following[0], arrived.c.lead_uid).where(~is_upstream(StageOutcomeRow))
+    further = current(following[0], arrived.c.lead_uid).where(~is_upstream(StageOutcomeRow))
     return query.where(~exists(further))
 
 
@@ -195,10 +192,13 @@ def lead_count(connection: Connection, batch_id: str) -> int:
 
 def position_of_rank(connection: Connection, batch_id: str, stage: Stage, rank: int) -> int | None:
     """Position of the n-th lead that reached a stage, in batch order; None when fewer did."""
-    arrived = reached(batch_id, stage).subquery()
-    return connection.execute(
-        select(arrived.c.position).order_by(arrived.c.position).offset(rank - 1).limit(1)
-    ).scalar_one_or_none()
+    return connection.execute(_at_rank(stage), {"of_batch": batch_id, "before": rank - 1}).scalar_one_or_none()
+
+
+@cache
+def _at_rank(stage: Stage) -> Select[int]:
+    arrived = reached(stage).subquery()
+    return select(arrived.c.position).order_by(arrived.c.position).offset(bindparam("before")).limit(1)
 
 
 @cache

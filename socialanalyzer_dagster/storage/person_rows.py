@@ -27,6 +27,9 @@ _ALIASES = table_of(LeadAliasRow)
 _OUTCOMES = table_of(StageOutcomeRow)
 _LINKS = table_of(CrmLinkRow)
 _VALUES = table_of(ContactValueRow)
+_ERASED = select(_LEADS.c.lead_uid).where(
+    _LEADS.c.lead_uid.in_(bindparam("leads", expanding=True)), _LEADS.c.erased_at.is_not(None)
+)
 _KEPT_DETAIL = frozenset({"scope"})
 """Names of outcome details that are codes of ours and are read later (budget scopes)."""
 
@@ -213,7 +216,5 @@ def forget_candidates(connection: Connection, ids: Sequence[int]) -> int:
 
 def erased_leads(connection: Connection, leads: Sequence[LeadUid]) -> frozenset[LeadUid]:
     """Those of the leads about whom nothing may be stored."""
-    found = connection.execute(
-        select(_LEADS.c.lead_uid).where(_LEADS.c.lead_uid.in_(leads), _LEADS.c.erased_at.is_not(None))
-    )
+    found = connection.execute(_ERASED, {"leads": list(leads)})
     return frozenset(LeadUid(uid) for uid in found.scalars())

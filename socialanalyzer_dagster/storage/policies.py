@@ -37,11 +37,15 @@ _COLUMNS = (
     PolicyRow.is_active,
 )
 
+_NEW = insert(PolicyRow)
+_ACTIVE = select(*_COLUMNS).where(PolicyRow.is_active)
 _ACTIVE_HASH = select(PolicyRow.policy_hash).where(PolicyRow.is_active)
 _ACTIVE_SINCE = select(PolicyRow.policy_hash, PolicyRow.created_at).where(PolicyRow.is_active)
 _BY_HASH = select(*_COLUMNS).where(PolicyRow.policy_hash == bindparam("wanted"))
-
 _NUMBER = select(PolicyRow.number).where(PolicyRow.policy_hash == bindparam("wanted"))
+_NEWEST_NUMBER = select(func.max(PolicyRow.number))
+_RETIRE = update(PolicyRow).where(PolicyRow.is_active).values(is_active=False)
+_ACTIVATE = update(PolicyRow).where(PolicyRow.policy_hash == bindparam("wanted")).values(is_active=True)
 
 
 def _stored(row: Row[Any] | None) -> StoredPolicy | None:
@@ -50,7 +54,7 @@ def _stored(row: Row[Any] | None) -> StoredPolicy | None:
 
 def active(connection: Connection) -> StoredPolicy | None:
     """The active version; None in a home that was never initialised."""
-    return _stored(connection.execute(select(*_COLUMNS).where(PolicyRow.is_active)).one_or_none())
+    return _stored(connection.execute(_ACTIVE).one_or_none())
 
 
 def active_hash(connection: Connection) -> str | None:
@@ -82,15 +86,15 @@ def versions(connection: Connection) -> Sequence[StoredPolicy]:
 
 def next_number(connection: Connection) -> int:
     """Number of the version stored next."""
-    return (connection.execute(select(func.max(PolicyRow.number))).scalar_one() or 0) + 1
+    return (connection.execute(_NEWEST_NUMBER).scalar_one() or 0) + 1
 
 
 def insert_policy(connection: Connection, stored: StoredPolicy) -> None:
     """A new version; raises IntegrityError when the same document is stored."""
-    connection.execute(insert(PolicyRow).values({name: getattr(stored, name) for name in StoredPolicy.__slots__}))
+    connection.execute(_NEW, {name: getattr(stored, name) for name in StoredPolicy.__slots__})
 
 
 def set_active(connection: Connection, policy_hash: str) -> None:
     """Make one version the active one; no other stays so."""
-    connection.execute(update(PolicyRow).where(PolicyRow.is_active).values(is_active=False))
-    connection.execute(update(PolicyRow).where(PolicyRow.policy_hash == policy_hash).values(is_active=True))
+    connection.execute(_RETIRE)
+    connection.execute(_ACTIVATE, {"wanted": policy_hash})

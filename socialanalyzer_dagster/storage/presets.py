@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_leads import PresetRow
@@ -26,7 +26,13 @@ class Preset:
     updated_at: datetime
 
 
-_COLUMNS = [table_of(PresetRow).c[name] for name in Preset.__slots__]
+_PRESETS = table_of(PresetRow)
+_COLUMNS = [_PRESETS.c[name] for name in Preset.__slots__]
+_NEW = insert(_PRESETS)
+_OF_PLATFORM = select(*_COLUMNS).where(_PRESETS.c.platform == bindparam("platform"))
+_BY_NAME = _OF_PLATFORM.where(_PRESETS.c.lower_name == bindparam("name"))
+_BY_SLUG = _OF_PLATFORM.where(_PRESETS.c.slug == bindparam("slug")).limit(1)
+_BY_ID = select(*_COLUMNS).where(_PRESETS.c.preset_id == bindparam("wanted"))
 
 
 def _preset(row: Row[Any] | None) -> Preset | None:
@@ -36,7 +42,7 @@ def _preset(row: Row[Any] | None) -> Preset | None:
 def insert_preset(connection: Connection, preset: Preset) -> None:
     """A new preset; raises IntegrityError when the platform has one of that name."""
     row = {name: getattr(preset, name) for name in Preset.__slots__}
-    connection.execute(insert(PresetRow).values(**row, lower_name=preset.name.lower()))
+    connection.execute(_NEW, {**row, "lower_name": preset.name.lower()})
 
 
 def update_preset(connection: Connection, preset: Preset) -> bool:
@@ -57,25 +63,18 @@ def delete_preset(connection: Connection, preset_id: str) -> bool:
 
 def preset_by_name(connection: Connection, platform: str, name: str) -> Preset | None:
     """A preset by its name in any letter case."""
-    return _preset(
-        connection.execute(
-            select(*_COLUMNS).where(PresetRow.platform == platform, PresetRow.lower_name == name.lower())
-        ).one_or_none()
-    )
+    names = {"platform": platform, "name": name.lower()}
+    return _preset(connection.execute(_BY_NAME, names).one_or_none())
 
 
 def preset_by_id(connection: Connection, preset_id: str) -> Preset | None:
     """A preset; None when it was deleted."""
-    return _preset(connection.execute(select(*_COLUMNS).where(PresetRow.preset_id == preset_id)).one_or_none())
+    return _preset(connection.execute(_BY_ID, {"wanted": preset_id}).one_or_none())
 
 
 def preset_by_slug(connection: Connection, platform: str, slug: str) -> Preset | None:
     """A preset by its part of the partition key."""
-    return _preset(
-        connection.execute(
-            select(*_COLUMNS).where(PresetRow.platform == platform, PresetRow.slug == slug).limit(1)
-        ).one_or_none()
-    )
+    return _preset(connection.execute(_BY_SLUG, {"platform": platform, "slug": slug}).one_or_none())
 
 
 def presets(connection: Connection, platform: str | None = None) -> Sequence[Preset]:

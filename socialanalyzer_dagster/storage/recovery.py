@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, load_attempts
+from socialanalyzer_dagster.storage.attempts import Attempt, AttemptState, attempts_where, find_attempts
 from socialanalyzer_dagster.storage.database import table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow, VendorJobRow
 from socialanalyzer_dagster.storage.money import Finish
@@ -17,6 +17,14 @@ _ATTEMPTS = table_of(ProviderAttemptRow)
 _JOBS = table_of(VendorJobRow)
 _TO_RESUME = (*OPEN_PHASES, JobPhase.READ)
 """A job in one of these settles its sending when the next run reads it."""
+_OPEN_JOBS = select(_JOBS.c.attempt_key).where(
+    _JOBS.c.batch_id == bindparam("of_batch"), _JOBS.c.job_id.is_not(None), _JOBS.c.state.in_(_TO_RESUME)
+)
+_IS_HELD = _ATTEMPTS.c.state == AttemptState.RESERVED.value
+_HELD = attempts_where(_ATTEMPTS.c.batch_id == bindparam("of_batch"), _IS_HELD)
+_HELD_BY_OTHERS = _HELD.where(_ATTEMPTS.c.owner != bindparam("new_owner"))
+_STRAY = attempts_where(_ATTEMPTS.c.batch_id.is_(None), _IS_HELD, _ATTEMPTS.c.reserved_at < bindparam("before"))
+_TAKE_OVER = update(_ATTEMPTS).where(_ATTEMPTS.c.attempt_key.in_(bindparam("keys", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +50,14 @@ class Recover(Write[Recovered]):
 
 
 def _recover(connection: Connection, write: Recover) -> Recovered:
-    left = load_attempts(
-        connection,
-        (_ATTEMPTS.c.batch_id == write.batch_id)
-        & (_ATTEMPTS.c.state == AttemptState.RESERVED.value)
-        & (_ATTEMPTS.c.owner != write.owner),
-    )
-    known = connection.execute(
-        select(_JOBS.c.attempt_key).where(
-            _JOBS.c.batch_id == write.batch_id, _JOBS.c.job_id.is_not(None), _JOBS.c.state.in_(_TO_RESUME)
-        )
-    )
-    jobs = set(known.scalars())
+    left = find_attempts(connection, _HELD_BY_OTHERS, {"of_batch": write.batch_id, "new_owner": write.owner})
+    if not left:
+        return Recovered(lost=0, open_jobs=0)
+    jobs = set(connection.execute(_OPEN_JOBS, {"of_batch": write.batch_id}).scalars())
     lost = [attempt for attempt in left if attempt.attempt_key not in jobs]
     _lose(connection, lost, write.at, "interrupted")
     running = [attempt.attempt_key for attempt in left if attempt.attempt_key in jobs]
-    connection.execute(update(_ATTEMPTS).where(_ATTEMPTS.c.attempt_key.in_(running)).values(owner=write.owner))
+    connection.execute(_TAKE_OVER, {"keys": running, "owner": write.owner})
     return Recovered(lost=len(lost), open_jobs=len(running))
 
 
@@ -67,10 +67,7 @@ def give_up_held(connection: Connection, batch_id: str, at: datetime) -> None:
     For a batch that no run need ever come back to: what is unknown can be settled by a person or by the vendor's
     figure, what is held only by a run. A run that comes back all the same reads the job and settles it.
     """
-    held = load_attempts(
-        connection, (_ATTEMPTS.c.batch_id == batch_id) & (_ATTEMPTS.c.state == AttemptState.RESERVED.value)
-    )
-    _lose(connection, held, at, "given_up")
+    _lose(connection, find_attempts(connection, _HELD, {"of_batch": batch_id}), at, "given_up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +88,7 @@ class RecoverStray(Write[int]):
 
 
 def _recover_stray(connection: Connection, write: RecoverStray) -> int:
-    stray = load_attempts(
-        connection,
-        _ATTEMPTS.c.batch_id.is_(None)
-        & (_ATTEMPTS.c.state == AttemptState.RESERVED.value)
-        & (_ATTEMPTS.c.reserved_at < write.reserved_before),
-    )
+    stray = find_attempts(connection, _STRAY, {"before": write.reserved_before})
     return sum(_lose(connection, stray, write.at, "interrupted"))
 
 

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from socialanalyzer_dagster.domain.types import LeadUid
-from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.database import Upsert, insert_or_update, upsert
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_control import AssignmentRow, BdrCounterRow, BdrEpochRow, BdrRow
 
@@ -33,21 +34,29 @@ class Assignment:
     epoch: int
 
 
+_ROSTER = select(BdrRow.name, BdrRow.owner_id, BdrRow.is_active, BdrRow.position).order_by(BdrRow.position, BdrRow.name)
+_LEAVE = delete(BdrRow).where(BdrRow.name.not_in(bindparam("who_stay", expanding=True)))
+_NEWEST_EPOCH = select(BdrEpochRow.epoch, BdrEpochRow.active_names).order_by(BdrEpochRow.epoch.desc()).limit(1)
+_DEALT = select(BdrCounterRow.tier, BdrCounterRow.bdr, BdrCounterRow.dealt).where(
+    BdrCounterRow.epoch == bindparam("of_epoch")
+)
+_ASSIGNED = select(AssignmentRow.lead_uid, AssignmentRow.bdr, AssignmentRow.tier, AssignmentRow.epoch)
+_ASSIGNED_LEADS = _ASSIGNED.where(AssignmentRow.lead_uid.in_(bindparam("leads", expanding=True)))
+
+
 def roster(connection: Connection) -> list[Bdr]:
     """Everyone on the roster, in position order."""
-    rows = connection.execute(
-        select(BdrRow.name, BdrRow.owner_id, BdrRow.is_active, BdrRow.position).order_by(BdrRow.position, BdrRow.name)
-    )
+    rows = connection.execute(_ROSTER)
     return [Bdr(name=row.name, owner_id=row.owner_id, is_active=row.is_active, position=row.position) for row in rows]
 
 
 def replace_roster(connection: Connection, bdrs: Sequence[Bdr]) -> None:
     """The roster becomes exactly these; assignments and counters of people who left stay."""
-    connection.execute(delete(BdrRow).where(BdrRow.name.not_in([bdr.name for bdr in bdrs])))
-    for bdr in bdrs:
-        values = {"owner_id": bdr.owner_id, "is_active": bdr.is_active, "position": bdr.position}
-        statement = upsert(connection, BdrRow).values(name=bdr.name, **values)
-        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    connection.execute(_LEAVE, {"who_stay": [bdr.name for bdr in bdrs]})
+    rows = [{name: getattr(bdr, name) for name in Bdr.__slots__} for bdr in bdrs]
+    if rows:
+        changed = ("owner_id", "is_active", "position")
+        connection.execute(insert_or_update(connection, BdrRow, keys=("name",), changed=changed), rows)
 
 
 def set_active(connection: Connection, name: str, *, is_active: bool) -> bool:
@@ -64,9 +73,7 @@ def lock_roster(connection: Connection) -> None:
 def current_epoch(connection: Connection, now: datetime) -> int:
     """The running epoch; a new one begins here when the set of active BDRs has changed since the last."""
     active = sorted(bdr.name for bdr in roster(connection) if bdr.is_active)
-    newest = connection.execute(
-        select(BdrEpochRow.epoch, BdrEpochRow.active_names).order_by(BdrEpochRow.epoch.desc()).limit(1)
-    ).one_or_none()
+    newest = connection.execute(_NEWEST_EPOCH).one_or_none()
     if newest is not None and newest.active_names == active:
         return int(newest.epoch)
     epoch = 1 if newest is None else int(newest.epoch) + 1
@@ -76,32 +83,29 @@ def current_epoch(connection: Connection, now: datetime) -> int:
 
 def counts(connection: Connection, epoch: int) -> dict[tuple[str, str], int]:
     """(tier, BDR) -> leads dealt in the epoch."""
-    rows = connection.execute(
-        select(BdrCounterRow.tier, BdrCounterRow.bdr, BdrCounterRow.dealt).where(BdrCounterRow.epoch == epoch)
-    )
+    rows = connection.execute(_DEALT, {"of_epoch": epoch})
     return {(row.tier, row.bdr): row.dealt for row in rows}
 
 
 def add_to_counts(connection: Connection, epoch: int, dealt: Mapping[tuple[str, str], int]) -> None:
     """Add (negative: give back) leads to the counters of an epoch."""
+    statement = _count(upsert(connection, BdrCounterRow))
     for (tier, bdr), number in sorted(dealt.items()):
-        statement = upsert(connection, BdrCounterRow).values(epoch=epoch, tier=tier, bdr=bdr, dealt=max(number, 0))
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["epoch", "tier", "bdr"], set_={"dealt": BdrCounterRow.dealt + number}
-            )
-        )
+        row = {"epoch": epoch, "tier": tier, "bdr": bdr, "dealt": max(number, 0), "more": number}
+        connection.execute(statement, row)
+
+
+@cache
+def _count(into: Upsert) -> Upsert:
+    more = {"dealt": BdrCounterRow.dealt + bindparam("more")}
+    return into.on_conflict_do_update(index_elements=["epoch", "tier", "bdr"], set_=more)
 
 
 def assignments(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, Assignment]:
     """The assignments these leads already have."""
     found: dict[LeadUid, Assignment] = {}
     for part in parts(leads):
-        rows = connection.execute(
-            select(AssignmentRow.lead_uid, AssignmentRow.bdr, AssignmentRow.tier, AssignmentRow.epoch).where(
-                AssignmentRow.lead_uid.in_(part)
-            )
-        )
+        rows = connection.execute(_ASSIGNED_LEADS, {"leads": part})
         for uid, bdr, tier, epoch in rows:
             found[LeadUid(uid)] = Assignment(lead=LeadUid(uid), bdr=bdr, tier=tier, epoch=epoch)
     return found
@@ -136,11 +140,7 @@ def return_assignments(connection: Connection, returned: Sequence[Assignment]) -
 
 def assignments_of_plan(connection: Connection, plan_id: str) -> list[Assignment]:
     """What a plan dealt, or took over from an earlier one."""
-    rows = connection.execute(
-        select(AssignmentRow.lead_uid, AssignmentRow.bdr, AssignmentRow.tier, AssignmentRow.epoch)
-        .where(AssignmentRow.plan_id == plan_id)
-        .order_by(AssignmentRow.lead_uid)
-    )
+    rows = connection.execute(_ASSIGNED.where(AssignmentRow.plan_id == plan_id).order_by(AssignmentRow.lead_uid))
     return [Assignment(lead=LeadUid(uid), bdr=bdr, tier=tier, epoch=epoch) for uid, bdr, tier, epoch in rows]
 
 

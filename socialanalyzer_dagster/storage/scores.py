@@ -99,13 +99,20 @@ def previous_scores(connection: Connection, batch_id: str, leads: Sequence[LeadU
     return found
 
 
+_TIERS = (
+    select(ScoreRow.tier, func.count())
+    .where(
+        ScoreRow.batch_id == bindparam("of_batch"),
+        ScoreRow.policy_hash == bindparam("of_policy"),
+        ScoreRow.kind.in_(bindparam("kinds", expanding=True)),
+    )
+    .group_by(ScoreRow.tier)
+    .order_by(ScoreRow.tier)
+)
+
+
 def tier_counts(connection: Connection, of: ScoresOf) -> dict[str, int]:
     """Leads by tier; those below the minimum have none. Reduced scores count as what they were."""
-    kinds = (of.kind, REDUCED)
-    rows = connection.execute(
-        select(ScoreRow.tier, func.count())
-        .where(ScoreRow.batch_id == of.batch_id, ScoreRow.policy_hash == of.policy_hash, ScoreRow.kind.in_(kinds))
-        .group_by(ScoreRow.tier)
-        .order_by(ScoreRow.tier)
-    )
+    names = {"of_batch": of.batch_id, "of_policy": of.policy_hash, "kinds": [of.kind, REDUCED]}
+    rows = connection.execute(_TIERS, names)
     return {tier: count for tier, count in rows if tier is not None}

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import aliased
 
-from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.database import insert_new, insert_or_update, table_of
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import (
     BatchLeadRow,
@@ -35,18 +35,19 @@ class Search:
     created_at: datetime
 
 
+_KIND = select(SearchRow.kind).where(SearchRow.fingerprint == bindparam("of_search"))
+_LOCK = _KIND.with_for_update()
+
+
 def lock_search(connection: Connection, fingerprint: str) -> None:
     """Hold the row of a search until the transaction ends, so that one batch of it is made at a time."""
-    connection.execute(select(SearchRow.kind).where(SearchRow.fingerprint == fingerprint).with_for_update())
+    connection.execute(_LOCK, {"of_search": fingerprint})
 
 
 def insert_search(connection: Connection, search: Search) -> None:
     """Store a search unless it is known."""
     row = {name: getattr(search, name) for name in Search.__slots__}
-    connection.execute(upsert(connection, SearchRow).values(row).on_conflict_do_nothing())
-
-
-_KIND = select(SearchRow.kind).where(SearchRow.fingerprint == bindparam("of_search"))
+    connection.execute(insert_new(connection, SearchRow), row)
 
 
 def search_kind(connection: Connection, fingerprint: str) -> str:
@@ -58,7 +59,7 @@ def insert_list_rows(connection: Connection, fingerprint: str, rows: Mapping[int
     """Rows of a creator list by line; a list that is known stays as it is."""
     values = [{"fingerprint": fingerprint, "line": line, "row": dict(row)} for line, row in rows.items()]
     for part in parts(values):
-        connection.execute(upsert(connection, ListRowRow).on_conflict_do_nothing(), part)
+        connection.execute(insert_new(connection, ListRowRow), part)
 
 
 def replace_list_rows(connection: Connection, fingerprint: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
@@ -117,13 +118,8 @@ class PastRun:
 def write_history(connection: Connection, run: PastRun) -> None:
     """Record a run's novelty; one row per batch, the latest figures win."""
     row = {name: getattr(run, name) for name in PastRun.__slots__}
-    statement = upsert(connection, FilterHistoryRow).values(row)
     changed = ("total_found", "new_found", "novelty_rate", "partial", "ran_at")
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["batch_id"], set_={name: statement.excluded[name] for name in changed}
-        )
-    )
+    connection.execute(insert_or_update(connection, FilterHistoryRow, keys=("batch_id",), changed=changed), row)
 
 
 _HISTORY = table_of(FilterHistoryRow)
@@ -159,37 +155,44 @@ class Overlap:
     seen: int
 
 
+_OF_SECOND = aliased(BatchLeadRow)
+_FOUND_BY_BOTH = (
+    select(func.count())
+    .select_from(BatchLeadRow)
+    .join(_OF_SECOND, _OF_SECOND.lead_uid == BatchLeadRow.lead_uid)
+    .where(BatchLeadRow.batch_id == bindparam("first_batch"), _OF_SECOND.batch_id == bindparam("second_batch"))
+)
+_SEEN = (
+    select(func.count(BatchLeadRow.lead_uid.distinct()))
+    .join(FilterHistoryRow, FilterHistoryRow.batch_id == BatchLeadRow.batch_id)
+    .where(FilterHistoryRow.fingerprint == bindparam("of_search"))
+)
+
+
 def overlap(connection: Connection, fingerprint: str) -> Overlap | None:
     """The two newest complete runs of a search side by side; None before there are two."""
     complete = [run for run in runs_of_search(connection, fingerprint) if not run.partial][:2]
     if len(complete) < 2:
         return None
     second, first = complete
-    of_both = aliased(BatchLeadRow)
-    both = connection.execute(
-        select(func.count())
-        .select_from(BatchLeadRow)
-        .join(of_both, of_both.lead_uid == BatchLeadRow.lead_uid)
-        .where(BatchLeadRow.batch_id == first.batch_id, of_both.batch_id == second.batch_id)
-    ).scalar_one()
-    seen = connection.execute(
-        select(func.count(BatchLeadRow.lead_uid.distinct()))
-        .join(FilterHistoryRow, FilterHistoryRow.batch_id == BatchLeadRow.batch_id)
-        .where(FilterHistoryRow.fingerprint == fingerprint)
-    ).scalar_one()
+    pair = {"first_batch": first.batch_id, "second_batch": second.batch_id}
+    both = connection.execute(_FOUND_BY_BOTH, pair).scalar_one()
+    seen = connection.execute(_SEEN, {"of_search": fingerprint}).scalar_one()
     return Overlap(first.total_found, second.total_found, both, seen)
+
+
+_RUNS_OF_BATCHES = select(*_RUN).where(_HISTORY.c.batch_id.in_(bindparam("batches", expanding=True)))
 
 
 def run_of_batch(connection: Connection, batch_id: str) -> PastRun | None:
     """What a batch's discovery recorded."""
-    row = connection.execute(select(*_RUN).where(FilterHistoryRow.batch_id == batch_id)).one_or_none()
-    return PastRun(**row._mapping) if row is not None else None  # noqa: SLF001
+    return runs_of(connection, [batch_id]).get(batch_id)
 
 
 def runs_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, PastRun]:
     """What the discoveries of several batches recorded."""
     found: dict[str, PastRun] = {}
     for part in parts(batch_ids):
-        rows = connection.execute(select(*_RUN).where(FilterHistoryRow.batch_id.in_(part)))
+        rows = connection.execute(_RUNS_OF_BATCHES, {"batches": part})
         found |= {row.batch_id: PastRun(**row._mapping) for row in rows}  # noqa: SLF001
     return found

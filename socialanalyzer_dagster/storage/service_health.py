@@ -5,14 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from socialanalyzer_dagster.domain.call_figures import CallFigures
-from socialanalyzer_dagster.storage.database import upsert
+from socialanalyzer_dagster.storage.database import insert_new
 from socialanalyzer_dagster.storage.models_health import ServiceHealthRow
 from socialanalyzer_dagster.storage.writes import Results, Write
 
 _KEPT = timedelta(hours=25)
+_OF_KEY = (
+    ServiceHealthRow.service == bindparam("of_service"),
+    ServiceHealthRow.minute == bindparam("of_minute"),
+)
+_FIGURES = select(ServiceHealthRow.figures).where(*_OF_KEY).with_for_update()
+_CHANGE = update(ServiceHealthRow).where(*_OF_KEY)
+_FORGET = delete(ServiceHealthRow).where(
+    ServiceHealthRow.service.in_(bindparam("services", expanding=True)), ServiceHealthRow.minute < bindparam("oldest")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +41,18 @@ class AddFigures(Write[None]):
             _add(connection, write)
         oldest = min(write.minute for write in writes) - _KEPT
         services = sorted({write.service for write in writes})
-        connection.execute(
-            delete(ServiceHealthRow).where(ServiceHealthRow.service.in_(services), ServiceHealthRow.minute < oldest)
-        )
+        connection.execute(_FORGET, {"services": services, "oldest": oldest})
         return [None] * len(writes)
 
 
 def _add(connection: Connection, write: AddFigures) -> None:
-    key = {"service": write.service, "minute": write.minute}
-    fresh = upsert(connection, ServiceHealthRow).values(**key, figures=write.figures.as_json())
-    if connection.execute(fresh.on_conflict_do_nothing()).rowcount == 1:
+    fresh = {"service": write.service, "minute": write.minute, "figures": write.figures.as_json()}
+    if connection.execute(insert_new(connection, ServiceHealthRow), fresh).rowcount == 1:
         return
-    of_key = (ServiceHealthRow.service == write.service, ServiceHealthRow.minute == write.minute)
-    stored = connection.execute(select(ServiceHealthRow.figures).where(*of_key).with_for_update()).scalar_one()
-    figures = CallFigures.from_json(stored)
+    key = {"of_service": write.service, "of_minute": write.minute}
+    figures = CallFigures.from_json(connection.execute(_FIGURES, key).scalar_one())
     figures.add(write.figures)
-    connection.execute(update(ServiceHealthRow).where(*of_key).values(figures=figures.as_json()))
+    connection.execute(_CHANGE, {**key, "figures": figures.as_json()})
 
 
 def figures_since(connection: Connection, since: datetime) -> Mapping[str, CallFigures]:

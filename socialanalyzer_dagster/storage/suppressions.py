@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.database import insert_new, table_of
 from socialanalyzer_dagster.storage.models_control import InstallSettingRow, SuppressionRow
 
 _REVISION = "suppression_revision"
 _SETTINGS = table_of(InstallSettingRow)
 _READ_REVISION = select(_SETTINGS.c.value).where(_SETTINGS.c.name == _REVISION)
+_HOLD_REVISION = _READ_REVISION.with_for_update(read=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def add_suppressions(connection: Connection, entries: Sequence[Suppression]) -> 
     new = [entry for key, entry in rows.items() if key not in known]
     if new:
         connection.execute(
-            upsert(connection, SuppressionRow).on_conflict_do_nothing(),
+            insert_new(connection, SuppressionRow),
             [
                 {
                     "kind": e.kind,
@@ -88,14 +89,12 @@ def suppression_revision(connection: Connection) -> int:
 
 def held_revision(connection: Connection) -> int:
     """As `suppression_revision`, and the list does not change before the transaction ends."""
-    value = connection.execute(_READ_REVISION.with_for_update(read=True)).scalar_one_or_none()
+    value = connection.execute(_HOLD_REVISION).scalar_one_or_none()
     return int(value) if value is not None else 0
 
 
 def _raise_revision(connection: Connection) -> None:
-    connection.execute(
-        upsert(connection, InstallSettingRow).on_conflict_do_nothing(), {"name": _REVISION, "value": "0"}
-    )
+    connection.execute(insert_new(connection, InstallSettingRow), {"name": _REVISION, "value": "0"})
     locked = connection.execute(select(_SETTINGS.c.value).where(_SETTINGS.c.name == _REVISION).with_for_update())
     following = str(int(locked.scalar_one()) + 1)
     connection.execute(_SETTINGS.update().where(_SETTINGS.c.name == _REVISION).values(value=following))

@@ -1,12 +1,12 @@
 """Queries about CRM plans and their rows (spec 11.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, String, bindparam, func, insert, select, update
 
 from socialanalyzer_dagster.domain.crm_diff import Action, Change, PlanRow
 from socialanalyzer_dagster.domain.types import LeadUid
@@ -84,11 +84,39 @@ class StoredRow:
         return self.state == RowState.PENDING or self.next_try_at is not None
 
 
+_PLANS, _ROWS = table_of(SyncPlanRow), table_of(SyncPlanLeadRow)
 _NEWEST = (
     select(*(getattr(SyncPlanRow, name) for name in Plan.__dataclass_fields__))
     .where(SyncPlanRow.batch_id == bindparam("of_batch"))
     .order_by(SyncPlanRow.number.desc())
     .limit(1)
+)
+_OF_PLAN = bindparam("of_plan", type_=String())
+_NEW_PLAN = insert(_PLANS)
+_NEW_ROW = insert(_ROWS)
+_LEAVE_OPEN = (
+    update(_PLANS)
+    .where(_PLANS.c.plan_id == _OF_PLAN, _PLANS.c.state == PlanState.OPEN)
+    .values(state=bindparam("following"))
+)
+_PUT_OFF = update(_PLANS).where(_PLANS.c.plan_id == _OF_PLAN)
+_ROWS_OF_PLAN = select(_ROWS).where(_ROWS.c.plan_id == _OF_PLAN).order_by(_ROWS.c.lead_uid)
+_ROWS_BY_ID = select(_ROWS).where(_ROWS.c.row_id.in_(bindparam("rows", expanding=True)))
+_OF_ROW = _ROWS.c.row_id == bindparam("row")
+_END_ROW = update(_ROWS).where(_OF_ROW)
+_LEARN_CONTACT = update(_ROWS).where(_OF_ROW, _ROWS.c.action == Action.CREATE)
+_FORGET_TRIES = (
+    update(_ROWS).where(_ROWS.c.plan_id == _OF_PLAN, _ROWS.c.next_try_at.is_not(None)).values(next_try_at=None)
+)
+_FIRST_TRY = (
+    select(_ROWS.c.next_try_at)
+    .where(_ROWS.c.plan_id == _OF_PLAN, _ROWS.c.next_try_at.is_not(None))
+    .order_by(_ROWS.c.next_try_at)
+    .limit(1)
+)
+_BY_ACTION, _BY_STATE = (
+    select(column, func.count()).where(_ROWS.c.plan_id == _OF_PLAN).group_by(column).order_by(column)
+    for column in (_ROWS.c.action, _ROWS.c.state)
 )
 
 
@@ -100,9 +128,9 @@ def newest_plan(connection: Connection, batch_id: str) -> Plan | None:
 
 def insert_plan(connection: Connection, plan: Plan, rows: Sequence[StoredRow]) -> None:
     """A new plan with all its rows; raises IntegrityError when somebody stored one of this number meanwhile."""
-    connection.execute(insert(SyncPlanRow).values({name: getattr(plan, name) for name in Plan.__dataclass_fields__}))
+    connection.execute(_NEW_PLAN, {name: getattr(plan, name) for name in Plan.__dataclass_fields__})
     if rows:
-        connection.execute(insert(SyncPlanLeadRow), [_columns(plan.plan_id, row) for row in rows])
+        connection.execute(_NEW_ROW, [_columns(plan.plan_id, row) for row in rows])
 
 
 def _columns(plan_id: str, row: StoredRow) -> dict[str, Any]:
@@ -125,27 +153,18 @@ def _columns(plan_id: str, row: StoredRow) -> dict[str, Any]:
 
 def change_plan_state(connection: Connection, plan_id: str, *, to: PlanState) -> bool:
     """Leave the open state; False when somebody did so before (compare-and-set, I-44)."""
-    changed = connection.execute(
-        update(SyncPlanRow).where(SyncPlanRow.plan_id == plan_id, SyncPlanRow.state == PlanState.OPEN).values(state=to)
-    )
-    return changed.rowcount == 1
+    return connection.execute(_LEAVE_OPEN, {"of_plan": plan_id, "following": to}).rowcount == 1
 
 
 def plan_rows(connection: Connection, plan_id: str) -> list[StoredRow]:
     """All rows of a plan, in a fixed order."""
-    statement = select(SyncPlanLeadRow.__table__).where(SyncPlanLeadRow.plan_id == plan_id)
-    rows = connection.execute(statement.order_by(SyncPlanLeadRow.lead_uid)).mappings()
-    return [_stored(dict(row)) for row in rows]
+    return [_stored(row) for row in connection.execute(_ROWS_OF_PLAN, {"of_plan": plan_id}).mappings()]
 
 
 def rows_by_id(connection: Connection, row_ids: Sequence[str]) -> list[StoredRow]:
     """Some rows of plans, in a fixed order."""
     found = [
-        _stored(dict(row))
-        for part in parts(row_ids)
-        for row in connection.execute(
-            select(SyncPlanLeadRow.__table__).where(SyncPlanLeadRow.row_id.in_(part))
-        ).mappings()
+        _stored(row) for part in parts(row_ids) for row in connection.execute(_ROWS_BY_ID, {"rows": part}).mappings()
     ]
     return sorted(found, key=lambda row: row.planned.uid)
 
@@ -178,7 +197,7 @@ def row_figures(connection: Connection, plan_id: str) -> list[RowFigures]:
     return [RowFigures(Action(action), reason, tier, bdr, rows) for action, reason, tier, bdr, rows in found]
 
 
-def _stored(row: Mapping[str, Any]) -> StoredRow:
+def _stored(row: RowMapping) -> StoredRow:
     action = Action(row["action"])
     planned = PlanRow(
         uid=LeadUid(row["lead_uid"]),
@@ -218,29 +237,12 @@ def end_rows(connection: Connection, ends: Sequence[RowEnd]) -> None:
     """Write how rows ended; a create row learns its contact, the others keep the one they were planned for."""
     if not ends:
         return
-    table = table_of(SyncPlanLeadRow)
-    connection.execute(
-        update(table)
-        .where(table.c.row_id == bindparam("row"))
-        .values(
-            state=bindparam("ended"),
-            error=bindparam("text"),
-            tries=bindparam("tried"),
-            next_try_at=bindparam("due", type_=table.c.next_try_at.type),
-        ),
-        [
-            {"row": end.row_id, "ended": end.state, "text": end.error, "tried": end.tries, "due": end.next_try_at}
-            for end in ends
-        ],
-    )
-    known = [{"row": end.row_id, "contact": end.contact_id} for end in ends if end.contact_id is not None]
+    names = ("state", "error", "tries", "next_try_at")
+    rows = [{"row": end.row_id, **{name: getattr(end, name) for name in names}} for end in ends]
+    connection.execute(_END_ROW, rows)
+    known = [{"row": end.row_id, "crm_object_id": end.contact_id} for end in ends if end.contact_id is not None]
     if known:
-        connection.execute(
-            update(table)
-            .where(table.c.row_id == bindparam("row"), table.c.action == Action.CREATE)
-            .values(crm_object_id=bindparam("contact")),
-            known,
-        )
+        connection.execute(_LEARN_CONTACT, known)
 
 
 def end_open_rows(connection: Connection, plan_id: str, *, state: RowState) -> None:
@@ -252,34 +254,28 @@ def end_open_rows(connection: Connection, plan_id: str, *, state: RowState) -> N
 
 def forget_tries(connection: Connection, plan_id: str) -> None:
     """Try no row of the plan again: its leads are in another plan, or nobody may write them."""
-    due = (SyncPlanLeadRow.plan_id == plan_id, SyncPlanLeadRow.next_try_at.is_not(None))
-    connection.execute(update(SyncPlanLeadRow).where(*due).values(next_try_at=None))
+    connection.execute(_FORGET_TRIES, {"of_plan": plan_id})
 
 
 def first_try(connection: Connection, plan_id: str) -> datetime | None:
     """When the next row of the plan is tried again; None when none is."""
-    query = select(SyncPlanLeadRow.next_try_at).where(SyncPlanLeadRow.plan_id == plan_id)
-    due = query.where(SyncPlanLeadRow.next_try_at.is_not(None)).order_by(SyncPlanLeadRow.next_try_at).limit(1)
-    return connection.execute(due).scalar_one_or_none()
+    return connection.execute(_FIRST_TRY, {"of_plan": plan_id}).scalar_one_or_none()
 
 
 def put_off(connection: Connection, plan_id: str, until: datetime | None) -> None:
     """Say when the CRM may be asked again for this plan; None when it may be now."""
-    connection.execute(update(SyncPlanRow).where(SyncPlanRow.plan_id == plan_id).values(resume_at=until))
+    connection.execute(_PUT_OFF, {"of_plan": plan_id, "resume_at": until})
 
 
 def action_counts(connection: Connection, plan_id: str) -> dict[str, int]:
     """Rows of a plan by action."""
-    return _counts(connection, plan_id, SyncPlanLeadRow.action)
+    return _counts(connection, plan_id, _BY_ACTION)
 
 
 def state_counts(connection: Connection, plan_id: str) -> dict[str, int]:
     """Rows of a plan by how they ended."""
-    return _counts(connection, plan_id, SyncPlanLeadRow.state)
+    return _counts(connection, plan_id, _BY_STATE)
 
 
-def _counts(connection: Connection, plan_id: str, column: Any) -> dict[str, int]:  # noqa: ANN401 - a mapped column
-    rows = connection.execute(
-        select(column, func.count()).where(SyncPlanLeadRow.plan_id == plan_id).group_by(column).order_by(column)
-    )
-    return {str(value): number for value, number in rows}
+def _counts(connection: Connection, plan_id: str, query: Select[Any]) -> dict[str, int]:
+    return {str(value): number for value, number in connection.execute(query, {"of_plan": plan_id})}

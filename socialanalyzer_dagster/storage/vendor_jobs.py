@@ -19,13 +19,14 @@ from socialanalyzer_dagster.storage.attempts import (
     sendings,
     unpacked,
 )
-from socialanalyzer_dagster.storage.database import table_of, upsert
+from socialanalyzer_dagster.storage.database import insert_new, table_of
 from socialanalyzer_dagster.storage.models_control import ProviderAttemptRow, VendorJobPageRow, VendorJobRow
 from socialanalyzer_dagster.storage.writes import Results, Write
 
 _ATTEMPTS = table_of(ProviderAttemptRow)
 _JOBS = table_of(VendorJobRow)
 _PAGES = table_of(VendorJobPageRow)
+_CHANGE = update(_JOBS).where(_JOBS.c.attempt_key == bindparam("of_key"))
 
 
 class JobPhase(StrEnum):
@@ -106,23 +107,26 @@ def _find(connection: Connection, find: FindJob) -> JobHistory:
     return JobHistory(job=usable[-1] if usable else None, calls=history(call, rows, None))
 
 
+_OF_ATTEMPTS = (
+    select(
+        _JOBS,
+        _ATTEMPTS.c.state.label("money"),
+        _ATTEMPTS.c.settled_micros,
+        _ATTEMPTS.c.finished_at,
+        _ATTEMPTS.c.error_code,
+    )
+    .join_from(_JOBS, _ATTEMPTS, _ATTEMPTS.c.attempt_key == _JOBS.c.attempt_key)
+    .where(_JOBS.c.attempt_key.in_(bindparam("keys", expanding=True)))
+    .order_by(_JOBS.c.created_at, _JOBS.c.attempt_key)
+)
+
+
 def load_jobs(connection: Connection, attempt_keys: Sequence[str]) -> list[StoredVendorJob]:
     """Stored jobs, oldest first."""
     if not attempt_keys:
         return []
-    attempts = {each.attempt_key: each for each in load_attempts(connection, _ATTEMPTS.c.attempt_key.in_(attempt_keys))}
-    rows = connection.execute(
-        select(
-            _JOBS,
-            _ATTEMPTS.c.state.label("money"),
-            _ATTEMPTS.c.settled_micros,
-            _ATTEMPTS.c.finished_at,
-            _ATTEMPTS.c.error_code,
-        )
-        .join_from(_JOBS, _ATTEMPTS, _ATTEMPTS.c.attempt_key == _JOBS.c.attempt_key)
-        .where(_JOBS.c.attempt_key.in_(sorted(attempts)))
-        .order_by(_JOBS.c.created_at, _JOBS.c.attempt_key)
-    )
+    attempts = {each.attempt_key: each for each in load_attempts(connection, attempt_keys)}
+    rows = connection.execute(_OF_ATTEMPTS, {"keys": sorted(attempts)})
     return [
         StoredVendorJob(
             attempt=attempts[row.attempt_key],
@@ -141,16 +145,17 @@ def load_jobs(connection: Connection, attempt_keys: Sequence[str]) -> list[Store
     ]
 
 
+_OF_STEP = select(_JOBS.c.attempt_key).where(
+    _JOBS.c.batch_id == bindparam("of_batch"),
+    _JOBS.c.stage == bindparam("of_stage"),
+    _JOBS.c.step == bindparam("of_step"),
+    _JOBS.c.state != JobPhase.EXPIRED,
+)
+
+
 def jobs_of_step(connection: Connection, batch_id: str, stage: str, step: str) -> list[StoredVendorJob]:
     """All jobs that one step of a batch stored, oldest first; expired ones have no composition left to replay."""
-    keys = connection.execute(
-        select(_JOBS.c.attempt_key).where(
-            _JOBS.c.batch_id == batch_id,
-            _JOBS.c.stage == stage,
-            _JOBS.c.step == step,
-            _JOBS.c.state != JobPhase.EXPIRED,
-        )
-    )
+    keys = connection.execute(_OF_STEP, {"of_batch": batch_id, "of_stage": stage, "of_step": step})
     return load_jobs(connection, list(keys.scalars()))
 
 
@@ -218,12 +223,9 @@ class SaveJob(Write[None]):
         """Update the rows in order."""
         for write in writes:
             ids = {"job_id": write.job_id, "dataset_id": write.dataset_id}
-            connection.execute(
-                update(_JOBS)
-                .where(_JOBS.c.attempt_key == write.attempt_key)
-                .values(state=write.phase.value, polled_at=write.polled_at)
-                .values({name: value for name, value in ids.items() if value is not None})
-            )
+            known = {name: value for name, value in ids.items() if value is not None}
+            stand = {"of_key": write.attempt_key, "state": write.phase.value, "polled_at": write.polled_at}
+            connection.execute(_CHANGE, stand | known)
         return [None] * len(writes)
 
 
@@ -240,19 +242,14 @@ class SavePage(Write[None]):
     def apply(cls, connection: Connection, writes: Sequence["SavePage"]) -> Results:
         """Store the pages and move the cursors; a page that is stored stays as it is."""
         pages = [{"attempt_key": w.attempt_key, "offset": w.offset, "body": w.body} for w in writes]
-        connection.execute(upsert(connection, VendorJobPageRow).on_conflict_do_nothing(), pages)
+        connection.execute(insert_new(connection, VendorJobPageRow), pages)
         cursors = [
             {
                 "of_key": write.attempt_key,
-                "following": write.next_offset,
-                "phase": (JobPhase.READ if write.next_offset is None else JobPhase.SUCCEEDED).value,
+                "next_offset": write.next_offset,
+                "state": (JobPhase.READ if write.next_offset is None else JobPhase.SUCCEEDED).value,
             }
             for write in writes
         ]
-        connection.execute(
-            update(_JOBS)
-            .where(_JOBS.c.attempt_key == bindparam("of_key"))
-            .values(next_offset=bindparam("following"), state=bindparam("phase")),
-            cursors,
-        )
+        connection.execute(_CHANGE, cursors)
         return [None] * len(writes)

@@ -17,7 +17,10 @@ from socialanalyzer_dagster.assets import stage_work
 from socialanalyzer_dagster.checks import batch_checks
 from socialanalyzer_dagster.commands.instance import dagster_instance
 from socialanalyzer_dagster.commands.office import open_office
+from socialanalyzer_dagster.domain.types import BatchKey
+from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_status import CANCELLED
+from socialanalyzer_dagster.pipeline.locks import batch_lock
 from socialanalyzer_dagster.sandbox.serve import sandbox_bill
 from socialanalyzer_dagster.settings import Settings
 from socialanalyzer_dagster.storage.models_control import BudgetScopeRow
@@ -98,6 +101,22 @@ def test_running_it_again_asks_no_vendor_and_changes_nothing(key, again):
     assert after["stages"] == before["stages"]
     assert after["spend_micros"] == before["spend_micros"]
     assert asked == 0
+
+
+def test_a_batch_that_another_run_holds_is_refused_before_a_run_is_made_of_it(shared, key):
+    with open_office() as office:
+        batch = find_batch(office.workplace(), BatchKey(key))
+        lock = batch_lock(office.database, office.workplace().home, batch.batch_id)
+        made = office.instance.get_runs_count()
+    assert lock.acquire()
+    try:
+        answer = shared.run("batch", "run", key, "--to", "scored")
+    finally:
+        lock.release()
+    assert (answer.code, answer.out) == (1, "")
+    assert f"batch {key} is being worked on" in answer.err
+    with dagster_instance(Settings.from_environment()) as instance:
+        assert instance.get_runs_count() == made
 
 
 def test_the_ledger_is_the_vendors_bill(shared, key):

@@ -38,7 +38,7 @@ from socialanalyzer_dagster.pipeline.price_news import FinalCost, lately_billed,
 from socialanalyzer_dagster.pipeline.reconciliation import Extent, reconcile
 from socialanalyzer_dagster.pipeline.workplace import Workplace
 from socialanalyzer_dagster.pipeline.writer import GroupWriter
-from socialanalyzer_dagster.storage.attempts import load_attempts
+from socialanalyzer_dagster.storage.attempts import attempts_where, find_attempts
 from socialanalyzer_dagster.storage.outbox import OutboxQuestion, messages
 from socialanalyzer_dagster.storage.vendor_jobs import JobPhase, SaveJob
 from socialanalyzer_dagster.vendors.job_status import job_status_call
@@ -732,7 +732,7 @@ async def test_a_bill_from_before_the_price_table_is_booked_and_not_held_against
     clock.advance(minutes=5)
     confirm_price(sqlite_database, PriceConfirmation(key="apify.patreon", usd=Decimal("0.02"), by="Kai"), clock.now())
     with sqlite_database.write() as connection:
-        (attempt,) = load_attempts(connection, true())
+        (attempt,) = find_attempts(connection, attempts_where(true()))
         late = FinalCost(attempt=attempt, reported_micros=4 * PRICE + 9, at=clock.now(), error_code=None)
         assert FinalCost.apply(connection, [late]) == [9]
     assert told_prices(sqlite_database) == []

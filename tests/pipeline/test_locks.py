@@ -19,6 +19,7 @@ from socialanalyzer_dagster.pipeline import session
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.locks import BatchLocked, LockLost, batch_lock
 from socialanalyzer_dagster.pipeline.open_batch import OpenBatch
+from socialanalyzer_dagster.pipeline.session import refuse_if_held
 from socialanalyzer_dagster.storage.database import Database
 from tests.conftest import MovableClock
 from tests.scenarios.processes import KILLED, warm_processes
@@ -40,6 +41,16 @@ async def test_the_loser_ends_at_once_and_names_the_holder(world):
     async with world.opened(key, "second-run") as batch:
         assert batch.dead_run_id is None
     assert find_batch(world.workplace, key).holder is None
+
+
+async def test_a_held_batch_is_refused_before_a_run_is_made_and_stays_its_holders(world):
+    batch = find_batch(world.workplace, world.create().key)
+    refuse_if_held(world.workplace, batch.batch_id, batch.partition_key)
+    async with world.opened(batch.partition_key, "first-run") as opened:
+        with pytest.raises(BatchLocked, match="first-run"):
+            await asyncio.to_thread(refuse_if_held, world.workplace, batch.batch_id, batch.partition_key)
+        assert not opened.brake.is_pulled
+    refuse_if_held(world.workplace, batch.batch_id, batch.partition_key)
 
 
 async def test_locks_of_different_batches_do_not_meet(world):
