@@ -43,7 +43,7 @@ from socialanalyzer_dagster.platforms.instagram_content import ContentNotKnownEr
 from socialanalyzer_dagster.platforms.instagram_items import MEDIA_UNAVAILABLE, ItemResult, judged_items
 from socialanalyzer_dagster.platforms.lead_stream import both, outcome_of
 from socialanalyzer_dagster.platforms.model_calls import Judged, JudgementFailedError, Question, judge, writer_of
-from socialanalyzer_dagster.vendors.images import Picture, evidence_grid
+from socialanalyzer_dagster.vendors.images import Picture, composed, evidence_grid
 
 J = TypeVar("J", bound=Judgement)
 _STAGE = Stage.ANALYZED
@@ -237,7 +237,7 @@ async def _grid(work: LeadWork, items: Sequence[StoredItem], context: StageConte
     thumbnails = await asyncio.gather(*(bytes_of(item.thumbnail_key, context) for item in shown))
     if not any(thumbnails):
         return None
-    picture = await asyncio.to_thread(evidence_grid, thumbnails)
+    picture = await composed(evidence_grid, thumbnails)
     await _keep_grid(work.uid, picture, context)
     question = Question(
         lead=work.uid,

@@ -28,7 +28,7 @@ from socialanalyzer_dagster.platforms.instagram_content import (
 from socialanalyzer_dagster.platforms.lead_stream import outcome_of
 from socialanalyzer_dagster.platforms.model_calls import Judged, JudgementFailedError, Question, judge, writer_of
 from socialanalyzer_dagster.platforms.text_triage import is_doubt, triage_outcome
-from socialanalyzer_dagster.vendors.images import Picture, triage_picture
+from socialanalyzer_dagster.vendors.images import Picture, composed, triage_picture
 
 _STAGE = Stage.SCREENED
 
@@ -94,7 +94,7 @@ async def _triaged(sheet: _Sheet, context: StageContext) -> tuple[Outcome, tuple
 
 async def _picture(sheet: _Sheet, shown: int, context: StageContext) -> Picture:
     thumbnails = await asyncio.gather(*(bytes_of(key, context) for key in sheet.keys[:shown]))
-    return await asyncio.to_thread(
+    return await composed(
         triage_picture,
         handle=sheet.record.handle,
         followers=sheet.record.audience_size,

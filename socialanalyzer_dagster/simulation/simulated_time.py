@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import time_machine
 
+from socialanalyzer_dagster.vendors.images import PictureThreads
+
 T = TypeVar("T")
 _ZERO = datetime(2000, 1, 1, tzinfo=UTC)
 _GRAIN = timedelta(milliseconds=250)
@@ -44,7 +46,7 @@ def simulated_time(start: datetime) -> Iterator[SimulatedTime]:
     """Every clock of this process begins at `start` and moves only when somebody waits or says so.
 
     Event loops that are made while the block runs sleep without any real time passing, and do themselves what they
-    would have a thread do.
+    would have a thread do, but for pictures.
     """
     before = asyncio.get_event_loop_policy()
     with time_machine.travel(start, tick=False) as traveller:
@@ -71,19 +73,27 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self, simulated: SimulatedTime) -> None:
         super().__init__()
         self._simulated = simulated
+        self.at_work = 0
+        """How many threads work for the loop: no time passes before they are done, and each wakes the loop then."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
+        if self.at_work:
+            return super().select(None)
         self._simulated.advance(timeout)
         return super().select(0)
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Does the work of threads itself, at once: no time passes meanwhile, and nothing else could be done in it."""
+    """Does the work of threads itself, at once: no time passes meanwhile, and to change between threads takes long.
+
+    Pictures alone are composed beside it, by code that needs no interpreter and keeps a second processor busy.
+    """
 
     def __init__(self, selector: _Selector) -> None:
         super().__init__(selector)
+        self._waiting = selector
         self._began = time.time_ns()
 
     def time(self) -> float:
@@ -91,9 +101,17 @@ class _Loop(asyncio.SelectorEventLoop):
         return (time.time_ns() - self._began) / 1e9
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
+        if isinstance(executor, PictureThreads):
+            composed = super().run_in_executor(executor, func, *args)
+            self._waiting.at_work += 1
+            composed.add_done_callback(self._back_from_work)
+            return composed
         future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
         except Exception as error:  # noqa: BLE001 - raised to whoever waits for the work
             future.set_exception(error)
         return future
+
+    def _back_from_work(self, _future: asyncio.Future[T]) -> None:
+        self._waiting.at_work -= 1

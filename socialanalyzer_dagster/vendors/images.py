@@ -1,15 +1,20 @@
 """Pictures: decoding what strangers published within limits, and composing the two images models look at (I-64)."""
 
+import asyncio
 import base64
 import hashlib
 import io
+import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
+from typing import ParamSpec
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
+P = ParamSpec("P")
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 MOST_PIXELS = 40_000_000
 _TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
@@ -48,6 +53,23 @@ class Picture:
     def base64_text(self) -> str:
         """The bytes for an inline data URL."""
         return base64.b64encode(self.data).decode("ascii")
+
+
+class PictureThreads(ThreadPoolExecutor):
+    """Threads of their own: pictures keep a processor busy, and who waits for the database must not wait for them."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=os.cpu_count(), thread_name_prefix="pictures")
+
+
+@cache
+def _threads() -> PictureThreads:
+    return PictureThreads()
+
+
+async def composed(compose: Callable[P, Picture], *args: P.args, **kwargs: P.kwargs) -> Picture:
+    """What a function of this module composes, as many at once as there are processors."""
+    return await asyncio.get_running_loop().run_in_executor(_threads(), partial(compose, *args, **kwargs))
 
 
 def read_picture(data: bytes) -> Picture:

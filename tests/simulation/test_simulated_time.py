@@ -1,12 +1,14 @@
 """Simulated time: clocks stand still while something works, and jump to what is waited for."""
 
 import asyncio
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from socialanalyzer_dagster.simulation.simulated_time import simulated_time
+from socialanalyzer_dagster.vendors.images import PictureThreads
 
 pytestmark = pytest.mark.xdist_group("simulation")  # begun with the other groups: one of them takes long
 
@@ -40,6 +42,37 @@ def test_work_in_a_thread_takes_no_simulated_time_and_is_waited_for() -> None:
         found, moment = asyncio.run(work())
     assert found == 499_999_500_000
     assert moment == START
+
+
+def test_pictures_are_composed_beside_the_loop_which_neither_sleeps_nor_stops_meanwhile() -> None:
+    async def work() -> tuple[list[int], datetime, list[datetime]]:
+        begun, ended = threading.Event(), threading.Event()
+        woken: list[datetime] = []
+
+        async def sleep(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            woken.append(datetime.now(UTC))
+
+        def compose() -> int:
+            begun.set()
+            assert ended.wait(30), "the loop stood still"
+            time.sleep(0.05)
+            return threading.get_ident()
+
+        timer = asyncio.create_task(sleep(10))
+        composed = asyncio.get_running_loop().run_in_executor(threads, compose)
+        await asyncio.to_thread(begun.wait)
+        ended.set()
+        found = [await composed, threading.get_ident()]
+        moment = datetime.now(UTC)
+        await timer
+        return found, moment, woken
+
+    with simulated_time(START), PictureThreads() as threads:
+        (beside, loop), moment, woken = asyncio.run(work())
+    assert beside != loop
+    assert moment == START
+    assert woken == [START + timedelta(seconds=10)]
 
 
 def test_a_time_out_is_reached_in_simulated_time() -> None:
