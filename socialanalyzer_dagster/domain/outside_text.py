@@ -6,6 +6,7 @@ import unicodedata
 _SPACES = re.compile(r"\s+")
 _MOST_MARKS = 30
 """Combining marks in a row, as in the stream-safe format of UAX #15: sorting them takes the square of their number."""
+_LAST_LATIN = "\u02ff"
 _MAY_BE_MARKS = re.compile(rf"[^\w\s\x00-\u02ff]{{{_MOST_MARKS + 1},}}")
 
 
@@ -50,6 +51,8 @@ def stream_safe(text: str) -> str:
     if text.isascii():
         return text
     plain = text.replace("\uff9e", "\u3099").replace("\uff9f", "\u309a")  # letters by category, marks once decomposed
+    if not _may_have_many_marks(plain):
+        return plain
     return _MAY_BE_MARKS.sub(lambda run: _with_few_marks(run.group()), plain)
 
 
@@ -71,6 +74,16 @@ def any_case(text: str) -> str:
     return (
         text.replace("\u0130", "i").replace("\u0131", "i").casefold()
     )  # patterns take both for an i, casefold does not
+
+
+def _may_have_many_marks(text: str) -> bool:
+    """False only when there is no run of so many: one would cover one of these places, and what is around it."""
+    length = _MOST_MARKS + 1
+    places = enumerate(text[_MOST_MARKS::length])
+    return any(
+        char > _LAST_LATIN and _MAY_BE_MARKS.search(text, number * length, (number + 2) * length)
+        for number, char in places
+    )
 
 
 def _with_few_marks(run: str) -> str:

@@ -1,7 +1,9 @@
 """Where a day stands on a platform: its target, what was scored, what open batches will bring, what money is left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
@@ -35,12 +37,20 @@ _BEFORE = {Stage.SCREENED: Stage.DISCOVERED, Stage.ENRICHED: Stage.SCREENED, Sta
            Stage.SCORED: Stage.ANALYZED}  # fmt: skip
 
 
-def rates_of(connection: Connection, workplace: Workplace, platform: PlatformKey, policy: Policy) -> SearchRates:
-    """What a result on the platform is expected to bring, and to cost (spec 12.2).
+LazyRates: TypeAlias = Callable[[], SearchRates]
+"""Asked when they matter: they are counted over the batches of weeks, and a day that is covered needs none."""
+
+
+def rates_of(connection: Connection, workplace: Workplace, platform: PlatformKey, policy: Policy) -> LazyRates:
+    """What a result on the platform is expected to bring, and to cost (spec 12.2); counted once at most.
 
     Shares are those of the last days' batches, drawn towards the platform's expected ones where there are few: a bad
     day must not end a platform for a month.
     """
+    return cache(lambda: _counted_rates(connection, workplace, platform, policy))
+
+
+def _counted_rates(connection: Connection, workplace: Workplace, platform: PlatformKey, policy: Policy) -> SearchRates:
     now = workplace.clock.now()
     measured = platform_rates(measured_rates(connection, platform, policy=policy, now=now))
     expected = SearchRates(passing={**measured.passing, **_expected(workplace, platform)}, usd=measured.usd)
@@ -57,7 +67,7 @@ def _expected(workplace: Workplace, platform: PlatformKey) -> dict[Stage, float]
     return {stage: share for stage, share in workplace.platforms[platform].expected_yield.items() if stage in _PASSING}
 
 
-def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: Policy, rates: SearchRates) -> DayFacts:
+def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: Policy, rates: LazyRates) -> DayFacts:
     """The facts that a plan is made from; ten queries."""
     open_batches = [
         batch for batch in batches.batches_with_status(connection, _ON_ITS_WAY) if batch.platform == of.platform
@@ -113,7 +123,7 @@ def planned(connection: Connection, of: DayOf) -> Sequence[StoredDecision]:
     return [each for each in found if each.day == of.day and each.action == RUN]
 
 
-def expected_of(batch: Batch, totals: BatchTotals, rates: SearchRates, choice: StoredDecision | None) -> float:
+def expected_of(batch: Batch, totals: BatchTotals, rates: LazyRates, choice: StoredDecision | None) -> float:
     """Scored leads that an open batch will probably still bring, from where its leads stand.
 
     Before it has found any: what it was planned for, which is reckoned with the rates of its own search, else its
@@ -123,9 +133,9 @@ def expected_of(batch: Batch, totals: BatchTotals, rates: SearchRates, choice: S
         if choice is not None:
             return float(str(choice.parameters["scored_leads"]))
         stages: Mapping[str, Mapping[str, float]] = batch.estimate["stages"]
-        return stages[Stage.SCORED]["leads"] * rates.passing[Stage.SCORED]
+        return stages[Stage.SCORED]["leads"] * rates().passing[Stage.SCORED]
     waiting = {stage: max(0, totals.of(before).passed - totals.of(stage).judged) for stage, before in _BEFORE.items()}
-    return sum(number * rates.scored_after(stage) for stage, number in waiting.items())
+    return sum(number * rates().scored_after(stage) for stage, number in waiting.items())
 
 
 def _tightest(connection: Connection, workplace: Workplace, of: DayOf, policy: Policy) -> tuple[str, int]:

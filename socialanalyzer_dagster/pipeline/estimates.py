@@ -20,10 +20,9 @@ def measured_rates(connection: Connection, platform: PlatformKey, *, policy: Pol
 
 
 def completed_figures(connection: Connection, completed: list[completed_batches.Completed]) -> list[BatchFigures]:
-    """Leads in, leads passed and cost and work per stage of completed batches: six queries, however many there are."""
+    """Leads in, leads passed and cost and work per stage of completed batches: five queries, however many there are."""
     ids = [each.batch_id for each in completed]
     runs = searches.runs_of(connection, ids)
-    passed = batch_figures.passed_counts(connection, ids)
     judged = batch_figures.judged_counts(connection, ids)
     costs = batch_figures.costs(connection, ids)
     busy = batch_totals.busy_seconds(connection, ids)
@@ -32,10 +31,10 @@ def completed_figures(connection: Connection, completed: list[completed_batches.
             finished_at=each.finished_at,
             is_list=each.is_list,
             entered={
-                **judged.get(each.batch_id, {}),
+                **{stage: of_stage.leads for stage, of_stage in judged.get(each.batch_id, {}).items()},
                 Stage.DISCOVERED: runs[each.batch_id].total_found if each.batch_id in runs else 0,
             },
-            passed=passed.get(each.batch_id, {}),
+            passed={stage: of_stage.passed for stage, of_stage in judged.get(each.batch_id, {}).items()},
             cost_micros=costs.get(each.batch_id, {}),
             busy_seconds=busy.get(each.batch_id, {}),
         )

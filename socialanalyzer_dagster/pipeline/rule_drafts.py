@@ -142,14 +142,10 @@ def _past(connection: Connection, platform: Platform, policy: Policy) -> list[Sc
     newest = completed_batches.newest_completed(connection, platform.key, policy.similarity.newest_batches)
     ids = [row.batch_id for row in newest]
     judged = batch_figures.judged_counts(connection, ids)
-    passed = batch_figures.passed_counts(connection, ids)
+    screened = [judged.get(row.batch_id, {}).get(Stage.SCREENED, batch_figures.Judged()) for row in newest]
     return [
-        ScreenedSearch(
-            filters=row.filters,
-            judged=judged.get(row.batch_id, {}).get(Stage.SCREENED, 0),
-            passed=passed.get(row.batch_id, {}).get(Stage.SCREENED, 0),
-        )
-        for row in newest
+        ScreenedSearch(filters=row.filters, judged=found.leads, passed=found.passed)
+        for row, found in zip(newest, screened, strict=True)
     ]
 
 

@@ -49,7 +49,7 @@ def look_ahead(workplace: Workplace, of: DayOf, *, only_if_missing: bool = False
         rates = rates_of(connection, workplace, of.platform, policy)
         facts = day_facts(connection, workplace, of, policy, rates)
         is_covered = only_if_missing and facts.missing <= 0
-        known = [] if is_covered else candidates(connection, workplace, of, policy, rates)
+        known = [] if is_covered else candidates(connection, workplace, of, policy, rates())
         return plan_searches(facts, known, policy.targets)
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, String, bindparam, case, func, select
 
@@ -15,12 +16,23 @@ from socialanalyzer_dagster.storage.models_results import StageOutcomeRow
 StageCounts = Mapping[Stage, int]
 
 _BATCHES = bindparam("batches", expanding=True, type_=String())
-_BY_RESULT = (
+_PASSED = (
     select(StageOutcomeRow.batch_id, StageOutcomeRow.stage, func.count())
+    .where(StageOutcomeRow.batch_id.in_(_BATCHES), StageOutcomeRow.is_current, StageOutcomeRow.result == Result.PASSED)
+    .group_by(StageOutcomeRow.batch_id, StageOutcomeRow.stage)
+)
+_JUDGED = (
+    select(
+        StageOutcomeRow.batch_id,
+        StageOutcomeRow.stage,
+        func.count(),
+        func.sum(case((StageOutcomeRow.result == Result.PASSED, 1), else_=0)),
+        func.sum(case((StageOutcomeRow.result == Result.FAILED, 1), else_=0)),
+    )
     .where(
         StageOutcomeRow.batch_id.in_(_BATCHES),
         StageOutcomeRow.is_current,
-        StageOutcomeRow.result.in_(bindparam("results", expanding=True)),
+        StageOutcomeRow.result.in_((Result.PASSED, Result.REJECTED, Result.FAILED)),
     )
     .group_by(StageOutcomeRow.batch_id, StageOutcomeRow.stage)
 )
@@ -50,24 +62,27 @@ _SAVED = (
 
 def passed_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
     """Leads passed per stage, by batch."""
-    return _counts(connection, batch_ids, [Result.PASSED])
-
-
-def judged_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
-    """Leads that a stage really worked on (passed, rejected or failed), by batch."""
-    return _counts(connection, batch_ids, [Result.PASSED, Result.REJECTED, Result.FAILED])
-
-
-def failed_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, StageCounts]:
-    """Leads failed per stage, by batch."""
-    return _counts(connection, batch_ids, [Result.FAILED])
-
-
-def _counts(connection: Connection, batch_ids: Sequence[str], results: Sequence[Result]) -> dict[str, StageCounts]:
     found: dict[str, dict[Stage, int]] = defaultdict(dict)
     for part in parts(batch_ids):
-        for batch_id, stage, count in connection.execute(_BY_RESULT, {"batches": part, "results": list(results)}):
+        for batch_id, stage, count in connection.execute(_PASSED, {"batches": part}):
             found[batch_id][Stage(stage)] = count
+    return dict(found)
+
+
+class Judged(NamedTuple):
+    """Leads that a stage really worked on, and how many of them passed and failed; the others were rejected."""
+
+    leads: int = 0
+    passed: int = 0
+    failed: int = 0
+
+
+def judged_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Mapping[Stage, Judged]]:
+    """Leads that stages worked on, by batch and stage."""
+    found: dict[str, dict[Stage, Judged]] = defaultdict(dict)
+    for part in parts(batch_ids):
+        for batch_id, stage, leads, passed, failed in connection.execute(_JUDGED, {"batches": part}):
+            found[batch_id][Stage(stage)] = Judged(leads, int(passed), int(failed))
     return dict(found)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Float, String, bindparam, cast, func, select
 from socialanalyzer_dagster.domain.batch_metrics import BatchTotals, StageTotals
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.storage import batch_figures, searches
+from socialanalyzer_dagster.storage.batch_figures import Judged
 from socialanalyzer_dagster.storage.batches import COMPLETED
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
@@ -71,26 +72,25 @@ def completed_between(
 
 
 def totals_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, BatchTotals]:
-    """Totals by batch, every id of them: seven queries, however many batches there are."""
+    """Totals by batch, every id of them: five queries, however many batches there are."""
     runs = searches.runs_of(connection, batch_ids)
-    passed = batch_figures.passed_counts(connection, batch_ids)
     judged = batch_figures.judged_counts(connection, batch_ids)
-    failed = batch_figures.failed_counts(connection, batch_ids)
     busy = busy_seconds(connection, batch_ids)
     costs = batch_figures.costs(connection, batch_ids)
     scores = _scores(connection, batch_ids)
     return {
         batch_id: BatchTotals(
             found=runs[batch_id].total_found if batch_id in runs else 0,
-            new=passed.get(batch_id, {}).get(Stage.DISCOVERED, 0),
+            new=judged.get(batch_id, {}).get(Stage.DISCOVERED, Judged()).passed,
             stages={
                 stage: StageTotals(
-                    judged=judged.get(batch_id, {}).get(stage, 0),
-                    passed=passed.get(batch_id, {}).get(stage, 0),
-                    failed=failed.get(batch_id, {}).get(stage, 0),
+                    judged=of_stage.leads,
+                    passed=of_stage.passed,
+                    failed=of_stage.failed,
                     busy_seconds=busy.get(batch_id, {}).get(stage, 0.0),
                 )
                 for stage in STAGES
+                for of_stage in (judged.get(batch_id, {}).get(stage, Judged()),)
             },
             mean_score=scores[batch_id].mean if batch_id in scores else None,
             score_spread=scores[batch_id].spread if batch_id in scores else None,
