@@ -68,7 +68,7 @@ def _expected(workplace: Workplace, platform: PlatformKey) -> dict[Stage, float]
 
 
 def day_facts(connection: Connection, workplace: Workplace, of: DayOf, policy: Policy, rates: LazyRates) -> DayFacts:
-    """The facts that a plan is made from; ten queries."""
+    """The facts that a plan is made from; rates are asked for only while batches are open."""
     open_batches = [
         batch for batch in batches.batches_with_status(connection, _ON_ITS_WAY) if batch.platform == of.platform
     ]

@@ -31,7 +31,7 @@ def completed_figures(connection: Connection, completed: list[completed_batches.
             finished_at=each.finished_at,
             is_list=each.is_list,
             entered={
-                **{stage: of_stage.leads for stage, of_stage in judged.get(each.batch_id, {}).items()},
+                **{stage: of_stage.judged for stage, of_stage in judged.get(each.batch_id, {}).items()},
                 Stage.DISCOVERED: runs[each.batch_id].total_found if each.batch_id in runs else 0,
             },
             passed={stage: of_stage.passed for stage, of_stage in judged.get(each.batch_id, {}).items()},

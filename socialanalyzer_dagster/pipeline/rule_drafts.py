@@ -142,9 +142,9 @@ def _past(connection: Connection, platform: Platform, policy: Policy) -> list[Sc
     newest = completed_batches.newest_completed(connection, platform.key, policy.similarity.newest_batches)
     ids = [row.batch_id for row in newest]
     judged = batch_figures.judged_counts(connection, ids)
-    screened = [judged.get(row.batch_id, {}).get(Stage.SCREENED, batch_figures.Judged()) for row in newest]
+    screened = [judged.get(row.batch_id, {}).get(Stage.SCREENED, batch_figures.StageJudgements()) for row in newest]
     return [
-        ScreenedSearch(filters=row.filters, judged=found.leads, passed=found.passed)
+        ScreenedSearch(filters=row.filters, judged=found.judged, passed=found.passed)
         for row, found in zip(newest, screened, strict=True)
     ]
 

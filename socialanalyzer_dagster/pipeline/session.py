@@ -59,7 +59,10 @@ def session_parts(workplace: Workplace, vendors: Vendors, settings: Settings) ->
 
 
 def refuse_if_held(workplace: Workplace, batch_id: str, key: BatchKey) -> None:
-    """Raises BatchLocked, naming the holder, while a run works on the batch: asked before a run is made at all."""
+    """Raises BatchLocked, naming the holder, while a run works on the batch; asked before a run of one's own is made.
+
+    The lock is ours for a moment: a run that begins in it is refused, as it would be by the run that follows here.
+    """
     lock = batch_lock(workplace.database, workplace.home, batch_id)
     if not lock.acquire():
         raise BatchLocked(key, _holder_of(workplace, key))

@@ -69,20 +69,20 @@ def passed_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str,
     return dict(found)
 
 
-class Judged(NamedTuple):
+class StageJudgements(NamedTuple):
     """Leads that a stage really worked on, and how many of them passed and failed; the others were rejected."""
 
-    leads: int = 0
+    judged: int = 0
     passed: int = 0
     failed: int = 0
 
 
-def judged_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Mapping[Stage, Judged]]:
+def judged_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Mapping[Stage, StageJudgements]]:
     """Leads that stages worked on, by batch and stage."""
-    found: dict[str, dict[Stage, Judged]] = defaultdict(dict)
+    found: dict[str, dict[Stage, StageJudgements]] = defaultdict(dict)
     for part in parts(batch_ids):
-        for batch_id, stage, leads, passed, failed in connection.execute(_JUDGED, {"batches": part}):
-            found[batch_id][Stage(stage)] = Judged(leads, int(passed), int(failed))
+        for batch_id, stage, judged, passed, failed in connection.execute(_JUDGED, {"batches": part}):
+            found[batch_id][Stage(stage)] = StageJudgements(judged, int(passed), int(failed))
     return dict(found)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Float, String, bindparam, cast, func, select
 from socialanalyzer_dagster.domain.batch_metrics import BatchTotals, StageTotals
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.storage import batch_figures, searches
-from socialanalyzer_dagster.storage.batch_figures import Judged
+from socialanalyzer_dagster.storage.batch_figures import StageJudgements
 from socialanalyzer_dagster.storage.batches import COMPLETED
 from socialanalyzer_dagster.storage.leads import parts
 from socialanalyzer_dagster.storage.models_leads import BatchStageRow, LeadBatchRow
@@ -81,16 +81,16 @@ def totals_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Bat
     return {
         batch_id: BatchTotals(
             found=runs[batch_id].total_found if batch_id in runs else 0,
-            new=judged.get(batch_id, {}).get(Stage.DISCOVERED, Judged()).passed,
+            new=judged.get(batch_id, {}).get(Stage.DISCOVERED, StageJudgements()).passed,
             stages={
                 stage: StageTotals(
-                    judged=of_stage.leads,
+                    judged=of_stage.judged,
                     passed=of_stage.passed,
                     failed=of_stage.failed,
                     busy_seconds=busy.get(batch_id, {}).get(stage, 0.0),
                 )
                 for stage in STAGES
-                for of_stage in (judged.get(batch_id, {}).get(stage, Judged()),)
+                for of_stage in (judged.get(batch_id, {}).get(stage, StageJudgements()),)
             },
             mean_score=scores[batch_id].mean if batch_id in scores else None,
             score_spread=scores[batch_id].spread if batch_id in scores else None,

@@ -89,14 +89,14 @@ def counts(connection: Connection, epoch: int) -> dict[tuple[str, str], int]:
 
 def add_to_counts(connection: Connection, epoch: int, dealt: Mapping[tuple[str, str], int]) -> None:
     """Add (negative: give back) leads to the counters of an epoch."""
-    statement = _count(upsert(connection, BdrCounterRow))
+    statement = _adding(upsert(connection, BdrCounterRow))
     for (tier, bdr), number in sorted(dealt.items()):
         row = {"epoch": epoch, "tier": tier, "bdr": bdr, "dealt": max(number, 0), "more": number}
         connection.execute(statement, row)
 
 
 @cache
-def _count(into: Upsert) -> Upsert:
+def _adding(into: Upsert) -> Upsert:
     more = {"dealt": BdrCounterRow.dealt + bindparam("more")}
     return into.on_conflict_do_update(index_elements=["epoch", "tier", "bdr"], set_=more)
 
