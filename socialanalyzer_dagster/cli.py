@@ -47,6 +47,9 @@ def sandbox_program() -> typer.Typer:
 @cache
 def program() -> typer.Typer:
     """Every command."""
+    from socialanalyzer_dagster.pipeline.collector import collect_rarely
+
+    collect_rarely()
     from socialanalyzer_dagster.commands import (
         backups,
         batch_change,

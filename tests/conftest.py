@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL, create_engine, delete, text
 
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
-from socialanalyzer_dagster.pipeline.collector import spare_collector
+from socialanalyzer_dagster.pipeline.collector import collect_rarely, spare_collector
 from socialanalyzer_dagster.storage import (
     models_control,
     models_crm,
@@ -30,6 +30,8 @@ ENGINES = ("sqlite", "postgresql")
 MODELS = (models_control, models_crm, models_leads, models_people, models_results)
 LONGEST_VALUE = 120
 """Characters or bytes of a parameter that a test's name may repeat."""
+
+collect_rarely()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -28,7 +28,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",  # what is erased leaves no trace in free pages of the file
     f"busy_timeout={BUSY_SECONDS * 1000}",
-    "cache_size=-16000",  # kibibytes of each connection: the indexes of a day's calls stay in memory
+    "cache_size=-64000",  # kibibytes of each connection: the indexes of a day's calls stay in memory
     "wal_autocheckpoint=8000",  # pages: a checkpoint waits for the disk, a commit does not
 )
 _JSON: Mapping[str, Any] = {"json_serializer": stored_json, "json_deserializer": parsed_json}
@@ -176,9 +176,9 @@ def table_of(model: type[DeclarativeBase]) -> Table:
 def _sqlite_engine(url: URL) -> Engine:
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     connect_args = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(
-        url, connect_args=connect_args, hide_parameters=True, execution_options=_READ_BY_NAME, **_JSON
-    )
+    options: dict[str, Any] = {"connect_args": connect_args, "execution_options": _READ_BY_NAME}
+    options["pool_use_lifo"] = True  # whoever writes empties the caches of all other connections
+    engine = create_engine(url, hide_parameters=True, **options, **_JSON)
     hide_values(engine)
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite_transaction)
