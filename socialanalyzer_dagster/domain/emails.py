@@ -130,9 +130,9 @@ def canonical_email(address: str) -> str | None:
     return canonical if _ADDRESS.fullmatch(canonical) else None
 
 
-def has_other_domains(domain: str) -> bool:
-    """True for the domain of a canonical address that may be written with another one."""
-    return domain in _SAME_MAILBOX.values()
+def domains_of_mailbox(domain: str) -> tuple[str, ...]:
+    """The domain of a canonical address, and those that it may be written with as well."""
+    return (domain, *(other for other, same in _SAME_MAILBOX.items() if same == domain))
 
 
 def email_hash(address: str) -> str | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -102,6 +103,13 @@ class Candidate:
     source_url: str | None
     fetched_at: datetime
     evidence_id: EvidenceId | None = None
+
+
+class FoundValue(NamedTuple):
+    """What a candidate says, without where it came from."""
+
+    field: str
+    value: str
 
 
 @dataclass(frozen=True, kw_only=True)

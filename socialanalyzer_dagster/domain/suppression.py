@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from socialanalyzer_dagster.domain.emails import canonical_email, find_emails
-from socialanalyzer_dagster.domain.leads import Candidate, Identifier, IdentifierKind, LeadRecord
+from socialanalyzer_dagster.domain.leads import Candidate, FoundValue, Identifier, IdentifierKind, LeadRecord
 from socialanalyzer_dagster.domain.links import canonical_url, group_link, social_link
 from socialanalyzer_dagster.domain.outside_text import comparable
 from socialanalyzer_dagster.domain.phones import canonical_phone
@@ -66,7 +66,7 @@ def identifiers_of_record(record: LeadRecord) -> tuple[Identifier, ...]:
     return tuple(dict.fromkeys((*own, *linked)))
 
 
-def identifiers_of_candidates(candidates: Iterable[Candidate]) -> tuple[Identifier, ...]:
+def identifiers_of_candidates(candidates: Iterable[Candidate | FoundValue]) -> tuple[Identifier, ...]:
     """The identifiers among contact candidates: e-mails, phones and profile addresses; names are none."""
     found: list[Identifier] = []
     for candidate in candidates:

@@ -11,6 +11,7 @@ from socialanalyzer_dagster.domain.crm_table import crm_properties
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind, LeadRecord
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.suppression import canonical_identifier
+from socialanalyzer_dagster.domain.types import LeadUid
 from socialanalyzer_dagster.pipeline.crm_contacts import CrmReader
 from socialanalyzer_dagster.pipeline.free_calls import free_calls
 from socialanalyzer_dagster.pipeline.notices import note_first_contacts
@@ -100,23 +101,24 @@ class _Reconciliation:
         uids = [link.lead for link in page]
         with self._workplace.database.read() as connection:
             before = crm_standings.standings_of(connection, uids)
-            records = leads.load_records(connection, uids)
-            chosen = crm_facts.contact_facts(connection, uids)
-        standings = [self._standing(link, contacts.get(link.contact_id)) for link in page]
-        for link, standing in zip(page, standings, strict=True):
-            known = before.get(link.lead)
-            if standing.opted_out and not (known is not None and known.opted_out):
-                emails = {contacts[link.contact_id].properties.get("email"), chosen[link.lead].values.get("email")}
-                self._suppress(records[link.lead], emails)
-            self._count(standing, known)
-        with self._workplace.database.write() as connection:
             sent = sent_rows.last_sent(connection, uids)
-            seen = [
-                self._sighting(link, contact, sent.get(link.lead, Sent()))
-                for link in page
-                if (contact := contacts.get(link.contact_id)) is not None
-            ]
-            crm_links.note_sightings(connection, seen, self._workplace.clock.now())
+        standings = [self._standing(link, contacts.get(link.contact_id)) for link in page]
+        opted_out = [
+            (link.lead, contacts[link.contact_id])
+            for link, standing in zip(page, standings, strict=True)
+            if standing.opted_out and not (link.lead in before and before[link.lead].opted_out)
+        ]
+        self._suppress_all(opted_out)
+        for standing in standings:
+            self._count(standing, before.get(standing.lead))
+        seen = [
+            self._sighting(link, contact, sent.get(link.lead, Sent()))
+            for link in page
+            if (contact := contacts.get(link.contact_id)) is not None
+        ]
+        telling = [each for each in seen if each.is_news]
+        with self._workplace.database.write() as connection:
+            crm_links.note_sightings(connection, telling, self._workplace.clock.now())
             crm_standings.save_standings(connection, standings)
             contacted = [each.lead for each in standings if each.tells_of_contact]
             self.report.first_contacts += note_first_contacts(connection, contacted, self._workplace.clock.now(), _BY)
@@ -151,6 +153,16 @@ class _Reconciliation:
         released = released_properties(current, self._properties)
         self.report.edited += bool(released - link.released)
         return replace(seen, released=released, arrived=arrived_values(current, self._properties))
+
+    def _suppress_all(self, opted_out: Sequence[tuple[LeadUid, Contact]]) -> None:
+        if not opted_out:
+            return
+        uids = [uid for uid, _ in opted_out]
+        with self._workplace.database.read() as connection:
+            records = leads.load_records(connection, uids)
+            chosen = crm_facts.contact_facts(connection, uids)
+        for uid, contact in opted_out:
+            self._suppress(records[uid], {contact.properties.get("email"), chosen[uid].values.get("email")})
 
     def _suppress(self, record: LeadRecord, emails: set[str | None]) -> None:
         """The person under every name of their own; accounts that they only link to may be somebody else's."""

@@ -56,7 +56,7 @@ def _listed(parts: PrivacyParts) -> tuple[list[LeadUid], list[LeadUid]]:
 
 
 def _seen_by_gates(person: StoredPerson) -> Sequence[Identifier]:
-    return (*person.everything, *identifiers_of_candidates(person.candidates))
+    return (*person.everything, *identifiers_of_candidates(person.found))
 
 
 async def _stopped_in_crm(parts: PrivacyParts, leads: list[LeadUid]) -> list[LeadUid]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, exists, func, select, tuple_, update
 
 from socialanalyzer_dagster.domain.contact_choice import EMAIL
-from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind
+from socialanalyzer_dagster.domain.leads import Candidate, CandidateKind, FoundValue
 from socialanalyzer_dagster.domain.types import EvidenceId, LeadUid, sha256_of
 from socialanalyzer_dagster.storage.database import insert_new, insert_or_update, table_of
 from socialanalyzer_dagster.storage.leads import parts
@@ -27,6 +27,7 @@ _OF_LEADS = (
     .where(_CANDIDATES.c.lead_uid.in_(bindparam("leads", expanding=True)))
     .order_by(_CANDIDATES.c.id)
 )
+_SAID_OF_LEADS = _OF_LEADS.with_only_columns(*(_CANDIDATES.c[name] for name in ("lead_uid", "field", "value")))
 _EMAIL_STATE = (
     update(_LEADS)
     .where(_LEADS.c.lead_uid == bindparam("uid"))
@@ -116,6 +117,15 @@ def load_candidates(connection: Connection, leads: Sequence[LeadUid]) -> dict[Le
                 )
             )
     return {uid: tuple(candidates) for uid, candidates in found.items()}
+
+
+def found_values(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, list[FoundValue]]:
+    """What the candidates of leads that have some say, in the order they were stored, without where it came from."""
+    found: dict[LeadUid, list[FoundValue]] = {}
+    for part in parts(leads):
+        for lead, name, value in connection.execute(_SAID_OF_LEADS, {"leads": part}):
+            found.setdefault(LeadUid(lead), []).append(FoundValue(name, value))
+    return found
 
 
 def replace_values(connection: Connection, chosen: Mapping[LeadUid, Mapping[str, Candidate]]) -> None:

@@ -69,6 +69,11 @@ class Sighting:
         """What it says about the link."""
         return Link(lead=self.lead, contact_id=self.contact_id, written=self.arrived, released=self.released)
 
+    @property
+    def is_news(self) -> bool:
+        """False when the link it was compared with says all of it already."""
+        return self.link is None or self.link.after(self.seen) != self.link
+
 
 def links_of(connection: Connection, leads: Sequence[LeadUid], *, to_change: bool = False) -> dict[LeadUid, Link]:
     """The links of the leads that have one; nobody else changes them until the transaction ends with `to_change`."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, String, bindparam, or_, select
 
-from socialanalyzer_dagster.domain.leads import Candidate, Identifier, IdentifierKind, LeadRecord
+from socialanalyzer_dagster.domain.leads import FoundValue, Identifier, IdentifierKind, LeadRecord
 from socialanalyzer_dagster.domain.suppression import identifiers_of_record
 from socialanalyzer_dagster.domain.types import LeadUid, PlatformKey
-from socialanalyzer_dagster.storage.contacts import load_candidates
+from socialanalyzer_dagster.storage.contacts import found_values
 from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.leads import Account, parts
 from socialanalyzer_dagster.storage.models_leads import LeadAliasRow, LeadRow
@@ -17,17 +18,29 @@ from socialanalyzer_dagster.storage.models_results import ContactCandidateRow, C
 PART = 500
 _LINKS = 5000
 _REACHED_BY = {"email": IdentifierKind.EMAIL, "phone": IdentifierKind.PHONE}
+_OF = bindparam("leads", expanding=True, type_=String())
+_NEXT = (
+    select(LeadRow.lead_uid, LeadRow.record)
+    .where(LeadRow.lead_uid > bindparam("last", type_=String()), LeadRow.reduced_at.is_(None))
+    .order_by(LeadRow.lead_uid)
+    .limit(PART)
+)
+_RECORDS = select(LeadRow.lead_uid, LeadRow.record).where(LeadRow.lead_uid.in_(_OF))
+_ALIASES = select(LeadAliasRow.lead_uid, LeadAliasRow.alias).where(LeadAliasRow.lead_uid.in_(_OF))
+_VALUES = select(ContactValueRow.lead_uid, ContactValueRow.field, ContactValueRow.value).where(
+    ContactValueRow.lead_uid.in_(_OF)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPerson:
-    """One lead with what it can be recognised by; `values` are its chosen contact values."""
+    """One lead with what it can be recognised by: its chosen contact values, and all that were found."""
 
     uid: LeadUid
     record: LeadRecord
     aliases: tuple[str, ...]
     values: Mapping[str, str]
-    candidates: tuple[Candidate, ...]
+    found: tuple[FoundValue, ...]
 
     @property
     def own(self) -> tuple[Identifier, ...]:
@@ -44,7 +57,7 @@ class StoredPerson:
     @property
     def reached_by(self) -> tuple[Identifier, ...]:
         """Every address and number that was found, chosen or not."""
-        found = [(each.field, each.value) for each in self.candidates] + list(self.values.items())
+        found = (*self.found, *self.values.items())
         return tuple(
             dict.fromkeys(Identifier(_REACHED_BY[name], value) for name, value in found if name in _REACHED_BY)
         )
@@ -60,16 +73,11 @@ def everybody(database: Database) -> Iterator[list[StoredPerson]]:
     last = ""
     while True:
         with database.read() as connection:
-            people = people_of(connection, _next_uids(connection, last))
+            people = _people(connection, [(uid, record) for uid, record in connection.execute(_NEXT, {"last": last})])
         if not people:
             return
         yield people
         last = people[-1].uid
-
-
-def _next_uids(connection: Connection, after: str) -> list[LeadUid]:
-    query = select(LeadRow.lead_uid).where(LeadRow.lead_uid > after, LeadRow.reduced_at.is_(None))
-    return [LeadUid(uid) for uid in connection.execute(query.order_by(LeadRow.lead_uid).limit(PART)).scalars()]
 
 
 def known_uids(connection: Connection, leads: Sequence[LeadUid]) -> dict[LeadUid, bool]:
@@ -82,28 +90,29 @@ def people_of(connection: Connection, leads: Sequence[LeadUid]) -> list[StoredPe
     """These leads in the order given; four queries."""
     if not leads:
         return []
-    rows = connection.execute(select(LeadRow.lead_uid, LeadRow.record).where(LeadRow.lead_uid.in_(leads)))
-    records = {uid: LeadRecord.model_validate(record) for uid, record in rows}
+    records = {LeadUid(uid): record for uid, record in connection.execute(_RECORDS, {"leads": leads})}
+    return _people(connection, [(uid, records[uid]) for uid in leads if uid in records])
+
+
+def _people(connection: Connection, records: Sequence[tuple[str, Any]]) -> list[StoredPerson]:
+    """Leads and their records, with what else is known."""
+    leads = [LeadUid(uid) for uid, _ in records]
     aliases: dict[str, list[str]] = {}
-    for uid, alias in connection.execute(
-        select(LeadAliasRow.lead_uid, LeadAliasRow.alias).where(LeadAliasRow.lead_uid.in_(leads))
-    ):
+    for uid, alias in connection.execute(_ALIASES, {"leads": leads}):
         aliases.setdefault(uid, []).append(alias)
     values: dict[str, dict[str, str]] = {}
-    chosen = select(ContactValueRow.lead_uid, ContactValueRow.field, ContactValueRow.value)
-    for uid, name, value in connection.execute(chosen.where(ContactValueRow.lead_uid.in_(leads))):
+    for uid, name, value in connection.execute(_VALUES, {"leads": leads}):
         values.setdefault(uid, {})[name] = value
-    candidates = load_candidates(connection, leads)
+    found = found_values(connection, leads)
     return [
         StoredPerson(
-            uid=uid,
-            record=records[uid],
+            uid=LeadUid(uid),
+            record=LeadRecord.model_validate(record),
             aliases=tuple(aliases.get(uid, ())),
             values=values.get(uid, {}),
-            candidates=candidates[uid],
+            found=tuple(found.get(LeadUid(uid), ())),
         )
-        for uid in leads
-        if uid in records
+        for uid, record in records
     ]
 
 

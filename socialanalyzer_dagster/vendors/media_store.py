@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import os
 import re
 import tempfile
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -144,15 +145,17 @@ class FolderStore:
 
     def _objects(self, below: Path) -> list[StoredObject]:
         try:
-            files = sorted(path for path in below.rglob("*") if path.is_file())
-            return [
+            root = f"{self._folder}{os.sep}"
+            found = [
                 StoredObject(
-                    path.relative_to(self._folder).as_posix(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    entry.path[len(root) :],
+                    datetime.fromtimestamp(entry.stat().st_mtime, UTC),
                 )
-                for path in files
+                for entry in _files(below)
             ]
         except OSError as error:
             raise MediaStoreError(f"the media folder cannot be read: {error.strerror}") from None
+        return sorted(found, key=lambda each: each.key)
 
     def _get(self, path: Path) -> bytes | None:
         try:
@@ -161,6 +164,20 @@ class FolderStore:
             return None
         except OSError as error:
             raise MediaStoreError(f"the media folder cannot be read: {error.strerror}") from None
+
+
+def _files(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Every file below a folder, none where there is no folder: a listing says what each entry is."""
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path)
+            elif entry.is_file():
+                yield entry
 
 
 class BucketStore:

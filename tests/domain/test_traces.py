@@ -12,9 +12,10 @@ from socialanalyzer_dagster.domain.address_sieve import AddressSieve
 from socialanalyzer_dagster.domain.emails import canonical_email, find_emails
 from socialanalyzer_dagster.domain.filters import FilterProblems
 from socialanalyzer_dagster.domain.leads import Identifier, IdentifierKind
-from socialanalyzer_dagster.domain.outside_text import any_case
+from socialanalyzer_dagster.domain.outside_text import any_case, nfkc
 from socialanalyzer_dagster.domain.person_names import person_named
 from socialanalyzer_dagster.domain.traces import ERASED, Traces, traces_of, united
+from socialanalyzer_dagster.domain.word_sieve import WordSieve
 
 ADA = traces_of(
     [
@@ -182,7 +183,16 @@ def test_several_people_are_found_together_where_one_of_them_is_found(
     for looks in (Traces.are_in_prose, Traces.are_in_json_text, Traces.are_in_data):
         assert looks(anybody, text) == any(looks(one, text) for one in each)
     for address in anybody.words.emails & {canonical_email(found.address) for found in find_emails(text)}:
-        assert AddressSieve.of([address]).lets_through(text)
+        sieve = AddressSieve.of([address])
+        assert sieve.lets_through(text, any_case(text))
+        assert sieve.signs is None or any(sign in any_case(nfkc(text)) for sign in sieve.signs)
+
+
+def test_words_are_found_inside_of_others_where_they_overlap_and_beside_broken_letters():
+    sieve = WordSieve(["ada", "adam", "dam", "", "möwe"])
+    assert sieve.words_in("madam möwe") == {"ada", "adam", "dam", "möwe"}
+    assert sieve.words_in("ad\ud800am ada") == {"ada"}
+    assert sieve.words_in("") == frozenset()
 
 
 def test_letters_that_a_pattern_takes_for_the_same_are_the_same_in_any_case() -> None:
