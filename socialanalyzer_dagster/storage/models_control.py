@@ -103,7 +103,8 @@ class LedgerEntryRow(Base):
 
     __tablename__ = "ledger_entries"
     __table_args__ = (
-        Index("ix_ledger_entries_batch_id_stage", "batch_id", "stage"),
+        Index("ix_ledger_entries_batch_costs", "batch_id", "stage", "amount_micros"),
+        Index("ix_ledger_entries_day_costs", "platform", "at", "amount_micros"),
         Index("ix_ledger_entries_lead_uid", "lead_uid"),
         Index("ix_ledger_entries_attempt_key", "attempt_key"),
     )

@@ -41,6 +41,7 @@ class SyncPlanLeadRow(Base):
     __table_args__ = (
         UniqueConstraint("plan_id", "lead_uid"),
         Index("ix_sync_plan_rows_next_try_at", "next_try_at"),
+        Index("ix_sync_plan_rows_plan_id_state", "plan_id", "state"),
     )
 
     row_id: Mapped[Uid] = mapped_column(primary_key=True)

@@ -19,7 +19,7 @@ class StageOutcomeRow(Base):
             "uq_stage_outcomes_current", "batch_id", "lead_uid", "stage", unique=True,
             sqlite_where=text("is_current"), postgresql_where=text("is_current"),
         ),
-        Index("ix_stage_outcomes_batch_id_stage_result", "batch_id", "stage", "result"),
+        Index("ix_stage_outcomes_counts", "batch_id", "stage", "result", "is_current"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)

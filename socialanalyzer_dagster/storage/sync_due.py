@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from socialanalyzer_dagster.storage.models_crm import SyncPlanLeadRow, SyncPlanRow
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
@@ -27,7 +27,7 @@ def lapsed_batches(connection: Connection, now: datetime, *, deciding: str) -> l
 
 def batches_to_try(connection: Connection, now: datetime, *, ended: str, paused: str) -> list[DueBatch]:
     """Written plans with a row whose next try is due, while their batch has ended or waits for its canary's release."""
-    due = exists().where(SyncPlanLeadRow.plan_id == SyncPlanRow.plan_id, SyncPlanLeadRow.next_try_at <= now)
+    due = SyncPlanRow.plan_id.in_(select(SyncPlanLeadRow.plan_id).where(SyncPlanLeadRow.next_try_at <= now))
     rests = or_(LeadBatchRow.status == ended, and_(LeadBatchRow.status == paused, LeadBatchRow.canary.is_not(None)))
     not_put_off = SyncPlanRow.resume_at.is_(None)
     return _batches(connection, and_(SyncPlanRow.state == PlanState.APPLIED, due, rests, not_put_off))
