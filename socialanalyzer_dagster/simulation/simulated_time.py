@@ -15,7 +15,7 @@ from socialanalyzer_dagster.vendors.images import PictureThreads
 
 T = TypeVar("T")
 _ZERO = datetime(2000, 1, 1, tzinfo=UTC)
-_GRAIN = timedelta(seconds=1)
+_GRAIN = timedelta(milliseconds=250)
 """Waits end at multiples of this: what ends at nearly the same time goes into one transaction, as under real load."""
 
 
