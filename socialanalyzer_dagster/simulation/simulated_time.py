@@ -3,10 +3,12 @@
 import asyncio
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import time_machine
@@ -15,8 +17,11 @@ from socialanalyzer_dagster.vendors.images import PictureThreads
 
 T = TypeVar("T")
 _ZERO = datetime(2000, 1, 1, tzinfo=UTC)
-_GRAIN = timedelta(milliseconds=250)
+_GRAIN = timedelta(seconds=1)
 """Waits end at multiples of this: what ends at nearly the same time goes into one transaction, as under real load."""
+
+_PICTURE_SECONDS = 1.0
+"""What composing a picture takes at the most while all processors are busy."""
 
 
 class SimulatedTime:
@@ -73,14 +78,10 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self, simulated: SimulatedTime) -> None:
         super().__init__()
         self._simulated = simulated
-        self.at_work = 0
-        """How many threads work for the loop: no time passes before they are done, and each wakes the loop then."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
-        if self.at_work:
-            return super().select(None)
         self._simulated.advance(timeout)
         return super().select(0)
 
@@ -88,30 +89,45 @@ class _Selector(selectors.DefaultSelector):
 class _Loop(asyncio.SelectorEventLoop):
     """Does the work of threads itself, at once: no time passes meanwhile, and to change between threads takes long.
 
-    Pictures alone are composed beside it, by code that needs no interpreter and keeps a second processor busy.
+    Pictures alone are composed beside it, by code that needs no interpreter and keeps a second processor busy: each is
+    there after the same simulated time, whatever it really takes.
     """
 
-    def __init__(self, selector: _Selector) -> None:
+    def __init__(self, selector: selectors.BaseSelector) -> None:
         super().__init__(selector)
-        self._waiting = selector
         self._began = time.time_ns()
+        self._due: deque[Callable[[], None]] = deque()
 
     def time(self) -> float:
         """Seconds since the loop was made: of seconds since 1970 a float cannot tell two neighbouring timers apart."""
         return (time.time_ns() - self._began) / 1e9
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
-        if isinstance(executor, PictureThreads):
-            composed = super().run_in_executor(executor, func, *args)
-            self._waiting.at_work += 1
-            composed.add_done_callback(self._back_from_work)
-            return composed
         future: asyncio.Future[T] = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - raised to whoever waits for the work
-            future.set_exception(error)
+        if isinstance(executor, PictureThreads):
+            composed = executor.submit(func, *args)
+            self.call_later(_PICTURE_SECONDS, self._deliver, partial(_settle, future, composed.result))
+        else:
+            _settle(future, partial(func, *args))
         return future
 
-    def _back_from_work(self, _future: asyncio.Future[T]) -> None:
-        self._waiting.at_work -= 1
+    def _deliver(self, settle: Callable[[], None]) -> None:
+        self._due.append(settle)
+        if len(self._due) == 1:
+            self.call_soon(self._deliver_one)
+
+    def _deliver_one(self) -> None:
+        """One picture a turn: what it leads to goes on while the next ones are composed."""
+        self._due[0]()
+        self._due.popleft()
+        if self._due:
+            self.call_soon(self._deliver_one)
+
+
+def _settle(future: asyncio.Future[T], work: Callable[[], T]) -> None:
+    if future.cancelled():
+        return
+    try:
+        future.set_result(work())
+    except Exception as error:  # noqa: BLE001 - raised to whoever waits for the work
+        future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Indexes that answer counts and sums by themselves: a row of an outcome or of the ledger is long, its figures are not."""
+"""Indexes that answer counts and sums by themselves: rows of outcomes and of the ledger are long, figures short."""
 
 from alembic import op
 
