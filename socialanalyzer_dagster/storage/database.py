@@ -9,7 +9,19 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    RootTransaction,
+    Table,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
@@ -49,7 +61,6 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = normalized_url(url)
         self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
-        self._writing_engine = self.engine.execution_options(begin_immediate=True)
 
     @property
     def is_sqlite(self) -> bool:
@@ -59,13 +70,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection in one writing transaction: committed at the end, rolled back when the block raises."""
-        with self._writing_engine.begin() as connection:
+        with self.engine.connect() as connection, self._begun(connection, "BEGIN IMMEDIATE"):
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection in one read transaction: the block sees one state of the database on SQLite."""
-        with self.engine.connect() as connection, connection.begin():
+        with self.engine.connect() as connection, self._begun(connection, "BEGIN"):
             yield connection
 
     @contextmanager
@@ -78,15 +89,21 @@ class Database:
             with self.write() as connection:
                 yield connection
             return
-        with self._writing_engine.connect() as connection:
+        with self.engine.connect() as connection:
             _enforce_foreign_keys(connection, "OFF")
             try:
-                with connection.begin():
+                with self._begun(connection, "BEGIN IMMEDIATE"):
                     yield connection
                     if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                         raise RuntimeError(f"a row of {broken[0]} refers to a row of {broken[2]} that does not exist")
             finally:
                 _enforce_foreign_keys(connection, "ON")
+
+    def _begun(self, connection: Connection, statement: str) -> RootTransaction:
+        """The connection's transaction; SQLite's begins here, for the driver must not choose when and which."""
+        if self.is_sqlite:
+            _execute_by_driver(connection, statement)
+        return connection.begin()
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -181,12 +198,11 @@ def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(url, hide_parameters=True, **options, **_JSON)
     hide_values(engine)
     event.listen(engine, "connect", _prepare_sqlite_connection)
-    event.listen(engine, "begin", _begin_sqlite_transaction)
     return engine
 
 
 def _prepare_sqlite_connection(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver must not open transactions by itself: `begin` below does
+    connection.isolation_level = None  # the driver must not open transactions by itself: `Database` does
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
@@ -195,15 +211,11 @@ def _prepare_sqlite_connection(connection: DBAPIConnection, _entry: ConnectionPo
 
 def _enforce_foreign_keys(connection: Connection, state: str) -> None:
     """Between transactions, where alone SQLite obeys."""
-    cursor = connection.connection.cursor()
-    cursor.execute(f"PRAGMA foreign_keys={state}")
-    cursor.close()
+    _execute_by_driver(connection, f"PRAGMA foreign_keys={state}")
 
 
-def _begin_sqlite_transaction(connection: Connection) -> None:
-    """By the driver itself, which takes a tenth of the time; its errors are those of any statement."""
-    immediate = connection.get_execution_options().get("begin_immediate", False)
-    statement = "BEGIN IMMEDIATE" if immediate else "BEGIN"
+def _execute_by_driver(connection: Connection, statement: str) -> None:
+    """As any statement, in a tenth of the time; its errors are those of any statement."""
     try:
         connection.connection.cursor().execute(statement)
     except sqlite3.OperationalError as error:
