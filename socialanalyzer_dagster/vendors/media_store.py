@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,8 +25,7 @@ PROBE_KEY = "probe/write-test"
 _UNFINISHED = ".tmp-"
 """How the name of a file begins that is not written to its end; a killed process leaves it to be deleted like any."""
 _KEY = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9._-]*(/({re.escape(_UNFINISHED)})?[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-_ABSENT = {"NoSuchKey", "404", "NotFound"}
-_EXISTS = {"PreconditionFailed", "412"}
+_ABSENT, _EXISTS = {"NoSuchKey", "404", "NotFound"}, {"PreconditionFailed", "412"}
 
 Keep = Callable[[bytes, str], Awaitable[str]]
 """Stores bytes of a content type and gives the key."""
@@ -145,12 +145,9 @@ class FolderStore:
 
     def _objects(self, below: Path) -> list[StoredObject]:
         try:
-            root = f"{self._folder}{os.sep}"
+            behind = len(str(self._folder)) + 1
             found = [
-                StoredObject(
-                    entry.path[len(root) :],
-                    datetime.fromtimestamp(entry.stat().st_mtime, UTC),
-                )
+                StoredObject(entry.path[behind:], datetime.fromtimestamp(entry.stat().st_mtime, UTC))
                 for entry in _files(below)
             ]
         except OSError as error:
@@ -168,11 +165,7 @@ class FolderStore:
 
 def _files(folder: Path | str) -> Iterator[os.DirEntry[str]]:
     """Every file below a folder, none where there is no folder: a listing says what each entry is."""
-    try:
-        entries = os.scandir(folder)
-    except FileNotFoundError:
-        return
-    with entries:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(entry.path)

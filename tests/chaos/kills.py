@@ -81,9 +81,11 @@ def arm(fate: Fate) -> None:
         fate.event("booking")
         return result
 
+    unwatched = Database.write
+
     @contextlib.contextmanager
     def write(database: Database) -> Iterator[Any]:
-        with database._writing_engine.begin() as connection:
+        with unwatched(database) as connection:
             yield connection
             fate.event("committing")
         fate.event("committed")

@@ -160,9 +160,11 @@ def _arm(kill: Kill) -> None:
         event(ANSWERED)
         return answer
 
+    unwatched = Database.write
+
     @contextlib.contextmanager
     def write(database: Database) -> Iterator[Any]:
-        with database._writing_engine.begin() as connection:
+        with unwatched(database) as connection:
             yield connection
             event(COMMITTING)
         event(COMMITTED)

@@ -44,14 +44,9 @@ def test_work_in_a_thread_takes_no_simulated_time_and_is_waited_for() -> None:
     assert moment == START
 
 
-def test_pictures_are_composed_beside_the_loop_which_neither_sleeps_nor_stops_meanwhile() -> None:
-    async def work() -> tuple[list[int], datetime, list[datetime]]:
+def test_pictures_are_composed_beside_the_loop_and_are_there_after_a_simulated_second() -> None:
+    async def work() -> tuple[list[int], datetime]:
         begun, ended = threading.Event(), threading.Event()
-        woken: list[datetime] = []
-
-        async def sleep(seconds: float) -> None:
-            await asyncio.sleep(seconds)
-            woken.append(datetime.now(UTC))
 
         def compose() -> int:
             begun.set()
@@ -59,20 +54,32 @@ def test_pictures_are_composed_beside_the_loop_which_neither_sleeps_nor_stops_me
             time.sleep(0.05)
             return threading.get_ident()
 
-        timer = asyncio.create_task(sleep(10))
-        composed = asyncio.get_running_loop().run_in_executor(threads, compose)
+        loop = asyncio.get_running_loop()
+        pictures = [loop.run_in_executor(threads, compose) for _ in range(3)]
         await asyncio.to_thread(begun.wait)
         ended.set()
-        found = [await composed, threading.get_ident()]
-        moment = datetime.now(UTC)
-        await timer
-        return found, moment, woken
+        return await asyncio.gather(*pictures), datetime.now(UTC)
 
     with simulated_time(START), PictureThreads() as threads:
-        (beside, loop), moment, woken = asyncio.run(work())
-    assert beside != loop
-    assert moment == START
-    assert woken == [START + timedelta(seconds=10)]
+        composed, moment = asyncio.run(work())
+    assert threading.get_ident() not in composed
+    assert moment == START + timedelta(seconds=1)
+
+
+def test_a_picture_that_cannot_be_composed_raises_and_one_nobody_waits_for_keeps_nobody() -> None:
+    def refuse() -> None:
+        raise ValueError("no picture")
+
+    async def work() -> int:
+        loop = asyncio.get_running_loop()
+        given_up = loop.run_in_executor(threads, refuse)
+        given_up.cancel()
+        with pytest.raises(ValueError, match="no picture"):
+            await loop.run_in_executor(threads, refuse)
+        return await loop.run_in_executor(threads, threading.active_count)
+
+    with simulated_time(START), PictureThreads() as threads:
+        assert asyncio.run(work()) > 1
 
 
 def test_a_time_out_is_reached_in_simulated_time() -> None:
