@@ -19,6 +19,12 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def create_tables_of_dagster(settings: Settings) -> None:
+    """Before several machines open the instance: Dagster makes its tables then, and two at once stop each other."""
+    with dagster_instance(settings):
+        pass
+
+
 def daemon_finding(instance: dg.DagsterInstance | None, *, is_needed: bool) -> Finding:
     """Whether every daemon of the instance gave a sign of life lately; one that never ran is a problem if needed."""
     subject, statuses = "dagster daemon", {} if instance is None else instance.get_daemon_statuses()

@@ -47,6 +47,10 @@ def db_upgrade(*, as_json: AsJson = False) -> None:
     database = Database(settings.database_url.get_secret_value())
     try:
         status = prepare_home(settings, database)
+        if not database.is_sqlite:
+            from socialanalyzer_dagster.commands.instance import create_tables_of_dagster
+
+            create_tables_of_dagster(settings)
     finally:
         database.dispose()
     _emit_status(status, as_json=as_json)

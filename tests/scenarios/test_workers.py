@@ -82,6 +82,11 @@ def house(
             yield made
 
 
+def test_an_upgrade_makes_the_tables_of_dagster_before_several_machines_want_them(house: House) -> None:
+    found = {str(name) for (name,) in rows(house.office.database, "select tablename from pg_tables")}
+    assert found >= {"runs", "event_logs", "job_ticks", "lead_batches"}
+
+
 def narrow(database: Database) -> None:
     """A policy that lets few model calls be open, and whose day has too little room."""
     document = active_policy(database).document()
