@@ -5,13 +5,16 @@ import base64
 import hashlib
 import io
 import os
+import struct
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import ParamSpec
 
+from isal import isal_zlib
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
 P = ParamSpec("P")
@@ -37,17 +40,17 @@ class ImageRefusedError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded picture as it is sent to a model."""
+    """An encoded picture as it is sent to a model; `sha256` is the hex digest of its content.
+
+    The content of a PNG of ours are its pixels: how they are compressed depends on the processor, and the same question
+    must not be bought again on another machine. That of any other picture are its bytes.
+    """
 
     data: bytes
     content_type: str
     width: int
     height: int
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hex digest of the bytes."""
-        return hashlib.sha256(self.data).hexdigest()
+    sha256: str
 
     @cached_property
     def base64_text(self) -> str:
@@ -75,7 +78,7 @@ async def composed(compose: Callable[P, Picture], *args: P.args, **kwargs: P.kwa
 def read_picture(data: bytes) -> Picture:
     """The picture as it is, decoded once to see that it can be; raises ImageRefusedError, also for one that moves."""
     with _opened(data) as image:
-        picture = Picture(data, _TYPES[image.format or ""], image.width, image.height)
+        picture = Picture(data, _TYPES[image.format or ""], image.width, image.height, hashlib.sha256(data).hexdigest())
         if picture.content_type != "image/jpeg" and getattr(image, "is_animated", False):
             raise ImageRefusedError("the picture is animated")
         try:
@@ -102,7 +105,7 @@ def triage_picture(
         row, column = divmod(index, _THUMB_COLUMNS)
         position = (left + column * (_THUMB + _GAP), _THUMBS_TOP + row * (_THUMB + _GAP))
         canvas.paste(_tile(data, _THUMB), position)
-    return _encoded(canvas, "PNG")
+    return _as_png(canvas)
 
 
 def evidence_grid(thumbnails: Sequence[bytes | None]) -> Picture:
@@ -111,7 +114,7 @@ def evidence_grid(thumbnails: Sequence[bytes | None]) -> Picture:
     for index, data in enumerate(thumbnails[: _TILE_COLUMNS * _TILE_ROWS]):
         row, column = divmod(index, _TILE_COLUMNS)
         canvas.paste(_tile(data, _TILE), (column * _TILE, row * _TILE))
-    return _encoded(canvas, "JPEG")
+    return _as_jpeg(canvas)
 
 
 def bio_lines(bio: str | None) -> list[str]:
@@ -138,24 +141,36 @@ def _opened(data: bytes) -> Image.Image:
 
 def _tile(data: bytes | None, side: int) -> Image.Image:
     """A square of the picture's middle; grey when there is none or it cannot be read."""
-    grey = Image.new("RGB", (side, side), _GREY)
-    if data is None:
-        return grey
-    try:
-        with _opened(data) as image:
+    if data is not None:
+        with suppress(*_UNREADABLE), _opened(data) as image:  # a refusal of ours is one too
             image.draft("RGB", (side, side))
-            return ImageOps.fit(image.convert("RGB"), (side, side), method=Image.Resampling.BILINEAR)
-    except _UNREADABLE:  # a refusal of ours is one too
-        return grey
+            colours = image if image.mode == "RGB" else image.convert("RGB")
+            return ImageOps.fit(colours, (side, side), method=Image.Resampling.BILINEAR)
+    return Image.new("RGB", (side, side), _GREY)
 
 
-def _encoded(canvas: Image.Image, image_format: str) -> Picture:
+def _as_jpeg(canvas: Image.Image) -> Picture:
     target = io.BytesIO()
-    if image_format == "PNG":
-        canvas.save(target, "PNG", compress_level=1, compress_type=zlib.Z_RLE)  # the fastest of zlib's ways here
-    else:
-        canvas.save(target, "JPEG", quality=_QUALITY)
-    return Picture(target.getvalue(), _TYPES[image_format], canvas.width, canvas.height)
+    canvas.save(target, "JPEG", quality=_QUALITY)
+    data = target.getvalue()
+    return Picture(data, "image/jpeg", canvas.width, canvas.height, hashlib.sha256(data).hexdigest())
+
+
+def _as_png(canvas: Image.Image) -> Picture:
+    """Rows without filters, compressed by ISA-L: a quarter of the time Pillow takes, which tries every filter."""
+    row = 3 * canvas.width
+    pixels = memoryview(canvas.tobytes("raw", "RGB", row + 1))  # the zero after each row tells the filter of the next
+    deflate = isal_zlib.compressobj(level=1)
+    rows = deflate.compress(b"\0") + deflate.compress(pixels[:-1]) + deflate.flush()
+    size = struct.pack(">IIBBBBB", canvas.width, canvas.height, 8, 2, 0, 0, 0)  # 8 bits of each of 3 colours
+    chunks = _png_chunk(b"IHDR", size) + _png_chunk(b"IDAT", rows) + _png_chunk(b"IEND", b"")
+    digest = hashlib.sha256(pixels).hexdigest()
+    return Picture(b"\x89PNG\r\n\x1a\n" + chunks, "image/png", canvas.width, canvas.height, digest)
+
+
+def _png_chunk(kind: bytes, body: bytes) -> bytes:
+    """Length, kind, body and checksum (PNG specification, 5.3)."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
