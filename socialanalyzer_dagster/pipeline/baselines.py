@@ -1,28 +1,41 @@
 """A batch beside the batches that completed before it, of its preset where there are enough, else of its platform."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
 from socialanalyzer_dagster.domain.baseline_texts import comparison_text
 from socialanalyzer_dagster.domain.baselines import Comparison, Figure, Grade, compared, worse_than_usual
-from socialanalyzer_dagster.domain.batch_metrics import figures_of, names_of
+from socialanalyzer_dagster.domain.batch_metrics import BatchTotals, figures_of, names_of
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.types import STAGES, PlatformKey, Stage
 from socialanalyzer_dagster.pipeline.batch_status import BatchStatus
 from socialanalyzer_dagster.storage import batch_totals, batches, presets
 from socialanalyzer_dagster.storage.batches import Batch
 
+_TotalsOf: TypeAlias = Callable[[Connection, Sequence[str]], dict[str, BatchTotals]]
 _CUT_SHORT = frozenset({BatchStatus.FAILED, BatchStatus.STOPPED})
 
 
 def comparisons(connection: Connection, batch: Batch, policy: Policy) -> list[Comparison]:
     """Every figure that the batch gives so far, beside its baseline (spec 14.3, 14.4); eight queries."""
+    return _compared(connection, batch, policy, batch_totals.totals_of)
+
+
+def stage_comparisons(connection: Connection, batch: Batch, policy: Policy, stage: Stage) -> list[Comparison]:
+    """As `comparisons`, only what stands when a stage has ended: scores and costs are read for the last one alone."""
+    totals_of = batch_totals.totals_of if stage is Stage.SCORED else partial(batch_totals.stage_totals_of, stage=stage)
+    return of_stage(_compared(connection, batch, policy, totals_of), stage)
+
+
+def _compared(connection: Connection, batch: Batch, policy: Policy, totals_of: _TotalsOf) -> list[Comparison]:
     since = batch.created_at - timedelta(days=policy.metrics.window_days)
     earlier = batch_totals.completed_between(connection, PlatformKey(batch.platform), since, batch.created_at)
-    totals = batch_totals.totals_of(connection, [*(each.batch_id for each in earlier), batch.batch_id])
+    totals = totals_of(connection, [*(each.batch_id for each in earlier), batch.batch_id])
     own = totals.pop(batch.batch_id)
     figures = {batch_id: figures_of(each, policy) for batch_id, each in totals.items()}
     of_preset = [each.batch_id for each in earlier if each.preset_id is not None and each.preset_id == batch.preset_id]

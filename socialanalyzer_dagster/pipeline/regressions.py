@@ -7,7 +7,7 @@ from socialanalyzer_dagster.domain.baselines import Comparison, Grade, worse_tha
 from socialanalyzer_dagster.domain.notification_events import Deviation
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline.audited_batch import batch_and_policy
-from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage
+from socialanalyzer_dagster.pipeline.baselines import stage_comparisons
 from socialanalyzer_dagster.pipeline.workplace import SystemClock
 from socialanalyzer_dagster.storage import outbox
 from socialanalyzer_dagster.storage.batches import Batch
@@ -18,7 +18,7 @@ def compared_stage(database: Database, key: str, stage: Stage) -> list[Compariso
     """The figures that stand when a stage has ended, beside what is usual; worse ones are told once."""
     with database.read() as connection:
         batch, policy = batch_and_policy(connection, key)
-        found = of_stage(comparisons(connection, batch, policy), stage)
+        found = stage_comparisons(connection, batch, policy, stage)
     event = regression_of(batch, stage, found)
     if event is not None:
         with database.write() as connection:

@@ -16,7 +16,7 @@ from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.domain.policy_automation import NicheCluster
 from socialanalyzer_dagster.domain.rule_facts import PointFacts, ScoredLead
 from socialanalyzer_dagster.domain.types import LeadUid, Stage
-from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage
+from socialanalyzer_dagster.pipeline.baselines import stage_comparisons
 from socialanalyzer_dagster.pipeline.counters import StageCounters, stage_counters
 from socialanalyzer_dagster.platforms.evidence_kinds import ITEM_JUDGEMENTS, ItemJudgements
 from socialanalyzer_dagster.storage import batch_quality, budget_scopes, lineages, outcome_sets
@@ -74,7 +74,7 @@ def _with_money(connection: Connection, batch: Batch, policy: Policy, facts: Poi
 
 
 def _worse(connection: Connection, batch: Batch, stage: Stage, policy: Policy) -> list[str]:
-    found = of_stage(comparisons(connection, batch, policy), stage)
+    found = stage_comparisons(connection, batch, policy, stage)
     return [comparison_text(each) for each in found if each.grade is Grade.SIGNIFICANT and each.is_bad]
 
 

@@ -36,6 +36,7 @@ _JUDGED = (
     )
     .group_by(StageOutcomeRow.batch_id, StageOutcomeRow.stage)
 )
+_JUDGED_BY = _JUDGED.where(StageOutcomeRow.stage == bindparam("of_stage"))
 _COSTS = (
     select(LedgerEntryRow.batch_id, LedgerEntryRow.stage, func.sum(LedgerEntryRow.amount_micros))
     .where(LedgerEntryRow.batch_id.in_(_BATCHES))
@@ -77,11 +78,14 @@ class StageJudgements(NamedTuple):
     failed: int = 0
 
 
-def judged_counts(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Mapping[Stage, StageJudgements]]:
-    """Leads that stages worked on, by batch and stage."""
+def judged_counts(
+    connection: Connection, batch_ids: Sequence[str], only: Stage | None = None
+) -> dict[str, Mapping[Stage, StageJudgements]]:
+    """Leads that stages worked on, by batch and stage; of `only` one stage, or of all."""
     found: dict[str, dict[Stage, StageJudgements]] = defaultdict(dict)
+    query, asked = (_JUDGED, {}) if only is None else (_JUDGED_BY, {"of_stage": only})
     for part in parts(batch_ids):
-        for batch_id, stage, judged, passed, failed in connection.execute(_JUDGED, {"batches": part}):
+        for batch_id, stage, judged, passed, failed in connection.execute(query, {"batches": part, **asked}):
             found[batch_id][Stage(stage)] = StageJudgements(judged, int(passed), int(failed))
     return dict(found)
 

@@ -7,9 +7,10 @@ from batch_world import FETCH_MICROS, FOUND_MICROS, PLATFORM, World, book_policy
 from sqlalchemy import update
 
 from socialanalyzer_dagster.domain.baselines import Comparison, Grade
+from socialanalyzer_dagster.domain.batch_metrics import JUDGED_STAGES
 from socialanalyzer_dagster.domain.policy import parse_policy
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage
+from socialanalyzer_dagster.pipeline.baselines import comparisons, of_stage, stage_comparisons
 from socialanalyzer_dagster.pipeline.batch_actions import find_batch
 from socialanalyzer_dagster.pipeline.batch_view import batch_view
 from socialanalyzer_dagster.pipeline.presets import PresetForm, save_preset
@@ -94,7 +95,8 @@ async def test_three_batches_of_a_platform_make_a_baseline_and_those_of_a_preset
     assert found["screened_yield"].baseline.of == f"all batches on {PLATFORM}"
     for number in (4, 5):
         await went_through(world, number, preset="walkers")
-    own = found_for(world, await went_through(world, 6, preset="walkers"))
+    last = await went_through(world, 6, preset="walkers")
+    own = found_for(world, last)
     assert own["screened_yield"].baseline is not None
     assert own["screened_yield"].baseline.of == "preset Walkers"
     assert own["screened_yield"].baseline.is_young
@@ -102,6 +104,12 @@ async def test_three_batches_of_a_platform_make_a_baseline_and_those_of_a_preset
     assert {"scored_yield", "average_score", "cost_per_scored_lead", "auto_enroll_share"} <= scored
     assert "novelty" not in scored
     assert [each.figure.name for each in of_stage(list(own.values()), Stage.DISCOVERED)] == ["novelty"]
+    batch = find_batch(world.workplace, last)
+    with world.database.read() as connection:
+        for stage in (Stage.DISCOVERED, *JUDGED_STAGES):
+            alone = stage_comparisons(connection, batch, world.policy, stage)
+            assert alone == of_stage(list(own.values()), stage)
+            assert alone
 
 
 def told_worse(world: World, key: str) -> list[str]:
