@@ -13,7 +13,7 @@ _POLL_SECONDS = 0.1
 """How often a process that waits for places of others asks again."""
 _TURN_SECONDS = 1.0
 """How long a process keeps its place when there are more processes than places."""
-_LOOKS_PER_LEASE = 5
+_LOOKS_PER_LEASE = 3
 """How often a process that has all it needs renews its lease, and so hears of others who wait."""
 
 
