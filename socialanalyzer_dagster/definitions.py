@@ -13,6 +13,7 @@ from socialanalyzer_dagster.assets.search_plan import search_plan
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
 from socialanalyzer_dagster.checks.baseline_checks import baseline_checks
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
+from socialanalyzer_dagster.checks.check_groups import grouped
 from socialanalyzer_dagster.checks.daily_checks import daily_checks
 from socialanalyzer_dagster.checks.privacy_checks import no_notice_is_overdue, nothing_expired_is_left
 from socialanalyzer_dagster.checks.provider_checks import provider_checks
@@ -76,10 +77,8 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
             *DAILY_ASSETS,
         ],
         asset_checks=[
-            *batch_checks(),
-            *baseline_checks(),
+            *grouped([*batch_checks(), *baseline_checks(), *provider_checks()]),
             *daily_checks(),
-            *provider_checks(),
             no_search_is_used_up,
             nothing_expired_is_left,
             no_notice_is_overdue,

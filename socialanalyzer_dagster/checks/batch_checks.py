@@ -1,8 +1,7 @@
-"""The asset checks of a batch, made by one factory because partitioned checks are a preview of Dagster."""
+"""What must be true of a batch: its outcomes, evidence, scores, money and CRM rows, each shown on its asset."""
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 
 import dagster as dg
 
@@ -13,12 +12,12 @@ from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
 from socialanalyzer_dagster.assets.scored_leads import scored_leads
 from socialanalyzer_dagster.assets.screened_leads import screened_leads
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
+from socialanalyzer_dagster.checks.check_groups import CheckOf, Finding
 from socialanalyzer_dagster.domain.types import Stage
-from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.pipeline import audits, sync_audits
 from socialanalyzer_dagster.pipeline.audited_batch import audited_batch
-from socialanalyzer_dagster.resources.pipeline import DatabaseResource
 from socialanalyzer_dagster.settings import Settings
+from socialanalyzer_dagster.storage.database import Database
 
 STAGE_ASSETS: Mapping[Stage, dg.AssetsDefinition] = {
     Stage.DISCOVERED: discovered_leads,
@@ -28,83 +27,50 @@ STAGE_ASSETS: Mapping[Stage, dg.AssetsDefinition] = {
     Stage.SCORED: scored_leads,
     Stage.SYNCED: synced_leads,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOf:
-    """A statement about one stage's leads, shown on an asset; a blocking one stops what comes after in the same run."""
-
-    name: str
-    asset: dg.AssetsDefinition
-    stage: Stage
-    audit: audits.Audit
-    blocking: bool = True
-
-
-def batch_check(statement: CheckOf) -> dg.AssetChecksDefinition:
-    """One partitioned check; its docstring in the UI is the audit's."""
-
-    @dg.asset_check(
-        name=statement.name,
-        asset=statement.asset,
-        description=statement.audit.__doc__,
-        blocking=statement.blocking,
-        partitions_def=LEAD_BATCHES,
-    )
-    def check(context: dg.AssetCheckExecutionContext, database: DatabaseResource) -> dg.AssetCheckResult:
-        with database.opened() as opened, opened.read() as connection:
-            suppression_key = Settings.from_environment().suppression_key
-            batch = audited_batch(connection, context.partition_key, suppression_key=suppression_key)
-            verdict = statement.audit(connection, batch, statement.stage)
-        return dg.AssetCheckResult(
-            passed=verdict.holds,
-            severity=dg.AssetCheckSeverity.ERROR if statement.blocking else dg.AssetCheckSeverity.WARN,
-            description=verdict.sentence,
-            metadata={"batch": context.partition_key, **verdict.figures},
-        )
-
-    return check
-
-
-def batch_checks() -> list[dg.AssetChecksDefinition]:
-    """Every check of the pipeline."""
-    statements = [
-        CheckOf(name="outcomes_complete", asset=asset, stage=stage, audit=audits.outcomes_add_up)
-        for stage, asset in STAGE_ASSETS.items()
-    ]
-    statements += [
-        CheckOf(name="schema_valid", asset=STAGE_ASSETS[stage], stage=stage, audit=audits.evidence_conforms)
-        for stage in (Stage.SCREENED, Stage.ANALYZED, Stage.SCORED)
-    ]
-    statements += [
-        CheckOf(
-            name="no_duplicate_identity", asset=discovered_leads, stage=Stage.DISCOVERED, audit=audits.no_lead_twice
-        ),
-        CheckOf(
-            name="yield_in_bounds",
-            asset=screened_leads,
-            stage=Stage.SCREENED,
-            audit=audits.yield_in_bounds,
-            blocking=False,
-        ),
-        CheckOf(
-            name="provenance_present",
-            asset=enriched_leads,
-            stage=Stage.ENRICHED,
-            audit=audits.contacts_have_provenance,
-        ),
-        CheckOf(name="score_recompute", asset=scored_leads, stage=Stage.SCORED, audit=audits.scores_recompute),
-        CheckOf(name="stages_hold", asset=crm_sync_plan, stage=Stage.SCORED, audit=audits.earlier_stages_hold),
-        CheckOf(name="ledger_balanced", asset=crm_sync_plan, stage=Stage.SCORED, audit=audits.ledger_reconciles),
-    ]
-    of_the_sync = {
+_OF_STAGES: Mapping[Stage, Mapping[str, audits.Audit]] = {
+    Stage.DISCOVERED: {"no_duplicate_identity": audits.no_lead_twice},
+    Stage.SCREENED: {"schema_valid": audits.evidence_conforms},
+    Stage.ENRICHED: {"provenance_present": audits.contacts_have_provenance},
+    Stage.ANALYZED: {"schema_valid": audits.evidence_conforms},
+    Stage.SCORED: {"schema_valid": audits.evidence_conforms, "score_recompute": audits.scores_recompute},
+    Stage.SYNCED: {
         "plan_matches_approval": sync_audits.plan_matches_approval,
         "rows_accounted": sync_audits.plan_rows_accounted,
         "never_suppressed": sync_audits.never_suppressed,
-    }
-    statements += [
-        CheckOf(name=name, asset=synced_leads, stage=Stage.SYNCED, audit=audit) for name, audit in of_the_sync.items()
+    },
+}
+_OF_THE_PLAN: Mapping[str, audits.Audit] = {
+    "stages_hold": audits.earlier_stages_hold,
+    "ledger_balanced": audits.ledger_reconciles,
+}
+
+
+def batch_checks() -> list[CheckOf]:
+    """Every audit of a batch, on the asset whose leads it is about."""
+    statements = [
+        _audit_on(asset, stage, name, audit)
+        for stage, asset in STAGE_ASSETS.items()
+        for name, audit in {"outcomes_complete": audits.outcomes_add_up, **_OF_STAGES[stage]}.items()
     ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are a preview; Dagster is pinned for it
-        return [batch_check(statement) for statement in statements]
+    statements += [_audit_on(crm_sync_plan, Stage.SCORED, name, audit) for name, audit in _OF_THE_PLAN.items()]
+    return [
+        *statements,
+        _audit_on(screened_leads, Stage.SCREENED, "yield_in_bounds", audits.yield_in_bounds, blocking=False),
+    ]
+
+
+def _audit_on(
+    asset: dg.AssetsDefinition, stage: Stage, name: str, audit: audits.Audit, *, blocking: bool = True
+) -> CheckOf:
+    look = partial(_audited, audit=audit, stage=stage, is_error=blocking)
+    return CheckOf(name=name, asset=asset, about=audit.__doc__, look=look, blocking=blocking)
+
+
+def _audited(database: Database, key: str, *, audit: audits.Audit, stage: Stage, is_error: bool) -> Finding:
+    with database.read() as connection:
+        suppression_key = Settings.from_environment().suppression_key
+        batch = audited_batch(connection, key, suppression_key=suppression_key)
+        verdict = audit(connection, batch, stage)
+    return Finding(
+        passed=verdict.holds, is_error=is_error, sentence=verdict.sentence, figures={"batch": key, **verdict.figures}
+    )

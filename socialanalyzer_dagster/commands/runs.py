@@ -96,8 +96,11 @@ def job_named(name: str) -> "dg.JobDefinition":
 
 def _failed_run(result: "dg.ExecuteInProcessResult") -> FailedRun:
     """What the end means for the batch; with nobody else to tell, the command writes it, as the sensors would."""
-    steps = tuple(event.step_key for event in _step_failures(result) if event.step_key is not None)
-    return FailedRun(run_id=result.run_id, failed_steps=steps, cancelled=is_interrupted(result))
+    from socialanalyzer_dagster.checks.check_groups import failed_steps
+
+    return FailedRun(
+        run_id=result.run_id, failed_steps=failed_steps(result.all_events), cancelled=is_interrupted(result)
+    )
 
 
 def _step_failures(result: "dg.ExecuteInProcessResult") -> "Sequence[dg.DagsterEvent]":

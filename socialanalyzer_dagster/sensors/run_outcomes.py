@@ -11,6 +11,7 @@ import dagster as dg
 from dagster._core.event_api import RunStatusChangeEventType
 
 from socialanalyzer_dagster.assets.stage_work import ATTEMPT_TAG
+from socialanalyzer_dagster.checks.check_groups import failed_steps
 from socialanalyzer_dagster.jobs import crm_sync_job, lead_batch_job
 from socialanalyzer_dagster.pipeline.run_ends import EndCursor, How, RunEnd, SeenEnds, cursor_of, quiet, settle_ends
 from socialanalyzer_dagster.resources.pipeline import PipelineResource
@@ -104,6 +105,6 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun, how: How) -> RunEnd:
 
 
 def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> tuple[str, ...]:
-    failures = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
-    steps = (each.event_log_entry.get_dagster_event().step_key for each in failures)
-    return tuple(step for step in steps if step is not None)
+    told = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    records = instance.get_records_for_run(run_id, of_type=told).records
+    return failed_steps(each.event_log_entry.get_dagster_event() for each in records)

@@ -1,0 +1,106 @@
+"""All checks of one asset in one step: what a run costs in Dagster goes by its steps, and they read the same batch."""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from socialanalyzer_dagster.partitions import LEAD_BATCHES
+from socialanalyzer_dagster.resources.pipeline import DatabaseResource
+from socialanalyzer_dagster.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a look at a batch found; `is_error` tells a failure that is none from a warning."""
+
+    passed: bool
+    is_error: bool = False
+    sentence: str | None = None
+    figures: Mapping[str, str | float | dg.MarkdownMetadataValue] = field(default_factory=dict)
+
+
+Look = Callable[[Database, str], Finding]
+"""Looks at the batch of a partition key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOf:
+    """A statement about a batch, shown on an asset; a blocking one stops what comes after in the same run."""
+
+    name: str
+    asset: dg.AssetsDefinition
+    look: Look
+    about: str | None = None
+    blocking: bool = True
+
+    @property
+    def spec(self) -> dg.AssetCheckSpec:
+        """How Dagster knows it."""
+        return dg.AssetCheckSpec(
+            self.name, asset=self.asset, description=self.about, blocking=self.blocking, partitions_def=LEAD_BATCHES
+        )
+
+
+def grouped(statements: Iterable[CheckOf]) -> list[dg.AssetChecksDefinition]:
+    """The partitioned checks of each asset, one step an asset; any of them can be run alone."""
+    by_asset: dict[dg.AssetKey, list[CheckOf]] = defaultdict(list)
+    for statement in statements:
+        by_asset[statement.asset.key].append(statement)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are a preview; Dagster is pinned for it
+        return [_group(asset.to_python_identifier(), group) for asset, group in by_asset.items()]
+
+
+def _group(asset: str, group: Sequence[CheckOf]) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(name=f"{asset}_checks", specs=[each.spec for each in group], can_subset=True)
+    def checks(context: dg.AssetCheckExecutionContext, database: DatabaseResource) -> Iterator[dg.AssetCheckResult]:
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        with database.opened() as opened:
+            for each in group:
+                if each.name in wanted:
+                    yield _result(each, _looked(context, opened, each))
+
+    return checks
+
+
+def _looked(context: dg.AssetCheckExecutionContext, database: Database, statement: CheckOf) -> Finding:
+    """What a look found; one that only warns must not keep a batch from going on when it breaks."""
+    try:
+        return statement.look(database, context.partition_key)
+    except Exception as error:
+        if statement.blocking:
+            raise
+        context.log.exception(f"{statement.name} could not be looked at")
+        return Finding(
+            passed=False, sentence=f"Could not be looked at ({type(error).__name__}); the run's log says why."
+        )
+
+
+def _result(statement: CheckOf, found: Finding) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=statement.asset.key,
+        check_name=statement.name,
+        passed=found.passed,
+        severity=dg.AssetCheckSeverity.ERROR if found.is_error else dg.AssetCheckSeverity.WARN,
+        description=found.sentence,
+        metadata=found.figures,
+    )
+
+
+def failed_steps(events: Iterable[dg.DagsterEvent]) -> tuple[str, ...]:
+    """Steps of a run that failed; where checks failed those are named, as `asset_check`."""
+    failed: list[str] = []
+    checks: dict[str, list[str]] = defaultdict(list)
+    for event in events:
+        if event.step_key is None:
+            continue
+        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            failed.append(event.step_key)
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            found = event.asset_check_evaluation_data
+            if found.blocking and not found.passed and found.severity is dg.AssetCheckSeverity.ERROR:
+                checks[event.step_key].append(f"{found.asset_key.to_python_identifier()}_{found.check_name}")
+    return tuple(name for step in failed for name in checks.get(step, [step]))
