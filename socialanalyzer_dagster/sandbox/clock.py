@@ -44,4 +44,4 @@ class SandboxClock:
 
 def iso_millis(moment: datetime) -> str:
     """An aware moment in the form most vendors write: milliseconds and a ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -2,6 +2,7 @@
 
 from socialanalyzer_dagster import cli
 from socialanalyzer_dagster.commands.runs import job_named
+from socialanalyzer_dagster.domain.hosts import registered_domain
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, shipped_policy
 from socialanalyzer_dagster.pipeline.collector import spare_collector
 from tests.dagster_engines import share_engines
@@ -11,4 +12,5 @@ for job in ("lead_batch_job", "crm_sync_job"):
     job_named(job).get_job_snapshot()
 shipped_policy(INSTANT_POLICY)
 share_engines()
+registered_domain("example.com")  # reads the list of public suffixes
 spare_collector()

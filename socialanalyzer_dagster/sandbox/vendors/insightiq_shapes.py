@@ -116,7 +116,7 @@ def _item(call: Call, post: Post) -> JsonObject:
         "format": post.format,
         "title": post.title,
         "description": post.caption,
-        "published_at": post.published_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "published_at": post.published_at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00"),
         "duration": post.duration_seconds,
         "engagement": {name: value for name, value in engagement.items() if value is not None},
         "media_url": signed_url(call, post.media_path()),
