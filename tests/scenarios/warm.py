@@ -12,5 +12,5 @@ for job in ("lead_batch_job", "crm_sync_job"):
     job_named(job).get_job_snapshot()
 shipped_policy(INSTANT_POLICY)
 share_engines()
-registered_domain("example.com")  # reads the list of public suffixes
+registered_domain("https://example.com")  # reads the list of public suffixes
 spare_collector()
