@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from alembic_revisions import keep_revisions
 from sqlalchemy import URL, create_engine, delete, text
 
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
@@ -33,6 +34,7 @@ LONGEST_VALUE = 120
 """Characters or bytes of a parameter that a test's name may repeat."""
 
 collect_rarely()
+keep_revisions()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
