@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from socialanalyzer_dagster.domain.error_texts import place_of, readable
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
 from socialanalyzer_dagster.storage.database import Database
@@ -71,12 +72,11 @@ def _looked(context: dg.AssetCheckExecutionContext, database: Database, statemen
     try:
         return statement.look(database, context.partition_key)
     except Exception as error:
+        shown = readable(error)
         if statement.blocking:
-            raise
-        context.log.exception(f"{statement.name} could not be looked at")
-        return Finding(
-            passed=False, sentence=f"Could not be looked at ({type(error).__name__}); the run's log says why."
-        )
+            raise shown  # noqa: B904 - it carries its own causes
+        context.log.exception(f"{statement.name} could not be looked at", exc_info=shown)
+        return Finding(passed=False, sentence=f"Could not be looked at: {type(error).__name__} in {place_of(error)}.")
 
 
 def _result(statement: CheckOf, found: Finding) -> dg.AssetCheckResult:

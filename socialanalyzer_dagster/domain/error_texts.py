@@ -1,6 +1,10 @@
 """What of an exception people may read: our own sentences, and of any other the type and the place (I-66, I-68)."""
 
-_SPEAKING = frozenset({"socialanalyzer_dagster", "dagster"})
+import traceback
+from pathlib import Path
+
+_PACKAGE = __name__.partition(".")[0]
+_SPEAKING = frozenset({_PACKAGE, "dagster"})
 """Packages whose exceptions are sentences for people; the text of any other may hold a creator's data or a key."""
 
 
@@ -17,6 +21,12 @@ def readable(error: BaseException) -> BaseException:
     shown = error if _speaks(error) else _hidden(error)
     shown.__cause__ = readable(cause) if cause is not None else None
     return shown
+
+
+def place_of(error: BaseException) -> str:
+    """Module and line of ours an exception came from: enough to find the fault, and no text of a creator."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _PACKAGE in frame.filename]
+    return f"{Path(own[-1].filename).stem}:{own[-1].lineno}" if own else "unknown"
 
 
 def _speaks(error: BaseException) -> bool:

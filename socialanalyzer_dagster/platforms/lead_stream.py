@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
+from socialanalyzer_dagster.domain.error_texts import place_of
 from socialanalyzer_dagster.domain.log_fields import logged_as
 from socialanalyzer_dagster.domain.outcomes import Outcome, failed, rejected
 from socialanalyzer_dagster.domain.ports import CallFailed, LeadResult, LeadWork
@@ -24,7 +23,6 @@ from socialanalyzer_dagster.platforms.model_calls import JudgementFailedError
 
 T = TypeVar("T")
 U = TypeVar("U")
-_PACKAGE = __name__.partition(".")[0]
 _LOG = logging.getLogger(__name__)
 
 OneLead = Callable[[LeadWork, StageContext], Awaitable[LeadResult]]
@@ -104,12 +102,6 @@ def outcome_of(error: Exception, stage: Stage) -> Outcome:
         code = "outcome_unknown" if error.outcome_unknown else "internal_error"
         _LOG.error("a lead failed at %s after %s", stage, error.error)
         return failed(stage, code, vendor=error.error.vendor, reason=error.error.code)
-    where = _where(error)
+    where = place_of(error)
     _LOG.error("a lead failed at %s with %s in %s", stage, type(error).__name__, where)
     return failed(stage, "internal_error", error=type(error).__name__, where=where)
-
-
-def _where(error: Exception) -> str:
-    """Module and line of ours the exception came from: enough to find the fault, and no text of a creator."""
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _PACKAGE in frame.filename]
-    return f"{Path(own[-1].filename).stem}:{own[-1].lineno}" if own else "unknown"
