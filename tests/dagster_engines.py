@@ -2,7 +2,7 @@
 
 A new engine knows no statement and opens its file anew, so that putting statements together took a quarter of a run's
 processor time, and opening and closing files a twentieth. What is stored, and in which transactions, stays as Dagster
-does it.
+does it. A file is not to be deleted and made anew under the same name within a process.
 """
 
 from functools import lru_cache

@@ -1,5 +1,6 @@
 """All checks of one asset in one step: what a run costs in Dagster goes by its steps, and they read the same batch."""
 
+import inspect
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from socialanalyzer_dagster.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a look at a batch found; `is_error` tells a failure that is none from a warning."""
+    """What a look at a batch found; `is_error` tells an error from a warning."""
 
     passed: bool
     is_error: bool = False
@@ -23,6 +24,8 @@ class Finding:
     figures: Mapping[str, str | float | dg.MarkdownMetadataValue] = field(default_factory=dict)
 
 
+CHECK_FAILED = "DagsterAssetCheckFailedError"
+"""What Dagster raises at the end of a step whose blocking checks failed; not among its public names."""
 Look = Callable[[Database, str], Finding]
 """Looks at the batch of a partition key."""
 
@@ -41,7 +44,11 @@ class CheckOf:
     def spec(self) -> dg.AssetCheckSpec:
         """How Dagster knows it."""
         return dg.AssetCheckSpec(
-            self.name, asset=self.asset, description=self.about, blocking=self.blocking, partitions_def=LEAD_BATCHES
+            self.name,
+            asset=self.asset,
+            description=inspect.cleandoc(self.about or ""),
+            blocking=self.blocking,
+            partitions_def=LEAD_BATCHES,
         )
 
 
@@ -91,16 +98,22 @@ def _result(statement: CheckOf, found: Finding) -> dg.AssetCheckResult:
 
 
 def failed_steps(events: Iterable[dg.DagsterEvent]) -> tuple[str, ...]:
-    """Steps of a run that failed; where checks failed those are named, as `asset_check`."""
-    failed: list[str] = []
+    """Steps of a run that failed; checks that did are named instead (`asset_check`), and a step that broke after."""
+    failed: list[tuple[str, bool]] = []
     checks: dict[str, list[str]] = defaultdict(list)
     for event in events:
         if event.step_key is None:
             continue
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
-            failed.append(event.step_key)
+            failed.append((event.step_key, _is_by_checks(event)))
         elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             found = event.asset_check_evaluation_data
             if found.blocking and not found.passed and found.severity is dg.AssetCheckSeverity.ERROR:
                 checks[event.step_key].append(f"{found.asset_key.to_python_identifier()}_{found.check_name}")
-    return tuple(name for step in failed for name in checks.get(step, [step]))
+    return tuple(name for step, is_by_checks in failed for name in (*checks[step], *(() if is_by_checks else (step,))))
+
+
+def _is_by_checks(failure: dg.DagsterEvent) -> bool:
+    """Whether a step failed because of what its checks found, and not because it broke."""
+    error = failure.step_failure_data.error
+    return error is not None and (error.cause or error).cls_name == CHECK_FAILED

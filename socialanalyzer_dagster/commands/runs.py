@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 """Counters are read at most so often (I-54)."""
-_CHECK_FAILED = "DagsterAssetCheckFailedError"
 REPOSITORY = {".dagster/repository": "__repository__@socialanalyzer"}
 """Lets the Dagster UI show these runs under their jobs."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -120,6 +119,8 @@ def is_interrupted(result: "dg.ExecuteInProcessResult") -> bool:
 
 def problem_of(result: "dg.ExecuteInProcessResult") -> str:
     """The sentence of the first failure, else where to look."""
+    from socialanalyzer_dagster.checks.check_groups import CHECK_FAILED
+
     if is_interrupted(result):
         return "stopped; run it again to go on where it was"
     for event in _step_failures(result):
@@ -128,7 +129,7 @@ def problem_of(result: "dg.ExecuteInProcessResult") -> str:
             return data.user_failure_data.description
         if data.error is not None:
             cause = data.error.cause or data.error
-            if cause.cls_name == _CHECK_FAILED:
+            if cause.cls_name == CHECK_FAILED:
                 return _failed_checks(result)
             return f"{event.step_key} failed: {cause.message.strip()}"
     return f"Dagster run {result.run_id} failed; its log is in the Dagster UI (`socialanalyzer dev`)"
@@ -141,7 +142,7 @@ def _failed_checks(result: "dg.ExecuteInProcessResult") -> str:
     found = [
         f"{each.asset_key.to_user_string()} {each.check_name}: {each.description}"
         for each in result.get_asset_check_evaluations()
-        if not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
+        if each.blocking and not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
     ]
     return "a check failed, so nothing after it was done: " + " ".join(found)
 

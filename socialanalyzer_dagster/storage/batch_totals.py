@@ -90,7 +90,7 @@ def totals_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, Bat
 
 
 def stage_totals_of(connection: Connection, batch_ids: Sequence[str], stage: Stage) -> dict[str, BatchTotals]:
-    """As `totals_of`, but of one stage and what was found alone, without scores and costs: three shorter queries."""
+    """As `totals_of`, but of one stage and what was found, without scores and costs: three queries instead of five."""
     judged = batch_figures.judged_counts(connection, batch_ids, stage)
     return _stages_of(connection, batch_ids, (stage,), judged)
 

@@ -42,8 +42,8 @@ class ImageRefusedError(ValueError):
 class Picture:
     """An encoded picture as it is sent to a model; `sha256` is the hex digest of its content.
 
-    The content of a PNG of ours are its pixels: how they are compressed depends on the processor, and the same question
-    must not be bought again on another machine. That of any other picture are its bytes.
+    The content of a PNG of ours is its pixels: how they are compressed depends on the processor, and the same question
+    must not be bought again on another machine. That of any other picture is its bytes.
     """
 
     data: bytes

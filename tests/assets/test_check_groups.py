@@ -7,7 +7,10 @@ import dagster as dg
 import pytest
 from dagster._serdes import serialize_value
 
+from socialanalyzer_dagster.checks.baseline_checks import baseline_checks
+from socialanalyzer_dagster.checks.batch_checks import batch_checks
 from socialanalyzer_dagster.checks.check_groups import CheckOf, Finding, failed_steps, grouped
+from socialanalyzer_dagster.checks.provider_checks import provider_checks
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
 from socialanalyzer_dagster.storage.database import Database
@@ -96,6 +99,19 @@ def test_one_that_only_warns_and_breaks_says_so_without_its_words_and_keeps_nobo
     passed, sentence = told(result)["warns"]
     assert not passed
     assert re.fullmatch(r"Could not be looked at: RuntimeError in check_groups:\d+\.", str(sentence))
+
+
+def test_one_that_breaks_after_another_failed_leaves_both_causes(sqlite_database: Database) -> None:
+    result = run(sqlite_database, FAILS, CheckOf(name="breaks", asset=first_leads, look=broken))
+    assert not went_on(result)
+    assert failed_steps(result.all_events) == ("first_leads_fails", "first_leads_checks")
+
+
+def test_what_checks_say_of_themselves_is_shown_without_the_margins_of_their_code() -> None:
+    groups = grouped([*batch_checks(), *baseline_checks(), *provider_checks()])
+    told = [spec.description or "" for group in groups for spec in group.check_specs]
+    assert all(told)
+    assert not [line for text in told for line in text.splitlines() if line.startswith(" ")]
 
 
 def test_a_blocking_one_that_breaks_fails_its_step(sqlite_database: Database) -> None:

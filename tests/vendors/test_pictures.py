@@ -1,6 +1,7 @@
 """Facts about decoding and composing pictures (spec 7.3, 9.2, I-64)."""
 
 import io
+import random
 import zlib
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from socialanalyzer_dagster.vendors import images
 from socialanalyzer_dagster.vendors.images import (
     ImageRefusedError,
     bio_lines,
@@ -116,6 +118,24 @@ def test_the_evidence_grid_has_three_columns_and_four_rows():
 def test_equal_inputs_give_equal_pictures():
     facts = {"handle": "ann", "followers": None, "bio": None, "thumbnails": [encoded("JPEG")]}
     assert triage_picture(**facts).sha256 == triage_picture(**facts).sha256
+
+
+def test_the_triage_picture_is_known_by_its_pixels_however_they_are_packed(monkeypatch):
+    facts = {"handle": "ann", "followers": None, "bio": None, "thumbnails": [encoded("JPEG")]}
+    packed = triage_picture(**facts)
+    monkeypatch.setattr(images.isal_zlib, "compressobj", lambda **_options: zlib.compressobj(0))
+    loose = triage_picture(**facts)
+    assert len(loose.data) > 10 * len(packed.data)
+    assert loose.sha256 == packed.sha256 != triage_picture(**{**facts, "handle": "ben"}).sha256
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (301, 200)])
+def test_a_png_of_ours_holds_exactly_the_pixels(size):
+    canvas = Image.frombytes("RGB", size, random.Random(7).randbytes(3 * size[0] * size[1]))
+    with Image.open(io.BytesIO(images._as_png(canvas).data)) as checked:
+        checked.verify()  # lengths and checksums
+    with Image.open(io.BytesIO(images._as_png(canvas).data)) as found:
+        assert (found.mode, found.size, found.tobytes()) == ("RGB", size, canvas.tobytes())
 
 
 @settings(max_examples=15, deadline=None)
