@@ -1,4 +1,4 @@
-"""Alembic's revisions, read once per process: every Dagster instance and every new home reads all of them again."""
+"""Alembic's revisions, read once per process; every Dagster instance and every new home would read all of them."""
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory

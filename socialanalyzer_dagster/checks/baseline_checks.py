@@ -6,7 +6,7 @@ from functools import partial
 import dagster as dg
 
 from socialanalyzer_dagster.checks.batch_checks import STAGE_ASSETS
-from socialanalyzer_dagster.checks.check_groups import CheckOf, Finding
+from socialanalyzer_dagster.checks.check_groups import CheckOf, CheckVerdict
 from socialanalyzer_dagster.domain.baseline_texts import comparison_text
 from socialanalyzer_dagster.domain.baselines import Comparison, Grade, worse_than_usual
 from socialanalyzer_dagster.domain.types import Stage
@@ -30,7 +30,7 @@ def baseline_checks() -> list[CheckOf]:
     ]
 
 
-def figures_usual(database: Database, key: str, *, stage: Stage) -> Finding:
+def figures_usual(database: Database, key: str, *, stage: Stage) -> CheckVerdict:
     """No figure of this stage is worse than usual: a quarter worse warns, half is an error, each beyond chance.
 
     Usual is the median of the batches of the last 30 days: of the preset where there are enough, else of the
@@ -39,7 +39,7 @@ def figures_usual(database: Database, key: str, *, stage: Stage) -> Finding:
     found = compared_stage(database, key, stage)
     worse = worse_than_usual(found)
     told = " ".join(map(comparison_text, worse))
-    return Finding(
+    return CheckVerdict(
         passed=not worse,
         is_error=any(each.is_bad and each.grade is Grade.SIGNIFICANT for each in worse),
         sentence=told or _nothing_worse(found),

@@ -12,7 +12,7 @@ from socialanalyzer_dagster.assets.enriched_leads import enriched_leads
 from socialanalyzer_dagster.assets.scored_leads import scored_leads
 from socialanalyzer_dagster.assets.screened_leads import screened_leads
 from socialanalyzer_dagster.assets.synced_leads import synced_leads
-from socialanalyzer_dagster.checks.check_groups import CheckOf, Finding
+from socialanalyzer_dagster.checks.check_groups import CheckOf, CheckVerdict
 from socialanalyzer_dagster.domain.types import Stage
 from socialanalyzer_dagster.pipeline import audits, sync_audits
 from socialanalyzer_dagster.pipeline.audited_batch import audited_batch
@@ -66,11 +66,11 @@ def _audit_on(
     return CheckOf(name=name, asset=asset, about=audit.__doc__, look=look, blocking=blocking)
 
 
-def _audited(database: Database, key: str, *, audit: audits.Audit, stage: Stage, is_error: bool) -> Finding:
+def _audited(database: Database, key: str, *, audit: audits.Audit, stage: Stage, is_error: bool) -> CheckVerdict:
     with database.read() as connection:
         suppression_key = Settings.from_environment().suppression_key
         batch = audited_batch(connection, key, suppression_key=suppression_key)
         verdict = audit(connection, batch, stage)
-    return Finding(
+    return CheckVerdict(
         passed=verdict.holds, is_error=is_error, sentence=verdict.sentence, figures={"batch": key, **verdict.figures}
     )

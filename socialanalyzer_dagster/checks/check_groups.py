@@ -1,4 +1,4 @@
-"""All checks of one asset in one step: what a run costs in Dagster goes by its steps, and they read the same batch."""
+"""All checks of one asset of a batch in one step: what a run costs in Dagster goes by its steps."""
 
 import inspect
 import warnings
@@ -15,8 +15,8 @@ from socialanalyzer_dagster.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What a look at a batch found; `is_error` tells an error from a warning."""
+class CheckVerdict:
+    """What a check says of a batch; `is_error` tells an error from a warning."""
 
     passed: bool
     is_error: bool = False
@@ -26,7 +26,7 @@ class Finding:
 
 CHECK_FAILED = "DagsterAssetCheckFailedError"
 """What Dagster raises at the end of a step whose blocking checks failed; not among its public names."""
-Look = Callable[[Database, str], Finding]
+Look = Callable[[Database, str], CheckVerdict]
 """Looks at the batch of a partition key."""
 
 
@@ -74,8 +74,8 @@ def _group(asset: str, group: Sequence[CheckOf]) -> dg.AssetChecksDefinition:
     return checks
 
 
-def _looked(context: dg.AssetCheckExecutionContext, database: Database, statement: CheckOf) -> Finding:
-    """What a look found; one that only warns must not keep a batch from going on when it breaks."""
+def _looked(context: dg.AssetCheckExecutionContext, database: Database, statement: CheckOf) -> CheckVerdict:
+    """What a check says; one that only warns must not keep a batch from going on when it breaks."""
     try:
         return statement.look(database, context.partition_key)
     except Exception as error:
@@ -83,10 +83,12 @@ def _looked(context: dg.AssetCheckExecutionContext, database: Database, statemen
         if statement.blocking:
             raise shown  # noqa: B904 - it carries its own causes
         context.log.exception(f"{statement.name} could not be looked at", exc_info=shown)
-        return Finding(passed=False, sentence=f"Could not be looked at: {type(error).__name__} in {place_of(error)}.")
+        return CheckVerdict(
+            passed=False, sentence=f"Could not be looked at: {type(error).__name__} in {place_of(error)}."
+        )
 
 
-def _result(statement: CheckOf, found: Finding) -> dg.AssetCheckResult:
+def _result(statement: CheckOf, found: CheckVerdict) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=statement.asset.key,
         check_name=statement.name,

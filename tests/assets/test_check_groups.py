@@ -9,7 +9,7 @@ from dagster._serdes import serialize_value
 
 from socialanalyzer_dagster.checks.baseline_checks import baseline_checks
 from socialanalyzer_dagster.checks.batch_checks import batch_checks
-from socialanalyzer_dagster.checks.check_groups import CheckOf, Finding, failed_steps, grouped
+from socialanalyzer_dagster.checks.check_groups import CheckOf, CheckVerdict, failed_steps, grouped
 from socialanalyzer_dagster.checks.provider_checks import provider_checks
 from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.resources.pipeline import DatabaseResource
@@ -29,11 +29,11 @@ def second_leads() -> None:
     """What comes after it."""
 
 
-def found(**finding: object) -> Callable[[Database, str], Finding]:
-    return lambda _database, _key: Finding(**finding)  # type: ignore[arg-type]
+def found(**finding: object) -> Callable[[Database, str], CheckVerdict]:
+    return lambda _database, _key: CheckVerdict(**finding)  # type: ignore[arg-type]
 
 
-def broken(_database: Database, _key: str) -> Finding:
+def broken(_database: Database, _key: str) -> CheckVerdict:
     raise RuntimeError(PRIVATE)
 
 
