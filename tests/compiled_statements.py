@@ -6,7 +6,7 @@ and how it writes JSON, tells kinds apart.
 
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.engine import Compiled
 from sqlalchemy.util import LRUCache
 
@@ -28,11 +28,7 @@ _compiled = _OfAllEngines(_MOST)
 
 def keep_compiled() -> None:
     """From now on in this process, for every engine of it."""
-    event.listen(Engine, "engine_connect", _use)
-
-
-def _use(connection: Connection) -> None:
-    connection.execution_options(compiled_cache=_compiled)
+    Engine._compiled_cache = property(lambda engine: _compiled, lambda engine, own: None)  # type: ignore[assignment]
 
 
 def _shared(key: tuple[Any, ...]) -> tuple[Any, ...]:

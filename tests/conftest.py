@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from alembic_revisions import keep_revisions
 from compiled_statements import keep_compiled
+from dagster_engines import share_engines
 from sqlalchemy import URL, create_engine, delete, text
 
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
@@ -37,6 +38,7 @@ LONGEST_VALUE = 120
 collect_rarely()
 keep_revisions()
 keep_compiled()
+share_engines()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -15,12 +15,10 @@ from socialanalyzer_dagster.partitions import LEAD_BATCHES
 from socialanalyzer_dagster.sandbox.config import SandboxConfig, epoch_of_today
 from socialanalyzer_dagster.sandbox.serve import running_sandbox
 from socialanalyzer_dagster.settings import VARIABLES, Settings
-from tests.dagster_engines import share_engines
 from tests.invariants.eavesdropping import set_secrets
 
 ROSTER = [{"name": "Kai Example", "owner_id": "70000001"}, {"name": "Noa Example", "owner_id": "70000002"}]
 NO_SANDBOX = "http://127.0.0.1:9"
-share_engines()
 
 
 @dataclass(frozen=True)
