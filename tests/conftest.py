@@ -1,5 +1,6 @@
 """Fixtures everybody needs: real databases of both engines, the instant sandbox's policy, a clock that tests move."""
 
+import gc
 import hashlib
 import os
 import shutil
@@ -49,6 +50,12 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_collection_finish() -> None:
     """Thousands of collected tests stay until the end: the collector need not look through them again and again."""
     spare_collector()
+
+
+def pytest_sessionfinish() -> None:
+    """Look for garbage that warns when it goes, once: pytest does so five times over everything that is there."""
+    gc.collect()
+    gc.freeze()
 
 
 class MovableClock:

@@ -254,7 +254,7 @@ def _adapter(stage: Stage) -> StageAdapter:
     )  # fmt: skip
 
 
-@dataclass
+@dataclass(repr=False)  # asyncio spells the result of a fixture out, and forgets it
 class World:
     """A workplace over one database, its vendor, and what tests do with batches."""
 

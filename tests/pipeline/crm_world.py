@@ -78,7 +78,7 @@ class CrmVendor(BookVendor):
             )  # fmt: skip
 
 
-@dataclass
+@dataclass(repr=False)  # asyncio spells the result of a fixture out, and forgets it
 class CrmWorld(World):
     """A workplace with a CRM."""
 
