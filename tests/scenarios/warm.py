@@ -8,8 +8,10 @@ from socialanalyzer_dagster.domain.hosts import registered_domain
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, shipped_policy
 from socialanalyzer_dagster.pipeline.collector import spare_collector
 from tests.alembic_revisions import keep_revisions
+from tests.cores import run_anywhere
 from tests.dagster_engines import share_engines
 
+run_anywhere()
 cli.program()
 for job in ("lead_batch_job", "crm_sync_job"):
     job_named(job).get_job_snapshot()
