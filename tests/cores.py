@@ -1,12 +1,10 @@
 """Test processes stay on a core each: to wake a thread on another core costs twice as much as on one's own.
 
-A pipeline hands every transaction to a thread and back. Processes beyond the number of cores, servers that all of them
-use and processes whose races are tested run wherever there is room.
+A pipeline hands every transaction to a thread and back. Processes beyond the number of cores, and those whose races are
+tested, run wherever there is room.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 _CAN_CHOOSE = hasattr(os, "sched_setaffinity")
 
@@ -21,15 +19,3 @@ def run_anywhere() -> None:
     """Let this process use every core it may."""
     if _CAN_CHOOSE:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
-
-
-@contextmanager
-def anywhere() -> Iterator[None]:
-    """What is started in the block may use every core."""
-    before = os.sched_getaffinity(0) if _CAN_CHOOSE else set()
-    run_anywhere()
-    try:
-        yield
-    finally:
-        if _CAN_CHOOSE:
-            os.sched_setaffinity(0, before)
