@@ -16,7 +16,6 @@ import pytest
 from alembic_revisions import keep_revisions
 from compiled_statements import keep_compiled
 from cores import stay_on_one
-from dagster_engines import share_engines
 from sqlalchemy import URL, create_engine, delete, text
 
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
@@ -42,7 +41,6 @@ LONGEST_VALUE = 120
 collect_rarely()
 keep_revisions()
 keep_compiled()
-share_engines()
 if WORKER:
     stay_on_one(int(WORKER.removeprefix("gw")))
 
@@ -50,6 +48,13 @@ if WORKER:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a file or a long text by its length: the test processes tell each other the name of every test."""
     return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > LONGEST_VALUE else None
+
+
+def pytest_collection() -> None:
+    """Dagster is loaded by those who run tests, not by the process that deals them out."""
+    from dagster_engines import share_engines
+
+    share_engines()
 
 
 def pytest_collection_finish() -> None:
