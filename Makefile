@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 # Pytest compiles tests its own way, and Hypothesis draws from the constants of all sources: once, not in every process
 $(READ): $(INSTALLED)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -qq -k $(ONE_OF_HYPOTHESIS) > /dev/null || true
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -qq -k $(ONE_OF_HYPOTHESIS) > /dev/null || test $$? -ne 5
 	touch $@
 
 demo: $(INSTALLED) ## Run one batch per platform against the sandbox, approve and sync them, show the result
@@ -37,7 +37,7 @@ test: setup ## Run every test, on SQLite and PostgreSQL
 	@scratch=$$(mktemp -d "$(SCRATCH)/socialanalyzer-tests-XXXXXX") && trap 'rm -rf "$$scratch"' EXIT && \
 	PYTEST_DEBUG_TEMPROOT="$$scratch" $(BIN)/python -m pytest -n 3 --dist loadgroup
 
-check: setup ## Lint, format check, types, import contracts
+check: $(INSTALLED) ## Lint, format check, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,6 +1,5 @@
 """Fixtures everybody needs: real databases of both engines, the instant sandbox's policy, a clock that tests move."""
 
-import gc
 import hashlib
 import os
 import shutil
@@ -13,9 +12,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from alembic_revisions import keep_revisions
-from compiled_statements import keep_compiled
-from cores import stay_on_one
 from sqlalchemy import URL, create_engine, delete, text
 
 from socialanalyzer_dagster.domain.policy import INSTANT_POLICY, Policy, shipped_policy
@@ -30,6 +26,9 @@ from socialanalyzer_dagster.storage import (
 )
 from socialanalyzer_dagster.storage.columns import Base
 from socialanalyzer_dagster.storage.database import Database, normalized_url
+from tests.alembic_revisions import keep_revisions
+from tests.compiled_statements import keep_compiled
+from tests.cores import every_core_allowed, stay_on_one
 
 ENGINES = ("sqlite", "postgresql")
 MODELS = (models_control, models_crm, models_leads, models_people, models_results)
@@ -52,7 +51,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 def pytest_collection() -> None:
     """Dagster is loaded by those who run tests, not by the process that deals them out."""
-    from dagster_engines import share_engines
+    from tests.dagster_engines import share_engines
 
     share_engines()
 
@@ -60,12 +59,6 @@ def pytest_collection() -> None:
 def pytest_collection_finish() -> None:
     """Thousands of collected tests stay until the end: the collector need not look through them again and again."""
     spare_collector()
-
-
-def pytest_sessionfinish() -> None:
-    """Look for garbage that warns when it goes, once: pytest does so five times over everything that is there."""
-    gc.collect()
-    gc.freeze()
 
 
 class MovableClock:
@@ -92,6 +85,13 @@ def policy() -> Policy:
     return shipped_policy(INSTANT_POLICY)
 
 
+@pytest.fixture
+def every_core() -> Iterator[None]:
+    """The threads that a test starts run on all cores, where they meet more often than on one."""
+    with every_core_allowed():
+        yield
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file to copy."""
@@ -104,15 +104,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> URL:
-    """A server of this test process, which runs on the same core."""
+    """A server of this test process's own, on the same core as the process, or the one given."""
     return postgres_of(tmp_path_factory.getbasetemp())
 
 
 def postgres_of(folder: Path) -> URL:
     """TEST_POSTGRES_URL, or a server of the installed package that stops with this process.
 
-    Its files lie beside the folder, which names it and may be closed to other users: as root the server runs under an
-    account of its own.
+    Its files lie in the temporary directory, under a name made from the folder's, which may be closed to other users:
+    as root the server runs under an account of its own.
     """
     if given := os.environ.get("TEST_POSTGRES_URL"):
         return normalized_url(given)

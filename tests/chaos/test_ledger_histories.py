@@ -1,10 +1,14 @@
 """300 generated histories of the ledger, half of them per engine; `make chaos` runs 10,000 (I-20, I-29, spec 22)."""
 
+import pytest
+
 from socialanalyzer_dagster.domain.policy import Policy
 from socialanalyzer_dagster.storage.database import Database
 from tests.chaos.happenings import EVENTS
 from tests.chaos.ledger_machine import run_histories
 from tests.chaos.seeds import drawn_seed
+
+pytestmark = pytest.mark.usefixtures("every_core")
 
 HISTORIES_PER_ENGINE = 150
 

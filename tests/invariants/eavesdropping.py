@@ -44,7 +44,7 @@ def contacts_in(text: str, known: Iterable[str] = ()) -> set[str]:
 
 
 def _addresses_in(text: str) -> Iterator[str]:
-    """Looked for at every at sign, of which the megabytes of a run's log have few."""
+    """Looked for at every at sign, of which megabytes of traces have few."""
     for domain in _DOMAIN.finditer(text):
         at = domain.start()
         if local_part := _LOCAL_PART.search(text[max(0, at - 64) : at]):

@@ -35,6 +35,8 @@ from socialanalyzer_dagster.storage.sync_plans import PlanState
 from tests.conftest import MovableClock
 from tests.invariants.conftest import Town
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 
 @pytest.fixture
 async def crm_on_each(

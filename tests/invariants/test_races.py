@@ -50,6 +50,8 @@ from socialanalyzer_dagster.storage.models_control import BudgetScopeRow
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow, LeadRow
 from tests.pipeline.batch_world import PLATFORM
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 RULES = Rules(window=10, failure_share=0.5, failures_in_a_row=3, reset_seconds=300, probe_seconds=120)
 BAD = CallResult(trip=0, code="http_500")
 

@@ -138,6 +138,21 @@ def test_i_68_no_address_or_phone_number_is_outside_of_the_tables_for_contacts(t
     assert {place: found for place, found in places.items() if place not in FOR_CONTACTS} == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("to <mara.v+x@private-host.com>,", {"mara.v+x@private-host.com"}),
+        ("a@b.com;c@d.org", {"a@b.com", "c@d.org"}),
+        ("l" * 70 + "@host.com", {"l" * 64 + "@host.com"}),
+        ("x@2026-11-20.log", set()),
+        ("@handle.com", set()),
+        ("+1 (303) 555-0100", {"+1 (303) 555-0100"}),
+    ],
+)
+def test_i_68_addresses_and_numbers_are_seen_that_nobody_knew(text, found):
+    assert contacts_in(text) == found
+
+
 def test_i_68_partition_keys_name_day_platform_and_search_alone(town):
     for key in town.keys.values():
         assert re.fullmatch(r"\d{4}-\d\d-\d\d\.[a-z]+\.[a-z0-9-]+(\.\d+)?", key)

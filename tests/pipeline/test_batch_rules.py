@@ -25,6 +25,8 @@ from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.decisions import StoredDecision
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 CHANGES: dict[str, dict[str, Any]] = {
     "R-1": {"when": {"kind": "low_yield", "below": "0.5", "judged_from": 4}},
     "R-2": {"when": {"kind": "many_failures", "above": "0.3", "attempted_from": 4}},

@@ -31,6 +31,8 @@ from socialanalyzer_dagster.storage import searches
 from socialanalyzer_dagster.storage.models_control import AuditEntryRow, BdrRow
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow, ListRowRow
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 BY = Deed(by="Ada")
 
 

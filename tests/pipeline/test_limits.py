@@ -20,6 +20,8 @@ from socialanalyzer_dagster.pipeline.writer import GroupWriter
 from socialanalyzer_dagster.storage.database import Database, shared_seconds
 from socialanalyzer_dagster.storage.models_health import LimiterRow
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 
 def limits(time: VirtualTime, concurrent: int, *windows: tuple[int, float]) -> Limits:
     return Limits(rules(concurrent, *windows), sleep=time.sleep, monotonic=time.monotonic)

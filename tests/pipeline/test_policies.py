@@ -22,6 +22,8 @@ from socialanalyzer_dagster.pipeline.policies import (
 from socialanalyzer_dagster.storage import policies as rows
 from socialanalyzer_dagster.storage.models_control import PolicyRow
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 
 def stored(database):
     with database.read() as connection:

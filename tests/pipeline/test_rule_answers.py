@@ -30,6 +30,8 @@ from socialanalyzer_dagster.storage.database import Database
 from socialanalyzer_dagster.storage.decisions import StoredDecision
 from socialanalyzer_dagster.storage.models_leads import LeadBatchRow
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 CHANGES: dict[str, dict[str, Any]] = {
     "R-1": {"when": {"kind": "low_yield", "below": "0.5", "judged_from": 4}},
     "R-2": {
