@@ -26,7 +26,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 # Pytest compiles tests its own way, and Hypothesis draws from the constants of all sources: once, not in every process
 $(READ): $(INSTALLED)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -qq -k $(ONE_OF_HYPOTHESIS) > /dev/null || test $$? -ne 5
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -qq -k $(ONE_OF_HYPOTHESIS) > /dev/null || test $$? -ne 5 || \
+	{ echo "no test is called $(ONE_OF_HYPOTHESIS): name one in the Makefile that draws its input"; exit 2; }
 	touch $@
 
 demo: $(INSTALLED) ## Run one batch per platform against the sandbox, approve and sync them, show the result

@@ -1,7 +1,7 @@
 """Engines of Dagster's SQLite instances, shared by all who ask for a file: each question has one of its own else.
 
-Opening and closing a file for every question took a twentieth of a run's processor time, and so did setting up each
-connection to a database in memory. What is stored, and in which transactions, stays as Dagster does it. A file is not
+Opening and closing a file for every question took a twentieth of a run's processor time, setting up each connection to
+a database in memory half of that. What is stored, and in which transactions, stays as Dagster does it. A file is not
 to be deleted and made anew under the same name within a process.
 """
 
